@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_INPUT      (1u << 20)
+#define LARGEST_INPUT  (1u << 20)
 #define CUT_ALL_BELOW  600u
 #define ONE_RUN_S      20u
 #define GROWTH_ALLOWED 256u
@@ -115,7 +115,7 @@ static void add_file(struct corpus *c, const char *path) {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n;
 
-        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > (off_t)MAX_INPUT) {
+        if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > (off_t)LARGEST_INPUT) {
                 if (fd >= 0)
                         close(fd);
                 return;
@@ -286,7 +286,7 @@ static bool time_is_up(time_t end) {
 }
 
 static void run_all(const struct corpus *c, unsigned long runs, time_t end, struct counts *n) {
-        struct draft d = {.cap = MAX_INPUT + 4 * GROWTH_ALLOWED};
+        struct draft d = {.cap = LARGEST_INPUT + 4 * GROWTH_ALLOWED};
 
         run((const uint8_t *)"", 0);
         for (size_t i = 0; i < c->count; i++, n->files++)
