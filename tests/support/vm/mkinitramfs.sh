@@ -41,7 +41,7 @@ install -m 755 "$init" "$root/init"
 # Libraries keep their own paths: the loader in the guest looks where the host's does.
 copy_libraries() {
   local lib
-  { ldd "$1" 2>/dev/null || true; } | grep -o '/[^ ]* (0x' | sed 's/ (0x//' | while read -r lib; do
+  { ldd "$1" 2>/dev/null || true; } | sed -n 's/^[^/]*\(\/[^ ]*\) (0x.*/\1/p' | while read -r lib; do
     [ -e "$root$lib" ] && continue
     mkdir -p "$root$(dirname "$lib")"
     cp -L "$lib" "$root$lib"
