@@ -26,7 +26,8 @@ struct hb_workers {
         pthread_cond_t wake;
         struct job *head, **tail;
         bool ending;
-        unsigned started;
+        char name[THREAD_NAME_SIZE - 3]; /* leaves room for "-99" */
+        unsigned started, named;
         pthread_t threads[];
 };
 
@@ -46,9 +47,22 @@ static struct job *take(hb_workers *w) {
         return j;
 }
 
+/* Done by the thread itself, so that no job ever runs under the program's name. */
+static void take_name(hb_workers *w) {
+        char full[THREAD_NAME_SIZE];
+        unsigned number;
+
+        pthread_mutex_lock(&w->lock);
+        number = w->named++;
+        pthread_mutex_unlock(&w->lock);
+        snprintf(full, sizeof(full), "%s-%u", w->name, number % 100);
+        pthread_setname_np(pthread_self(), full);
+}
+
 static void *work(void *arg) {
         struct job *j;
 
+        take_name(arg);
         while ((j = take(arg))) {
                 j->run(j->arg);
                 free(j);
@@ -56,8 +70,7 @@ static void *work(void *arg) {
         return NULL;
 }
 
-static int start_thread(hb_workers *w, const char *name) {
-        char full[THREAD_NAME_SIZE];
+static int start_thread(hb_workers *w) {
         int rc;
 
         if (hb_fault("workers.thread"))
@@ -65,20 +78,18 @@ static int start_thread(hb_workers *w, const char *name) {
         rc = pthread_create(&w->threads[w->started], NULL, work, w);
         if (rc != 0)
                 return -rc;
-        if (snprintf(full, sizeof(full), "%.12s-%u", name ? name : "hb", w->started) > 0)
-                pthread_setname_np(w->threads[w->started], full);
         w->started++;
         return 0;
 }
 
-static int start_all(hb_workers *w, unsigned threads, const char *name) {
+static int start_all(hb_workers *w, unsigned threads) {
         sigset_t all, before;
         int rc = 0;
 
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         for (unsigned i = 0; i < threads && rc == 0; i++)
-                rc = start_thread(w, name);
+                rc = start_thread(w);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         return rc;
 }
@@ -95,7 +106,8 @@ int hb_workers_new(unsigned threads, const char *name, hb_workers **ret) {
         pthread_mutex_init(&w->lock, NULL);
         pthread_cond_init(&w->wake, NULL);
         w->tail = &w->head;
-        rc = start_all(w, threads, name);
+        snprintf(w->name, sizeof(w->name), "%s", name ? name : "hb");
+        rc = start_all(w, threads);
         if (rc < 0)
                 goto fail;
         *ret = w;
