@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* 256 times the largest guest: a size above it is a mistake, not a wish for 128 GiB of bits. */
+#define MOST_BITS (1ull << 40)
+
 static uint64_t word_count(const struct hb_bitmap *b) {
         return (b->bits >> 6) + ((b->bits & 63) != 0);
 }
@@ -17,7 +20,7 @@ int hb_bitmap_init(struct hb_bitmap *b, uint64_t bits) {
         struct hb_bitmap made = {.bits = bits};
         uint64_t n = word_count(&made);
 
-        made.words = hb_fault("bitmap.init") ? NULL : calloc(n ? n : 1, sizeof(uint64_t));
+        made.words = bits > MOST_BITS || hb_fault("bitmap.init") ? NULL : calloc(n ? n : 1, sizeof(uint64_t));
         if (!made.words)
                 return -ENOMEM;
         *b = made;
