@@ -12,6 +12,10 @@ if(HB_SANITIZE)
   target_compile_options(hb_flags INTERFACE -fsanitize=${HB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hb_flags INTERFACE -fsanitize=${HB_SANITIZE})
 endif()
+if(HB_FUZZ) # coverage counters in every room; only the fuzzers link libFuzzer's main
+  target_compile_options(hb_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(hb_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 function(hb_room name dir)
   cmake_parse_arguments(R "" "" "DEPS;LIBS;EXCLUDE" ${ARGN})

@@ -135,7 +135,7 @@ count() {
   while IFS=$'\t' read -r outcome name reason; do
     case $outcome in
       passed) passed=$((passed + 1)) ;;
-      failed) broken "$name ($preset): ${reason:-exit code}" ;;
+      failed) broken "$name ($preset): ${reason:-its output is above}" ;;
       skipped)
         skipped=$((skipped + 1))
         skips+=("$name ($preset): $reason")
