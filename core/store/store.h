@@ -1,0 +1,59 @@
+/* store: one SQLite database a host (state_dir/harbinger.db): what must survive the daemon. Everything here is called from the loop
+ * thread, except journal puts, which a worker may do (the store has its own lock). Strings returned are copies in the structs.
+ *
+ * Journal puts are durable on return (synchronous=FULL). -ENOSPC when the disk is full: the caller must not go past the point that
+ * the record announces. */
+#pragma once
+#include "base/shape.h"
+#include <stdint.h>
+
+typedef struct hb_store hb_store;
+int hb_store_open(const char *path, hb_store **ret, struct hb_err *e); /* creates, migrates the schema; -EPROTONOSUPPORT newer schema */
+hb_store *hb_store_close(hb_store *s);
+
+/* ---- journal of hand-overs: the newest state of each ---- */
+struct hb_journal_entry {
+        uint8_t id[16];
+        char guest[HB_NAME_MAX], peer[HB_NAME_MAX];
+        char state[32];     /* hb_ho_state_name */
+        char port_kind[16], port_path[256]; /* the guest's socket here */
+        char image[256];    /* target: first region's image path, "" on the source */
+        uint64_t wall_ns;
+        bool open;          /* not ended */
+        char detail[256];
+};
+int hb_journal_put(hb_store *s, const struct hb_journal_entry *j, struct hb_err *e);
+int hb_journal_get(hb_store *s, const uint8_t id[16], struct hb_journal_entry *ret); /* -ENOENT */
+/* Calls fn for each open entry (or all when open_only is false), newest last; stops at the first non-zero return. */
+int hb_journal_each(hb_store *s, bool open_only, int (*fn)(void *arg, const struct hb_journal_entry *j), void *arg);
+
+/* ---- registry: what to take up again after a restart ---- */
+struct hb_store_guest {
+        char name[HB_NAME_MAX], kind[16], port_path[256], tracker[32];
+        int64_t pid;
+        uint64_t start_time;
+};
+int hb_store_guest_put(hb_store *s, const struct hb_store_guest *g, struct hb_err *e);
+int hb_store_guest_remove(hb_store *s, const char *name);
+int hb_store_guests(hb_store *s, int (*fn)(void *arg, const struct hb_store_guest *g), void *arg);
+struct hb_store_placement {
+        uint8_t id[16];
+        char guest[HB_NAME_MAX], host[HB_NAME_MAX];
+        bool incoming; /* target side: an image here for a guest of `host` */
+        char image_dir[256];
+        uint64_t wall_ns;
+};
+int hb_store_placement_put(hb_store *s, const struct hb_store_placement *p, struct hb_err *e);
+int hb_store_placement_remove(hb_store *s, const uint8_t id[16]);
+int hb_store_placements(hb_store *s, int (*fn)(void *arg, const struct hb_store_placement *p), void *arg);
+
+/* ---- history: everything that ended ---- */
+struct hb_history_entry {
+        int64_t rowid;
+        uint64_t wall_ns;
+        char kind[24];  /* "migration", "placement", "attach", "detach" ... */
+        char guest[HB_NAME_MAX], from[HB_NAME_MAX], to[HB_NAME_MAX], result[24]; /* "done", "aborted", "refused", "dead" */
+        char json[4096]; /* figures, one object */
+};
+int hb_history_add(hb_store *s, const struct hb_history_entry *h, struct hb_err *e);
+int hb_history_list(hb_store *s, unsigned limit, int (*fn)(void *arg, const struct hb_history_entry *h), void *arg); /* newest first */
