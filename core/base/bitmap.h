@@ -1,4 +1,5 @@
-/* bitmap: one bit a page. Fixed size after init. Iteration is by runs and costs one step per 64 pages. Not thread-safe. */
+/* bitmap: one bit a page. Fixed size after init. Iteration is by runs and costs one step per 64 pages. Not
+ * thread-safe. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,4 +29,5 @@ void hb_bitmap_or(struct hb_bitmap *dst, const struct hb_bitmap *src);      /* s
 void hb_bitmap_and_not(struct hb_bitmap *dst, const struct hb_bitmap *src); /* same size */
 void hb_bitmap_copy(struct hb_bitmap *dst, const struct hb_bitmap *src);    /* same size */
 /* Next run of set bits at or after `from`, cut at `max` bits (0: no limit). False when there is none. */
-bool hb_bitmap_next_run(const struct hb_bitmap *b, uint64_t from, uint64_t max, uint64_t *ret_first, uint64_t *ret_count);
+bool hb_bitmap_next_run(const struct hb_bitmap *b, uint64_t from, uint64_t max, uint64_t *ret_first,
+                        uint64_t *ret_count);

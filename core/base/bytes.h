@@ -1,7 +1,7 @@
 /* bytes: bounds-checked little-endian cursors. Everything that comes from outside is read through hb_rd.
  *
- * A reader that ran out or met a bad value is *failed*: it stays so, every further read returns 0, and hb_rd_ok() is false.
- * So a decoder reads all its fields and checks once. Nothing here allocates. */
+ * A reader that ran out or met a bad value is *failed*: it stays so, every further read returns 0, and
+ * hb_rd_ok() is false. So a decoder reads all its fields and checks once. Nothing here allocates. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,14 +17,14 @@ uint8_t hb_rd_u8(struct hb_rd *r);
 uint16_t hb_rd_u16(struct hb_rd *r);
 uint32_t hb_rd_u32(struct hb_rd *r);
 uint64_t hb_rd_u64(struct hb_rd *r);
-uint64_t hb_rd_varint(struct hb_rd *r);            /* LEB128, at most 10 bytes, overlong or > 64 bit fails */
-const void *hb_rd_raw(struct hb_rd *r, size_t n);  /* points into the data; NULL when failed */
+uint64_t hb_rd_varint(struct hb_rd *r);           /* LEB128, at most 10 bytes, overlong or > 64 bit fails */
+const void *hb_rd_raw(struct hb_rd *r, size_t n); /* points into the data; NULL when failed */
 /* u16 length + bytes, no NUL inside; copied with a terminator; fails if it needs more than `size` bytes. */
 void hb_rd_str(struct hb_rd *r, char *out, size_t size);
 void hb_rd_fail(struct hb_rd *r);
 size_t hb_rd_left(const struct hb_rd *r);
-bool hb_rd_ok(const struct hb_rd *r);              /* not failed */
-bool hb_rd_done(const struct hb_rd *r);            /* not failed and nothing left */
+bool hb_rd_ok(const struct hb_rd *r);   /* not failed */
+bool hb_rd_done(const struct hb_rd *r); /* not failed and nothing left */
 
 /* A growable output buffer. On allocation failure it becomes failed and drops what follows. */
 struct hb_buf {
@@ -33,7 +33,7 @@ struct hb_buf {
         bool failed;
 };
 
-void hb_buf_free(struct hb_buf *b); /* leaves it empty and usable */
+void hb_buf_free(struct hb_buf *b);  /* leaves it empty and usable */
 void hb_buf_reset(struct hb_buf *b); /* keeps the memory, clears failed */
 void hb_buf_u8(struct hb_buf *b, uint8_t v);
 void hb_buf_u16(struct hb_buf *b, uint16_t v);

@@ -1,5 +1,5 @@
-/* clock: the monotonic clock in nanoseconds. Only wiring (daemon, transports, tools) calls this; pure modules get time as a
- * parameter. */
+/* clock: the monotonic clock in nanoseconds. Only wiring (daemon, transports, tools) calls this; pure modules
+ * get time as a parameter. */
 #pragma once
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-/* pool: a fixed number of equal objects, sized at open, no allocation after. Full means back-pressure: get returns NULL.
- * Not thread-safe. */
+/* pool: a fixed number of equal objects, sized at open, no allocation after. Full means back-pressure: get
+ * returns NULL. Not thread-safe. */
 #pragma once
 #include <stddef.h>
 

@@ -1,5 +1,6 @@
-/* shape: the layout of a guest's memory. A guest is an ordered list of regions (RAM blocks), each an array of 4 KiB pages;
- * gfn numbers the pages 0-based over the regions in order. Shapes of source and target must be equal but for paths. */
+/* shape: the layout of a guest's memory. A guest is an ordered list of regions (RAM blocks), each an array of
+ * 4 KiB pages; gfn numbers the pages 0-based over the regions in order. Shapes of source and target must be
+ * equal but for paths. */
 #pragma once
 #include "base/bytes.h"
 #include "base/err.h"
@@ -9,8 +10,10 @@
 #define HB_PAGE_SIZE   4096u
 #define HB_PAGE_SHIFT  12
 #define HB_MAX_REGIONS 16u
-#define HB_MAX_PAGES   (1ull << 32) /* 16 TiB: a gfn fits in 32 bits, which the map's and image's size budgets rely on */
-#define HB_NAME_MAX    64           /* guest, host and region names, terminator included */
+/* 16 TiB: a gfn fits in 32 bits, which the map's and image's size budgets rely on. */
+#define HB_MAX_PAGES (1ull << 32)
+/* Guest, host and region names, terminator included. */
+#define HB_NAME_MAX 64
 
 struct hb_region {
         char name[HB_NAME_MAX]; /* QEMU: the memory backend's id */
@@ -25,7 +28,8 @@ struct hb_shape {
 };
 
 /* Appends a region of `bytes` (a multiple of backing_page); first_gfn is filled in. */
-int hb_shape_add(struct hb_shape *s, const char *name, uint64_t bytes, uint32_t backing_page, struct hb_err *e);
+int hb_shape_add(struct hb_shape *s, const char *name, uint64_t bytes, uint32_t backing_page,
+                 struct hb_err *e);
 bool hb_shape_equal(const struct hb_shape *a, const struct hb_shape *b);
 /* Region index of a gfn, -ENOENT outside. */
 int hb_shape_region_of(const struct hb_shape *s, uint64_t gfn);

@@ -1,5 +1,5 @@
-/* suggest: optimal string alignment distance over three rows. Words longer than LONGEST are never near anything: they are not typing
- * errors, and the rows stay on the stack. */
+/* suggest: optimal string alignment distance over three rows. Words longer than LONGEST are never near
+ * anything: they are not typing errors, and the rows stay on the stack. */
 #include "base/suggest.h"
 #include <string.h>
 

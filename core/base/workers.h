@@ -1,5 +1,5 @@
-/* workers: a few threads that run jobs in the order given. A job is `run` on a worker thread, and must not touch anything
- * owned by the submitting thread but through its own argument. */
+/* workers: a few threads that run jobs in the order given. A job is `run` on a worker thread, and must not
+ * touch anything owned by the submitting thread but through its own argument. */
 #pragma once
 
 typedef struct hb_workers hb_workers;

@@ -80,7 +80,8 @@ static void watch_for_death(const char *program) {
         snprintf(current.path, sizeof(current.path), "crash-%.200s", base ? base + 1 : program);
         signal(SIGALRM, on_signal);
         if (__sanitizer_set_death_callback) {
-                __sanitizer_set_death_callback(save_current); /* it has its own signal handlers */
+                __sanitizer_set_death_callback(save_current); /* it has its own handlers for the rest */
+                signal(SIGABRT, on_signal);
                 return;
         }
         for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
