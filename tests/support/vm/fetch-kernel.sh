@@ -16,10 +16,10 @@ dir=${1:-$vm_cache/kernel}
 # Newest installable kernel by name; an empty package list (fresh machine) is filled once.
 kernel_package() {
   local name
-  name=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '/ Depends:/ { print $2; exit }')
+  name=$({ apt-cache depends linux-image-amd64 2>/dev/null || true; } | awk '/ Depends:/ { print $2; exit }')
   if [ -z "$name" ]; then
-    apt-get update -qq >&2
-    name=$(apt-cache depends linux-image-amd64 | awk '/ Depends:/ { print $2; exit }')
+    apt-get update -qq >&2 || true
+    name=$({ apt-cache depends linux-image-amd64 || true; } | awk '/ Depends:/ { print $2; exit }')
   fi
   echo "$name"
 }

@@ -1,0 +1,55 @@
+# One move of a guest by harbinger, with everything worth knowing about it in $work/moves/K.json. Sourced.
+# shellcheck shell=bash
+
+moves=0
+
+# The estimate that an operator would see before deciding, and what the placement has cost so far.
+place_guest() {
+  local guest=$1 from=$2 to=$3
+  hb "$from" place "$guest" --to "$to" --wait --timeout 180 >"$work/place.log" 2>&1 ||
+    die "harbinger place $guest --to $to failed" "$work/place.log" "$work/$from/log" "$work/$to/log"
+  hb "$from" --json status "$guest" >"$work/status.json" 2>>"$work/place.log" ||
+    die "harbinger status $guest failed" "$work/place.log"
+}
+
+# move_guest GUEST FROM TO KIND : KIND is warm (placed and ready before) or cold (nothing lies on the target).
+move_guest() {
+  local guest=$1 from=$2 to=$3 kind=$4 n out
+  n=$(guest_count "$guest")
+  moves=$((moves + 1))
+  out=$work/moves/$moves
+  echo null >"$work/status.json"
+  [ "$kind" = cold ] || place_guest "$guest" "$from" "$to"
+  guest_record "$guest" $((n + 1))
+  hb "$from" --json migrate "$guest" --to "$to" --timeout 180 >"$out.migrate" 2>"$out.errors" ||
+    die "harbinger migrate $guest --to $to failed" "$out.errors" "$out.migrate" "$work/$from/log" "$work/$to/log"
+  guest_verify "$guest" $((n + 1))
+  move_figures "$guest" "$n" "$kind" >"$out.json" || die "figures of the move are not complete" "$out.migrate"
+  move_say "$out.json"
+}
+
+move_say() {
+  jq -r 'def r: . * 10 | round / 10;
+    "moved in \(.total_ms | r) ms, stopped for \(.downtime_ms | r) ms, bad pages: \(.bad_pages)",
+    if .downtime_qemu_ms and (.downtime_ms - .downtime_qemu_ms | fabs) > 2 + .downtime_qemu_ms / 10
+    then "the daemon says \(.downtime_ms | r) ms, QEMU\u0027s own events say \(.downtime_qemu_ms) ms" else empty end' "$1" |
+    while read -r line; do
+      say "$line"
+    done
+}
+
+# QEMU's own event times stand beside the daemon's figure: the one must agree with the other.
+move_figures() {
+  local guest=$1 n=$2 kind=$3 stop resume
+  stop=$(event_ms "$guest" "$n" STOP last)
+  resume=$(event_ms "$guest" $((n + 1)) RESUME first)
+  jq -n --slurpfile m "$work/moves/$moves.migrate" --slurpfile s "$work/status.json" --arg kind "$kind" \
+    --argjson stop "${stop:-null}" --argjson resume "${resume:-null}" --argjson pages "$checked_pages" \
+    --argjson bad "$checked_bad" --argjson beats "$(guest_beats_wrong "$guest" $((n + 1)))" '
+    $m[0] + {
+      kind: $kind,
+      downtime_qemu_ms: (if $stop and $resume then ($resume - $stop) * 10 | round / 10 else null end),
+      estimate: ($s[0].placement.estimate // null),
+      bad_pages: $bad, pages_checked: $pages, heartbeats_wrong: $beats
+    }'
+}
