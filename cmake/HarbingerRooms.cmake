@@ -12,6 +12,12 @@ if(HB_SANITIZE)
   target_compile_options(hb_flags INTERFACE -fsanitize=${HB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hb_flags INTERFACE -fsanitize=${HB_SANITIZE})
 endif()
+# Shipped builds read hostile bytes: bounds-checked libc calls, guarded stacks, read-only relocations.
+if(NOT HB_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo)$")
+  target_compile_options(hb_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong
+    -fstack-clash-protection -fcf-protection)
+  target_link_options(hb_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
 if(HB_FUZZ) # coverage counters in every room; only the fuzzers link libFuzzer's main
   target_compile_options(hb_flags INTERFACE -fsanitize=fuzzer-no-link)
   target_link_options(hb_flags INTERFACE -fsanitize=fuzzer-no-link)
