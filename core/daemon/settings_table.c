@@ -1,0 +1,121 @@
+/* settings_table: every option of harbingerd, once. The parser, the reference file, the manual page and the
+ * reload check read these rows; a new option is one row and one field. */
+#include "daemon/settings_table.h"
+#include "daemon/settings.h"
+#include <stddef.h>
+
+#define AT(field)     offsetof(struct hb_settings, field), sizeof(((struct hb_settings *)0)->field)
+#define AT_HOST(f)    offsetof(struct hb_host_settings, f), sizeof(((struct hb_host_settings *)0)->f)
+#define AT_GUEST(f)   offsetof(struct hb_guest_settings, f), sizeof(((struct hb_guest_settings *)0)->f)
+#define SECTION_COUNT (sizeof(hb_setting_sections) / sizeof(hb_setting_sections[0]))
+
+const struct hb_setting_section hb_setting_sections[] = {
+        {"host", NULL, false, "This host."},
+        {"control", NULL, false, "The socket that harbinger, the command, talks to."},
+        {"peer", NULL, false,
+         "The other hosts: where they reach this one, and how both sides prove who they are."},
+        {"policy", NULL, false,
+         "What to fetch ahead: Lua files, POLICY_DIR/{predict,score,threshold}/NAME.lua."},
+        {"tracking", NULL, false, "How the memory of this host's guests is watched."},
+        {"transport", NULL, false, "How pages travel."},
+        {"migration", NULL, false,
+         "Limits of the move itself; `harbinger migrate` can set other ones for one move."},
+        {"host.*", "b", false, "One section for each other host, called as in its certificate."},
+        {"guest.*", "vm1", true,
+         "One section for each guest that may arrive here: how its virtual machine is started, or where it "
+         "already waits."},
+};
+const size_t hb_setting_section_count = SECTION_COUNT;
+
+const struct hb_setting hb_setting_rows[] = {
+        {"host", "name", HB_SET_NAME, AT(name), 0, 0, NULL, "a", true, NULL,
+         "This host's name. It must be the one in its certificate (harbinger cert host NAME)."},
+        {"host", "state_dir", HB_SET_PATH, AT(state_dir), 0, 0, "/var/lib/harbinger", NULL, true, NULL,
+         "What must survive a restart: history, the journal of hand-overs, placements. On a disk."},
+        {"host", "run_dir", HB_SET_PATH, AT(run_dir), 0, 0, "/run/harbinger", NULL, true, NULL,
+         "What need not survive a boot: the control socket, each tracker's state. On tmpfs."},
+        {"host", "image_dir", HB_SET_PATH, AT(image_dir), 0, 0, "/dev/shm/harbinger", NULL, true, NULL,
+         "Where the memory of guests that may come here is kept ready: a folder on tmpfs or hugetlbfs, with "
+         "room for it. It becomes the "
+         "guest's memory as it is."},
+
+        {"control", "socket", HB_SET_SOCKET, AT(control_socket), 0, 0, "", NULL, true, NULL,
+         "Left empty: RUN_DIR/control.sock."},
+        {"control", "group", HB_SET_TEXT, AT(control_group), 0, 0, "", "harbinger", true, NULL,
+         "Members of this group may use the socket, root always may. Left empty: harbingerd's own group."},
+
+        {"peer", "listen", HB_SET_LISTEN, AT(listen), 0, 0, "0.0.0.0:7311", NULL, true, NULL,
+         "Address and port for other hosts: 192.0.2.1:7311, [2001:db8::1]:7311, 0.0.0.0:7311 for every IPv4 "
+         "address."},
+        {"peer", "ca", HB_SET_PATH, AT(ca), 0, 0, NULL, "/etc/harbinger/ca.crt", false, NULL,
+         "The cluster's certificate (harbinger cert init). Its key does not belong on the hosts."},
+        {"peer", "cert", HB_SET_PATH, AT(cert), 0, 0, NULL, "/etc/harbinger/a.crt", false, NULL,
+         "This host's certificate."},
+        {"peer", "key", HB_SET_PATH, AT(key), 0, 0, NULL, "/etc/harbinger/a.key", false, NULL,
+         "Its key, readable by root alone."},
+
+        {"policy", "dir", HB_SET_PATH, AT(policy_dir), 0, 0, "/usr/share/harbinger/policies", NULL, false,
+         NULL, "The folder with predict/, score/ and threshold/."},
+        {"policy", "predictor", HB_SET_NAME, AT(predictor), 0, 0, "ewma", NULL, false, NULL,
+         "Which pages will be used soon."},
+        {"policy", "scorer", HB_SET_NAME, AT(scorer), 0, 0, "cost_benefit", NULL, false, NULL,
+         "What having a page there is worth."},
+        {"policy", "threshold", HB_SET_NAME, AT(threshold), 0, 0, "adaptive", NULL, false, NULL,
+         "The worth above which it is fetched."},
+        {"policy", "horizon_s", HB_SET_REAL, AT(horizon_s), 5, 30, "10", NULL, false, NULL,
+         "How far ahead a prediction looks, in seconds."},
+
+        {"tracking", "backend", HB_SET_CHOICE, AT(backend), 0, 0, "auto", NULL, false,
+         "auto present wp softdirty hash",
+         "auto takes the first of present, wp, softdirty, hash that works here; harbinger doctor shows which "
+         "do and what each sees."},
+        {"tracking", "epoch_ms", HB_SET_INT, AT(epoch_ms), 50, 60000, "1000", NULL, false, NULL,
+         "Milliseconds between two scans."},
+        {"tracking", "budget", HB_SET_REAL, AT(budget), 0, 0.5, "0.01", NULL, false, NULL,
+         "The share of a guest's time that watching its reads may cost; 0: writes only."},
+        {"tracking", "grace_ms", HB_SET_GRACE, AT(grace_ms), 0, 60000, "auto", NULL, false, NULL,
+         "How long a written page counts as still being written, for devices that write behind the page "
+         "tables. auto: 2000 for guests with "
+         "such devices, else 0."},
+
+        {"transport", "cap_bytes_per_s", HB_SET_BYTES, AT(cap_bytes_per_s), 0, 1e12, "0", NULL, false, NULL,
+         "The most that pages may take of the link, for each placement; 0: no limit. 125M is one Gbit/s."},
+        {"transport", "summary_bytes_per_s", HB_SET_BYTES, AT(summary_bytes_per_s), 1000, 1e9, "1000000",
+         NULL, false, NULL, "The most that summaries of what the guest does may take."},
+        {"transport", "window_bytes", HB_SET_BYTES, AT(window_bytes), 262144, 1073741824, "8388608", NULL,
+         false, NULL,
+         "Pages asked for and not yet here. More fills a longer line; less keeps urgent pages quick."},
+        {"transport", "connections", HB_SET_INT, AT(connections), 1, 16, "2", NULL, false, NULL,
+         "TLS connections for pages, for each placement; one fills about one core."},
+        {"transport", "compression", HB_SET_ZSTD, AT(zstd_level), -7, 3, "auto", NULL, false, NULL,
+         "auto compresses while that is quicker than the link; a number is zstd's level."},
+
+        {"migration", "max_downtime_ms", HB_SET_INT, AT(max_downtime_ms), 1, 60000, "300", NULL, false, NULL,
+         "A guest is not frozen while the estimate is above this many milliseconds."},
+        {"migration", "timeout_s", HB_SET_INT, AT(timeout_s), 1, 86400, "120", NULL, false, NULL,
+         "How long a move may try to get below that before it is given up."},
+        {"migration", "verify", HB_SET_BOOL, AT(verify), 0, 0, "no", NULL, false, NULL,
+         "Compare all memory of both sides while the guest is frozen. Costs downtime, the more the larger "
+         "the guest."},
+
+        {"host.*", "address", HB_SET_ADDRESS, AT_HOST(address), 0, 0, NULL, "192.0.2.2:7311", false, NULL,
+         "Its [peer] listen."},
+        {"host.*", "may_pull", HB_SET_TEXT, AT_HOST(may_pull), 0, 0, "", "*", false, NULL,
+         "Guests of ours it may be given, as patterns: vm1 web-* *. Left empty: none."},
+        {"host.*", "may_push", HB_SET_TEXT, AT_HOST(may_push), 0, 0, "", "*", false, NULL,
+         "Guests of its own it may place here. Left empty: none."},
+
+        {"guest.*", "incoming_command", HB_SET_TEXT, AT_GUEST(incoming_command), 0, 0, "",
+         "/usr/bin/qemu-system-x86_64 ... -object "
+         "memory-backend-file,id=mem,size=4G,mem-path={image:mem},share=on "
+         "-qmp unix:/run/harbinger/vm1.qmp,server=on,wait=off -incoming defer -S",
+         false, NULL,
+         "Starts the machine that waits for the guest, run by /bin/sh. {image:REGION} is the file with that "
+         "region's memory. Left empty: "
+         "it is already there when the guest comes."},
+        {"guest.*", "incoming_qmp", HB_SET_SOCKET, AT_GUEST(incoming_qmp), 0, 0, "", "/run/harbinger/vm1.qmp",
+         false, NULL, "The QMP socket of the QEMU that waits."},
+        {"guest.*", "incoming_process", HB_SET_SOCKET, AT_GUEST(incoming_process), 0, 0, "", "", false, NULL,
+         "Instead of that, the attach socket of a process that waits."},
+};
+const size_t hb_setting_count = sizeof(hb_setting_rows) / sizeof(hb_setting_rows[0]);
