@@ -1,0 +1,331 @@
+/* page_map: one 20-byte record a page in one shared mapping, behind a header, a ring of epoch times and two bitmaps.
+ *
+ * Invariants: an untouched page's record is never read or written (bitmap `known` guards it), so a huge sparse guest costs memory
+ * only where it was used. write_heat speaks of epoch `version`, read_heat of epoch `read_epoch`; nobody ages them but the events
+ * that touch them. header->epoch is stored last: whatever a kill interrupts is applied again under the same number.
+ * Cost: O(touched pages) an epoch, no allocation after open. Owned by the loop thread. */
+#include "map/page_map.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "map/heat.h"
+#include "map/map_file.h"
+#include "map/map_watch.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DIRTY_TAU_S       5.0
+#define COUNT_MAX         UINT16_MAX
+#define FIRST_INTERVAL_S  1.0 /* nobody knows how long the first epoch was */
+
+struct hb_page_map {
+        struct hb_map_file f;
+        struct hb_bitmap known, resident; /* views into the mapping */
+        uint64_t resident_pages;
+        struct hb_map_watch *watches;
+};
+
+/* One epoch being applied. */
+struct apply {
+        hb_page_map *m;
+        uint32_t epoch;
+        uint64_t now_ns;
+        double interval_s;
+        bool lost;
+};
+
+int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map **ret, struct hb_err *e) {
+        hb_page_map *m = hb_fault("page_map.open") ? NULL : calloc(1, sizeof(*m));
+        int rc;
+
+        if (!m)
+                return hb_err_set(e, -ENOMEM, path, NULL, "no memory for a page map");
+        rc = hb_map_file_open(&m->f, shape, path, e);
+        if (rc < 0)
+                goto fail;
+        m->known = (struct hb_bitmap){m->f.known, shape->pages};
+        m->resident = (struct hb_bitmap){m->f.resident, shape->pages};
+        m->resident_pages = hb_bitmap_count(&m->resident);
+        *ret = m;
+        return 0;
+fail:
+        hb_page_map_free(m);
+        return rc;
+}
+
+hb_page_map *hb_page_map_free(hb_page_map *m) {
+        if (!m)
+                return NULL;
+        hb_map_file_close(&m->f);
+        free(m);
+        return NULL;
+}
+
+const struct hb_shape *hb_page_map_shape(const hb_page_map *m) {
+        return &m->f.shape;
+}
+
+uint32_t hb_page_map_epoch(const hb_page_map *m) {
+        return m->f.header->epoch;
+}
+
+uint64_t hb_page_map_epoch_time_ns(const hb_page_map *m, uint32_t epoch) {
+        uint32_t now = m->f.header->epoch;
+
+        if (epoch == 0 || epoch > now || now - epoch >= HB_MAP_RING)
+                return 0;
+        return m->f.ring[epoch % HB_MAP_RING];
+}
+
+uint64_t hb_page_map_resident_pages(const hb_page_map *m) {
+        return m->resident_pages;
+}
+
+double hb_page_map_dirty_pages_per_s(const hb_page_map *m) {
+        return m->f.header->dirty_pages_per_s;
+}
+
+unsigned hb_page_map_bytes_per_page(void) {
+        /* record, the two bitmaps; and one encoder: what was sent (2 bytes) and two bitmaps; rounded up */
+        return (unsigned)sizeof(struct hb_map_record) + 2 + 1;
+}
+
+/* ---- one epoch ---- */
+
+/* Seconds from `epoch` until now_ns; older than the ring counts as the oldest time known, which can only overstate heat that has
+ * all but gone by then. */
+static double seconds_since(const hb_page_map *m, uint32_t epoch, uint64_t now_ns) {
+        uint64_t t = hb_page_map_epoch_time_ns(m, epoch);
+
+        if (epoch > m->f.header->epoch)
+                return 0.0; /* left by an interrupted epoch, which is being applied again */
+        if (t == 0 && m->f.header->epoch >= HB_MAP_RING)
+                t = m->f.ring[(m->f.header->epoch + 1) % HB_MAP_RING];
+        return now_ns > t ? (double)(now_ns - t) / (double)HB_NS_PER_S : 0.0;
+}
+
+static uint32_t dither(uint64_t gfn, uint32_t epoch) {
+        return (uint32_t)((gfn * 0x9E3779B97F4A7C15ull + epoch * 0xD1B54A32D192ED03ull) >> 40);
+}
+
+/* Counts of one page stay in proportion: both are halved when one is full, so the ratio never goes wrong. */
+static void count(uint16_t *up, uint16_t *other) {
+        if (*up == COUNT_MAX) {
+                *up /= 2;
+                *other /= 2;
+        }
+        (*up)++;
+}
+
+static void touch_written(const struct apply *a, uint64_t gfn) {
+        struct hb_map_record *r = &a->m->f.records[gfn];
+        float heat = hb_heat_unpack(r->write_heat);
+        double since = r->version ? seconds_since(a->m, r->version, a->now_ns) : 0.0;
+
+        if (a->lost)
+                heat *= hb_decay(since, HB_HEAT_TAU_S);
+        else
+                heat = hb_heat_touch(heat, since, a->interval_s);
+        r->write_heat = hb_heat_pack(heat, dither(gfn, a->epoch));
+        r->version = a->epoch;
+        if (a->lost)
+                return;
+        r->last_access = a->epoch;
+        count(&r->writes, &r->reads);
+        if (!hb_bitmap_test(&a->m->resident, gfn)) {
+                hb_bitmap_set(&a->m->resident, gfn);
+                a->m->resident_pages++;
+        }
+}
+
+/* True when the change is worth telling a target. */
+static bool touch_observed(const struct apply *a, uint64_t gfn, bool seen) {
+        struct hb_map_record *r = &a->m->f.records[gfn];
+        float old = hb_heat_unpack(r->read_heat);
+        double since = r->read_epoch ? seconds_since(a->m, r->read_epoch, a->now_ns) : 0.0;
+        float heat = hb_heat_sample(old, since, a->interval_s, seen);
+
+        r->read_heat = hb_heat_pack(heat, dither(gfn, a->epoch));
+        r->read_epoch = a->epoch;
+        if (seen) {
+                r->last_access = a->epoch;
+                count(&r->reads, &r->writes);
+        }
+        return seen || hb_heat_q(old) != hb_heat_q(heat);
+}
+
+static void tell(const hb_page_map *m, uint64_t first, uint64_t pages) {
+        for (struct hb_map_watch *w = m->watches; w; w = w->next)
+                hb_bitmap_set_range(&w->news, first, pages);
+}
+
+static uint64_t apply_written(const struct apply *a, const struct hb_bitmap *written) {
+        uint64_t first = 0, n = 0, total = 0;
+
+        while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
+                hb_bitmap_set_range(&a->m->known, first, n);
+                for (uint64_t g = first; g < first + n; g++)
+                        touch_written(a, g);
+                tell(a->m, first, n);
+                total += n;
+        }
+        return total;
+}
+
+/* Pages both written and touched say nothing about reads: the write alone would have marked them. */
+static void apply_observed(const struct apply *a, const struct hb_bitmap *written, const struct hb_bitmap *accessed,
+                           const struct hb_bitmap *observed) {
+        uint64_t first = 0, n = 0;
+
+        while (hb_bitmap_next_run(observed, first + n, 0, &first, &n)) {
+                for (uint64_t g = first; g < first + n; g++) {
+                        bool seen = accessed && hb_bitmap_test(accessed, g);
+
+                        if (hb_bitmap_test(written, g) && !a->lost)
+                                continue;
+                        if (!seen && !hb_bitmap_test(&a->m->known, g))
+                                continue;
+                        hb_bitmap_set(&a->m->known, g);
+                        if (touch_observed(a, g, seen))
+                                tell(a->m, g, 1);
+                }
+        }
+}
+
+static void note_dirty_rate(const struct apply *a, uint64_t pages) {
+        struct hb_map_header *h = a->m->f.header;
+        double keep = hb_decay(a->interval_s, DIRTY_TAU_S);
+
+        if (!a->lost)
+                h->dirty_pages_per_s = h->dirty_pages_per_s * keep + (double)pages / a->interval_s * (1.0 - keep);
+}
+
+static double interval_before(const hb_page_map *m, uint64_t now_ns) {
+        double s = m->f.header->epoch ? seconds_since(m, m->f.header->epoch, now_ns) : FIRST_INTERVAL_S;
+
+        return s > 1e-3 ? s : 1e-3;
+}
+
+void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written, const struct hb_bitmap *accessed,
+                       const struct hb_bitmap *observed, bool lost) {
+        struct apply a = {.m = m, .now_ns = now_ns, .epoch = m->f.header->epoch + 1, .interval_s = interval_before(m, now_ns)};
+
+        /* The first scan reports what is there, not what was written. */
+        a.lost = lost || a.epoch == 1;
+        note_dirty_rate(&a, apply_written(&a, written));
+        if (accessed && !observed)
+                observed = accessed;
+        if (observed)
+                apply_observed(&a, written, accessed, observed);
+        m->f.ring[a.epoch % HB_MAP_RING] = now_ns;
+        if (hb_fault("page_map.apply"))
+                return; /* as if killed here */
+        __atomic_store_n(&m->f.header->epoch, a.epoch, __ATOMIC_RELEASE);
+}
+
+void hb_page_map_set_resident(hb_page_map *m, const struct hb_bitmap *resident) {
+        uint64_t words = (resident->bits + 63) / 64;
+
+        for (uint64_t w = 0; w < words; w++) {
+                uint64_t flipped = m->resident.words[w] ^ resident->words[w];
+
+                if (!flipped)
+                        continue;
+                for (; flipped; flipped &= flipped - 1)
+                        tell(m, w * 64 + (unsigned)__builtin_ctzll(flipped), 1);
+                m->resident_pages += (unsigned)__builtin_popcountll(resident->words[w]);
+                m->resident_pages -= (unsigned)__builtin_popcountll(m->resident.words[w]);
+                m->resident.words[w] = resident->words[w];
+        }
+}
+
+/* ---- questions ---- */
+
+static const struct hb_map_record *record(const hb_page_map *m, uint64_t gfn) {
+        static const struct hb_map_record none;
+
+        return hb_bitmap_test(&m->known, gfn) ? &m->f.records[gfn] : &none;
+}
+
+/* Reads are sampled, so silence is no evidence: the last estimate holds, until it is older than the ring. */
+static float read_heat(const hb_page_map *m, const struct hb_map_record *r) {
+        return hb_page_map_epoch_time_ns(m, r->read_epoch) ? hb_heat_unpack(r->read_heat) : 0.0f;
+}
+
+void hb_page_map_get(const hb_page_map *m, uint64_t gfn, struct hb_page_info *ret) {
+        const struct hb_map_record *r = record(m, gfn);
+        uint64_t now_ns = hb_page_map_epoch_time_ns(m, m->f.header->epoch);
+        double since = r->version ? seconds_since(m, r->version, now_ns) : 0.0;
+
+        *ret = (struct hb_page_info){
+                .version = r->version,
+                .last_access = r->last_access,
+                .write_heat = hb_heat_unpack(r->write_heat) * hb_decay(since, HB_HEAT_TAU_S),
+                .read_heat = read_heat(m, r),
+                .writes = r->writes,
+                .reads = r->reads,
+                .read_write_ratio = r->writes ? (float)r->reads / (float)r->writes : INFINITY,
+                .version_time_ns = hb_page_map_epoch_time_ns(m, r->version),
+                .last_access_time_ns = hb_page_map_epoch_time_ns(m, r->last_access),
+                .resident = hb_bitmap_test(&m->resident, gfn),
+        };
+}
+
+/* Write heat as of the last access: on from the last write, or, where lost state raised the version without a write, back. */
+static float heat_at_access(const hb_page_map *m, const struct hb_map_record *r) {
+        float heat = hb_heat_unpack(r->write_heat), k;
+
+        if (heat == 0.0f || r->last_access == r->version)
+                return heat;
+        if (r->last_access > r->version)
+                return heat * hb_decay(seconds_since(m, r->version, hb_page_map_epoch_time_ns(m, r->last_access)),
+                                       HB_HEAT_TAU_S);
+        k = hb_decay(seconds_since(m, r->last_access, hb_page_map_epoch_time_ns(m, r->version)), HB_HEAT_TAU_S);
+        return k > 1e-6f ? heat / k : 0.0f;
+}
+
+void hb_page_map_brief(const hb_page_map *m, uint64_t gfn, struct hb_map_brief *ret) {
+        const struct hb_map_record *r = record(m, gfn);
+
+        *ret = (struct hb_map_brief){
+                .version = r->version,
+                .last_access = r->last_access,
+                .write_q = hb_heat_q(heat_at_access(m, r)),
+                .read_q = hb_heat_q(read_heat(m, r)),
+                .resident = hb_bitmap_test(&m->resident, gfn),
+        };
+}
+
+uint64_t hb_page_map_since(const hb_page_map *m, uint32_t since, struct hb_bitmap *out) {
+        uint64_t first = 0, n = 0, pages = 0;
+
+        while (hb_bitmap_next_run(&m->known, first + n, 0, &first, &n)) {
+                for (uint64_t g = first; g < first + n; g++) {
+                        if (m->f.records[g].version <= since)
+                                continue;
+                        hb_bitmap_set(out, g);
+                        pages++;
+                }
+        }
+        return pages;
+}
+
+void hb_page_map_watch(hb_page_map *m, struct hb_map_watch *w) {
+        w->next = m->watches;
+        m->watches = w;
+}
+
+void hb_page_map_unwatch(hb_page_map *m, struct hb_map_watch *w) {
+        struct hb_map_watch **at = &m->watches;
+
+        while (*at && *at != w)
+                at = &(*at)->next;
+        if (*at)
+                *at = w->next;
+}
+
+void hb_page_map_all_known(const hb_page_map *m, struct hb_bitmap *out) {
+        hb_bitmap_or(out, &m->known);
+        hb_bitmap_or(out, &m->resident);
+}

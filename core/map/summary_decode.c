@@ -1,0 +1,89 @@
+/* summary_decode: reads a summary from a peer. Invariant: either every entry is delivered, or (-EBADMSG) none, so that half a
+ * summary never steers anything; the bytes are read twice for that. Pure. */
+#include "base/shape.h"
+#include "map/heat.h"
+#include "map/summary.h"
+#include "map/summary_format.h"
+#include <errno.h>
+
+struct reader {
+        struct hb_rd rd;
+        uint32_t epoch;
+        uint64_t time_ns, end, total;
+};
+
+static float read_heat(struct reader *r) {
+        uint8_t q = hb_rd_u8(&r->rd);
+
+        if (q == 0 || q == 255)
+                hb_rd_fail(&r->rd);
+        return hb_heat_of(q);
+}
+
+static uint32_t read_epoch(struct reader *r) {
+        uint64_t back = hb_rd_varint(&r->rd);
+
+        if (back >= r->epoch) { /* epochs begin at 1 */
+                hb_rd_fail(&r->rd);
+                return 0;
+        }
+        return r->epoch - (uint32_t)back;
+}
+
+static void read_entry(struct reader *r, struct hb_summary_entry *ret) {
+        uint64_t gap = hb_rd_varint(&r->rd);
+        uint64_t pages = hb_rd_varint(&r->rd);
+        uint8_t flags = hb_rd_u8(&r->rd);
+
+        *ret = (struct hb_summary_entry){.pages = pages, .resident = flags & HB_SF_RESIDENT};
+        if (gap > r->total - r->end || pages == 0 || pages > r->total - r->end - gap || (flags & ~HB_SF_ALL))
+                hb_rd_fail(&r->rd);
+        if ((flags & HB_SF_ACCESS_IS_VERSION) && ((flags & HB_SF_ACCESS) || !(flags & HB_SF_VERSION)))
+                hb_rd_fail(&r->rd);
+        if (flags & HB_SF_WRITE_Q)
+                ret->write_heat = read_heat(r);
+        if (flags & HB_SF_READ_Q)
+                ret->read_heat = read_heat(r);
+        if (flags & HB_SF_VERSION)
+                ret->version = ret->last_access = read_epoch(r);
+        if (!(flags & HB_SF_ACCESS_IS_VERSION))
+                ret->last_access = flags & HB_SF_ACCESS ? read_epoch(r) : 0;
+        ret->gfn = r->end + gap;
+        r->end = ret->gfn + pages;
+}
+
+static int open_reader(struct reader *r, const void *data, size_t size, uint64_t total) {
+        *r = (struct reader){.rd = hb_rd_init(data, size), .total = total};
+        if (hb_rd_u8(&r->rd) != HB_SUMMARY_FORMAT)
+                hb_rd_fail(&r->rd);
+        r->epoch = hb_rd_u32(&r->rd);
+        r->time_ns = hb_rd_u64(&r->rd);
+        return hb_rd_ok(&r->rd) ? 0 : -EBADMSG;
+}
+
+static int read_all(struct reader r, void (*entry)(void *arg, const struct hb_summary_entry *e), void *arg) {
+        struct hb_summary_entry e;
+
+        while (hb_rd_left(&r.rd) > 0) {
+                read_entry(&r, &e);
+                if (!hb_rd_ok(&r.rd))
+                        return -EBADMSG;
+                if (entry)
+                        entry(arg, &e);
+        }
+        return hb_rd_ok(&r.rd) ? 0 : -EBADMSG;
+}
+
+int hb_summary_decode(const void *data, size_t size, uint64_t pages_total, uint32_t *ret_epoch, uint64_t *ret_time_ns,
+                      void (*entry)(void *arg, const struct hb_summary_entry *e), void *arg) {
+        struct reader r;
+        int rc = open_reader(&r, data, size, pages_total);
+
+        if (rc == 0)
+                rc = read_all(r, NULL, NULL);
+        if (rc < 0)
+                return rc;
+        *ret_epoch = r.epoch;
+        *ret_time_ns = r.time_ns;
+        return read_all(r, entry, arg);
+}
