@@ -159,7 +159,7 @@ static void report_pass(struct run *r, uint64_t now) {
         if (s->passes == r->seen_passes)
                 return;
         printf("PASS %llu t=%.3f pages=%llu bad=%llu lost=%llu\n", (unsigned long long)s->passes,
-               seconds_since(r, now), (unsigned long long)s->pages, (unsigned long long)s->pass_bad,
+               seconds_since(r, now), (unsigned long long)s->pages, (unsigned long long)s->last_pass_bad,
                (unsigned long long)s->lost);
         r->seen_passes = s->passes;
 }

@@ -125,6 +125,8 @@ static void pass_finish(struct load_state *s) {
         if (s->verify_sum != s->writes)
                 s->lost++;
         s->passes++;
+        s->last_pass_bad = s->pass_bad;
+        s->pass_bad = 0;
         s->verify_next = 0;
         s->verify_sum = 0;
 }
@@ -134,8 +136,6 @@ static void verify_one(struct load *l) {
         struct load_state *s = &l->state;
         uint64_t page = s->verify_next;
 
-        if (page == 0)
-                s->pass_bad = 0;
         s->pass_bad += page_bad(l, page);
         s->verify_sum += *generation_of(l, page);
         s->verify_next = page + 1;

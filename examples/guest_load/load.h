@@ -44,7 +44,8 @@ struct load_state {
         uint64_t hot_base, sweep;
         uint64_t verify_next;   /* next page of the running pass */
         uint64_t verify_sum;    /* generations of the pages below verify_next, kept current as they are written */
-        uint64_t pass_bad;
+        uint64_t pass_bad;      /* found by the running pass */
+        uint64_t last_pass_bad; /* by the last whole one */
         uint64_t passes, verified, bad, lost; /* lost: passes whose generations did not add up to `writes` */
         struct load_fault last_bad;
         uint64_t max_gap_ns;    /* longest time between two steps since load_take_gap() */

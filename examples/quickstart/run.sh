@@ -29,8 +29,8 @@ vm=$source_dir/tests/support/vm
 . "$here/stock.sh"
 . "$here/report.sh"
 
-json= roundtrips=1 cold=0 compare=0 qemu10=0 link=1gbit ram=512M rate=2000 load_extra= bin= keep=0
-work= images= qemu=qemu-system-x86_64
+json='' roundtrips=1 cold=0 compare=0 qemu10=0 link=1gbit ram=512M rate=2000 load_extra='' bin='' keep=0
+work='' images='' qemu=qemu-system-x86_64
 recorders=()
 warm_moves=()
 

@@ -49,7 +49,8 @@ copy_libraries() {
 }
 
 copy_path() {
-  local src=${1%%:*} dest=/payload/$(basename "${1%%:*}") file
+  local src=${1%%:*} dest file
+  dest=/payload/${src##*/}
   case $1 in *:*) dest=${1#*:} ;; esac
   [ -e "$src" ] || vm_die "$src: no such file"
   mkdir -p "$root$(dirname "$dest")"

@@ -75,5 +75,5 @@ code=$(console | sed -n 's/.*hb-exit: \([0-9]*\)$/\1/p' | tail -1)
 
 [ "$rc" = 124 ] && why="no end within $secs s" || why="QEMU ended with $rc"
 vm_note "no exit code from the guest: $why; the console's last lines:"
-console | tail -20 >&2
+console | tail -60 >&2
 exit 125

@@ -147,6 +147,19 @@ static void test_running_pass_finds_a_bad_page(void **state) {
         run_for(f, 2500);
         assert_true(f->load.state.bad > 0);
         assert_int_equal(f->load.state.last_bad.page, cold);
+        assert_int_equal(f->load.state.last_pass_bad, 1);
+}
+
+/* The next pass may begin in the very step that ends one: its count must not wipe out the last page's. */
+static void test_pass_counts_its_last_page(void **state) {
+        struct fixture *f = *state;
+
+        data_page(f, f->load.state.pages - 1)[7] ^= 1;
+        for (uint64_t want = f->load.state.passes + 1, end = want + 4; want < end; want++) {
+                while (f->load.state.passes < want)
+                        run_for(f, 10);
+                assert_int_equal(f->load.state.last_pass_bad, 1);
+        }
 }
 
 static void test_resume_from_bytes_elsewhere(void **state) {
@@ -232,6 +245,7 @@ int main(void) {
                 T(test_other_page_and_zero_page_are_seen),
                 T(test_page_old_with_its_generation_is_seen),
                 T(test_running_pass_finds_a_bad_page),
+                T(test_pass_counts_its_last_page),
                 T(test_resume_from_bytes_elsewhere),
                 T(test_resume_refuses_what_it_did_not_write),
                 T(test_absence_is_dropped_not_made_up_for),
