@@ -124,7 +124,7 @@ files == 1 && $1 == "room" {
 files == 1 && $1 == "lib" {
         lib[++nlib] = $2
         for (i = 3; i <= NF; i++)
-                seen_by[nlib] = seen_by[nlib] " " $i
+                seen_by[nlib] = seen_by[nlib] (i > 3 ? " " : "") $i
 }
 files == 1 && $1 == "free" {
         for (i = 2; i <= NF; i++)
@@ -212,11 +212,6 @@ self_test() {
         for f in $folders; do
                 [ -d "$root/$f" ] && cp -r "$root/$f" "$tmp/tree/"
         done
-        check "$tmp/tree" >"$tmp/out" || {
-                cat "$tmp/out"
-                echo "self-test needs a tree that keeps the law"
-                exit 1
-        }
         planted core/base/err.c '"track/tracker.h"'
         planted core/base/err.h '<lua.h>'
         planted core/base/clock.c '<sys/socket.h>'
