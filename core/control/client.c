@@ -168,11 +168,11 @@ static int make_room(hb_ctl_client *c, struct hb_err *e) {
                 c->end -= c->start;
                 c->start = 0;
         }
-        if (c->cap - c->end >= READ_STEP)
-                return 0;
         if (c->end >= HB_CTL_MAX_LINE)
                 return hb_err_set(e, -EBADMSG, c->path, NULL, "harbingerd sent a line longer than %u bytes",
                                   HB_CTL_MAX_LINE);
+        if (c->cap - c->end >= READ_STEP)
+                return 0;
         grown = hb_fault("control.room") ? NULL : realloc(c->data, c->cap ? c->cap * 2 : 2 * READ_STEP);
         if (!grown)
                 return hb_err_set(e, -ENOMEM, c->path, NULL, "no memory for an answer");
