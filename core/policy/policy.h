@@ -76,8 +76,9 @@ void hb_policies_predict(hb_policies *p, const struct hb_policy_pages *pages, co
 void hb_policies_score(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g,
                        const struct hb_policy_link *l, const struct hb_policy_accuracy *a, float *ret_scores);
 /* One call an epoch; `histogram` counts candidates per score bucket (HB_POLICY_BUCKETS over [-1, 1], ends open). Returns the
- * cut: pages with score >= cut are prefetched. */
-#define HB_POLICY_BUCKETS 64
+ * cut: pages with score >= cut are prefetched. It lies in [-1, 1], or is HB_POLICY_CUT_NONE, above every score: observe only. */
+#define HB_POLICY_BUCKETS  64
+#define HB_POLICY_CUT_NONE 2.0
 double hb_policies_threshold(hb_policies *p, const uint32_t histogram[HB_POLICY_BUCKETS], const struct hb_policy_guest *g,
                              const struct hb_policy_link *l, const struct hb_policy_accuracy *a, double previous);
 void hb_policies_status(const hb_policies *p, enum hb_policy_kind k, struct hb_policy_status *ret);

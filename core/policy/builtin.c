@@ -1,0 +1,106 @@
+/* builtin: see the header for the law and the Lua files for the reasons of the formulas.
+ * Cost: 2-4 ns a page for predictor and scorer together; also the yardstick of tests/bench/bench_policy.c. */
+#include "policy/builtin.h"
+#include "policy/vec_math.h"
+#include <math.h>
+
+#pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
+
+#define FADE_S   30.0
+#define BASE     0.3f
+#define W_TARGET 0.5f
+#define W_SOURCE 0.1f
+#define W_COST   0.2f
+#define W_WASTE  0.6f
+#define PAGE     4096.0
+
+#define CUT_FLOOR   0.05
+#define CUT_CEILING 0.5
+#define CUT_RISE    0.02
+#define CUT_FALL    0.05
+#define CUT_STILL   0.01
+
+#define BLOCK 256
+
+static const float zeros[BLOCK];
+
+static const float *from(const float *column, uint32_t at) {
+        return column ? column + at : zeros;
+}
+
+static uint32_t block_at(uint32_t n, uint32_t at) {
+        return n - at < BLOCK ? n - at : BLOCK;
+}
+
+static void predict_block(const struct hb_policy_pages *p, uint32_t at, float horizon, float *restrict accesses,
+                          float *restrict writes) {
+        const float *read = from(p->read_heat, at), *written = from(p->write_heat, at);
+        const float *age = from(p->age_s, at), *version_age = from(p->version_age_s, at), per_fade = (float)(1 / FADE_S);
+        uint32_t n = block_at(p->n, at);
+
+        for (uint32_t i = 0; i < n; i++)
+                accesses[i] = hb_f32_div((read[i] + written[i]) * horizon, age[i] * per_fade + 1.0f);
+        for (uint32_t i = 0; i < n; i++)
+                writes[i] = hb_f32_div(written[i] * horizon, version_age[i] * per_fade + 1.0f);
+}
+
+void hb_builtin_predict(const struct hb_policy_pages *pages, const struct hb_policy_guest *g, float *accesses, float *writes) {
+        for (uint32_t at = 0; at < pages->n; at += BLOCK)
+                predict_block(pages, at, (float)g->horizon_s, accesses + at, writes + at);
+}
+
+struct sending {
+        float per_free, whole, latency;
+};
+
+static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sending s, float *restrict scores) {
+        const float *predicted = from(p->predicted, at), *writes = from(p->predicted_writes, at);
+        const float *read = from(p->read_heat, at), *written = from(p->write_heat, at);
+        const float *bytes = from(p->bytes_to_send, at), *run = from(p->run_length, at);
+        uint32_t n = block_at(p->n, at);
+
+        for (uint32_t i = 0; i < n; i++) {
+                float use = hb_f32_div(predicted[i], predicted[i] + 1.0f), heat = read[i] + written[i];
+                float source = hb_f32_div(heat, heat + 1.0f), clean = hb_f32_exp(-writes[i]);
+                float seconds = bytes[i] * s.per_free + hb_f32_div(s.latency, run[i]);
+                float cost = hb_f32_div(seconds, seconds + s.whole);
+                float gain = (BASE + W_TARGET * use + W_SOURCE * source) * clean;
+                scores[i] = gain - W_COST * cost - W_WASTE * (1.0f - clean);
+        }
+}
+
+void hb_builtin_score(const struct hb_policy_pages *pages, const struct hb_policy_link *l, float *scores) {
+        double bandwidth = fmax(l->bytes_per_s, 1), available = fmax(l->free_bytes_per_s, 0.01 * bandwidth);
+        struct sending s = {.per_free = (float)(1 / available), .whole = (float)(PAGE / bandwidth + l->latency_s),
+                            .latency = (float)l->latency_s};
+
+        for (uint32_t at = 0; at < pages->n; at += BLOCK)
+                score_block(pages, at, s, scores + at);
+}
+
+static double ramp(double x, double low, double high) {
+        return fmin(fmax((x - low) / (high - low), 0), 1);
+}
+
+static double push(const struct hb_policy_guest *g, const struct hb_policy_link *l, const struct hb_policy_accuracy *a) {
+        double precision = a->precision < 0 ? 1 : a->precision, recall = a->recall < 0 ? 1 : a->recall;
+        double waste = ramp(a->wasted_share < 0 ? 0 : a->wasted_share, 0.2, 0.6);
+        double busy = ramp(l->used_share, 0.8, 1) * (0.4 + 0.6 * ramp(1 - precision, 0.3, 0.9));
+        double dirty = 0.1 * ramp(g->dirty_bytes_per_s / fmax(l->free_bytes_per_s, 1), 0.5, 2);
+        double missed = ramp(1 - recall, 0.1, 0.5);
+
+        return fmax(fmax(waste, busy - 0.5 * missed * busy), dirty);
+}
+
+double hb_builtin_threshold(const struct hb_policy_guest *g, const struct hb_policy_link *l, const struct hb_policy_accuracy *a,
+                            double previous) {
+        double step;
+
+        if (g->draining)
+                return -1;
+        previous = fmin(fmax(previous, CUT_FLOOR), CUT_CEILING);
+        step = CUT_FLOOR + (CUT_CEILING - CUT_FLOOR) * push(g, l, a) - previous;
+        if (fabs(step) < CUT_STILL)
+                return previous;
+        return previous + fmin(fmax(step, -CUT_FALL), CUT_RISE);
+}

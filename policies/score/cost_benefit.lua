@@ -1,0 +1,42 @@
+-- The worth of having a page on the target now, between -1 and 1, from five inputs: its predicted use on the target, its use
+-- on the source, the link's latency and bandwidth, and what sending it costs against what it brings.
+--
+-- Every page must move in the end, so even a page nobody uses brings a gain (`base`): it will not have to travel after the
+-- request. What can spoil any gain is a write: the copy is stale then and travels again. `clean` is the chance that no write
+-- comes within the horizon (writes as a Poisson process). So pages in use that stay clean come first, then cold clean ones,
+-- and pages that are written again and again come last, below zero.
+local cost_benefit = {
+  api = 1,
+  kind = "scorer",
+  name = "cost_benefit",
+  version = "1.0.0",
+  params = {
+    base = { default = 0.3, min = 0, max = 1, help = "gain of any page that is there and stays clean" },
+    w_target = { default = 0.5, min = 0, max = 1, help = "weight of the predicted use on the target" },
+    w_source = { default = 0.1, min = 0, max = 1, help = "weight of the present use on the source" },
+    w_cost = { default = 0.2, min = 0, max = 1, help = "weight of the time the page keeps the link" },
+    w_waste = { default = 0.6, min = 0, max = 1, help = "weight of the chance that the copy is overwritten" },
+  },
+}
+
+local PAGE = 4096
+
+function cost_benefit:score(pages, link)
+  local p = self.params
+  local use = pages.predicted / (pages.predicted + 1)
+  local heat = pages.read_heat + pages.write_heat
+  local source = heat / (heat + 1)
+  local clean = (-pages.predicted_writes):exp()
+
+  -- Seconds on the link as it is, beside those of a whole page alone on the link when idle: 0.5 means equal.
+  local bandwidth = math.max(link.bytes_per_s, 1)
+  local free = math.max(link.free_bytes_per_s, 0.01 * bandwidth)
+  local whole = PAGE / bandwidth + link.latency_s
+  local seconds = pages.bytes_to_send * (1 / free) + link.latency_s / pages.run_length
+  local cost = seconds / (seconds + whole)
+
+  local gain = (p.base + p.w_target * use + p.w_source * source) * clean
+  return gain - p.w_cost * cost - p.w_waste * (1 - clean)
+end
+
+return cost_benefit
