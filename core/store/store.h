@@ -1,8 +1,10 @@
 /* store: one SQLite database a host (state_dir/harbinger.db): what must survive the daemon. Everything here is called from the loop
  * thread, except journal puts, which a worker may do (the store has its own lock). Strings returned are copies in the structs.
+ * A callback may put and remove in the store it is called from; entries it adds are not shown to it.
  *
  * Journal puts are durable on return (synchronous=FULL). -ENOSPC when the disk is full: the caller must not go past the point that
- * the record announces. */
+ * the record announces; the former record is still there. -EBUSY: another process holds the database for more than 2 s. -EUCLEAN: the
+ * file is damaged (never repaired or removed by us; e->next says what to do). -EIO, -EROFS, -EACCES as the disk has it. */
 #pragma once
 #include "base/shape.h"
 #include <stdint.h>
