@@ -1,0 +1,51 @@
+/* daemon: what the wiring files of core/daemon share. One loop thread owns everything reachable from here; other threads (jobs,
+ * transports) reach it only through the mailbox. No other room includes this. */
+#pragma once
+#include "daemon/control_server.h"
+#include "daemon/jobs.h"
+#include "daemon/mailbox.h"
+#include "daemon/settings.h"
+#include "store/store.h"
+#include "transport/peer.h"
+#include <event2/event.h>
+
+struct hb_guest;
+struct hb_incoming;
+struct hb_handover;
+struct hb_arrival;
+
+typedef struct hb_daemon {
+        struct event_base *base;
+        hb_settings *settings;
+        char *settings_path;
+        hb_tls *tls;
+        hb_store *store;
+        hb_mailbox *mailbox;
+        hb_peer_listener *listener;
+        hb_control_server *control;
+        struct hb_guest *guests;     /* tracked here */
+        struct hb_incoming *incoming; /* images here for guests elsewhere */
+        struct hb_handover *handovers; /* both roles, until ended */
+        struct hb_arrival *arrivals; /* accepted sessions that have not said what they want */
+        uint64_t started_ns;
+        bool stopping;
+} hb_daemon;
+
+/* commands.c */
+void hb_daemon_command(void *arg, hb_request *r, const struct hb_ctl_command *cmd, json_t *args);
+int hb_daemon_reload(hb_daemon *d, struct hb_err *e);
+/* arrivals.c: the listener's callbacks */
+extern const struct hb_listener_callbacks hb_arrival_callbacks;
+void hb_arrivals_free(hb_daemon *d);
+/* A session whose placement has ended: it may ask for something else. Takes ownership. */
+void hb_arrival_adopt(hb_daemon *d, hb_session *s);
+/* recover.c: after a restart, take up guests, placements and hand-overs from the store */
+int hb_daemon_recover(hb_daemon *d, struct hb_err *e);
+
+void hb_id_random(uint8_t id[16]);
+void hb_id_hex(const uint8_t id[16], char out[33]);
+uint64_t hb_ms_to_ns(int ms);
+struct timeval hb_timeval(uint64_t ns);
+/* One history line; a failure to write it is logged, never fatal. figures: stolen, may be NULL. */
+void hb_daemon_history(hb_daemon *d, const char *kind, const char *guest, const char *from, const char *to, const char *result,
+                       json_t *figures);

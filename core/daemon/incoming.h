@@ -1,0 +1,45 @@
+/* incoming: the target's side of one placement: image, engine, policies and fetcher for a guest that runs on another host. Lives on
+ * when its session is lost; the source dials again with the same id. */
+#pragma once
+#include "daemon/daemon.h"
+#include "place/engine.h"
+#include "place/image.h"
+#include "transport/peer.h"
+#include "transport/tcp.h"
+
+struct hb_done_queue; /* fetches completed on transport threads, on their way to the loop */
+
+struct hb_incoming {
+        hb_daemon *d;
+        struct hb_incoming *next;
+        uint8_t id[HB_ID_SIZE], token[HB_TOKEN_SIZE];
+        char guest[HB_NAME_MAX], host[HB_NAME_MAX], kind[16], dir[256];
+        struct hb_shape shape;
+        hb_session *session; /* NULL while lost */
+        hb_image *image;
+        uint32_t processed;
+        hb_policies *policies;
+        hb_engine *engine;
+        hb_fetcher *fetcher;
+        struct hb_done_queue *done;
+        struct hb_bitmap scratch;
+        struct event *tick;
+        uint64_t last_report_ns, began_ns;
+        struct hb_handover *handover;
+        /* tells a hand-over that the image is complete as of f */
+        void (*completed)(struct hb_incoming *in, uint32_t f);
+        bool no_room;
+};
+
+/* A session said PLACE. Owns the session from here; refuses it itself on failure. */
+void hb_incoming_place(hb_daemon *d, hb_session *s, const uint8_t *payload, size_t size);
+struct hb_incoming *hb_incoming_find(hb_daemon *d, const char *guest);
+struct hb_incoming *hb_incoming_by_token(hb_daemon *d, const uint8_t token[HB_TOKEN_SIZE]);
+/* A page connection or tunnel for this placement. 0: taken. */
+int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c);
+void hb_incoming_step(struct hb_incoming *in);
+int hb_incoming_send(struct hb_incoming *in, enum hb_msg_type type, const void *payload, size_t size);
+void hb_incoming_report(struct hb_incoming *in);
+enum hb_incoming_end { HB_IN_KEEP /* daemon stops: resume later */, HB_IN_REMOVE /* image goes */, HB_IN_RELEASE /* image is the guest */ };
+void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how);
+json_t *hb_incoming_json(const struct hb_incoming *in);

@@ -1,0 +1,486 @@
+/* outgoing: one session, one page server and one announcement stream. The stream's law: `sent_epoch` advances only with what was queued on
+ * the present session; after a reconnect the target names what it has processed, and the map (which knows every page's version) gives
+ * exactly what it missed. Loop thread; dialling of data connections is a job. */
+#include "daemon/outgoing.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/migrate.h"
+#include "daemon/waiter.h"
+#include "map/announce.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_MIN_MS 250u
+#define BACKOFF_MAX_MS 5000u
+
+static void dial(struct hb_outgoing *p);
+static void retry_later(struct hb_outgoing *p);
+
+/* ---- announcements ---- */
+
+struct sender {
+        struct hb_outgoing *p;
+        enum hb_msg_type type;
+};
+
+static int send_part(void *arg, const void *part, size_t size) {
+        struct sender *s = arg;
+        return hb_outgoing_send(s->p, s->type, part, size);
+}
+
+static int announce(struct hb_outgoing *p, enum hb_msg_type type, uint32_t from, uint32_t to, uint64_t time_ns,
+                    const struct hb_bitmap *pages) {
+        struct hb_announce a = {.from = from, .to = to, .time_ns = time_ns};
+        struct hb_buf b = {0};
+        struct sender s = {p, type};
+        int64_t n = hb_announce_encode(&a, pages, &b, send_part, &s);
+        hb_buf_free(&b);
+        if (n < 0)
+                return (int)n;
+        p->announce_bytes += (uint64_t)n;
+        return 0;
+}
+
+/* What a target that has processed `since` has missed. Uses the guest's scratch bitmap; only between scans' uses of it. */
+static int announce_since(struct hb_outgoing *p, uint32_t since) {
+        struct hb_guest *g = p->g;
+        uint32_t now = hb_page_map_epoch(g->map);
+        if (since >= now)
+                return 0;
+        struct hb_bitmap missed;
+        int r = hb_bitmap_init(&missed, g->target->shape.pages);
+        if (r < 0)
+                return r;
+        hb_page_map_since(g->map, since, &missed);
+        r = announce(p, HB_MSG_INVALIDATE, since, now, hb_page_map_epoch_time_ns(g->map, now), &missed);
+        hb_bitmap_fini(&missed);
+        if (r == 0)
+                p->sent_epoch = now;
+        return r;
+}
+
+/* ---- holes: looked up by a job between two scans ---- */
+
+struct holes {
+        const uint32_t *completed_epoch;
+        struct hb_target *target;
+        struct hb_bitmap pages;
+        uint32_t stamp;
+        struct hb_err err;
+};
+
+static int holes_work(void *arg) {
+        struct holes *h = arg;
+        /* This thread also scans: the last scan is complete, though the loop may not have numbered it yet; the older number is
+         * the careful one. */
+        h->stamp = __atomic_load_n(h->completed_epoch, __ATOMIC_ACQUIRE);
+        struct hb_bitmap resident;
+        int r = hb_bitmap_init(&resident, h->pages.bits);
+        if (r < 0)
+                return r;
+        r = hb_target_resident(h->target, &resident, &h->err);
+        if (r >= 0) {
+                hb_bitmap_set_all(&h->pages);
+                hb_bitmap_and_not(&h->pages, &resident);
+        }
+        hb_bitmap_fini(&resident);
+        return r < 0 ? r : 0;
+}
+
+static void holes_done(void *owner, void *arg, int rc) {
+        struct holes *h = arg;
+        struct hb_guest *g = owner;
+        if (rc < 0) {
+                hb_log_err(HB_LOG_WARNING, "looking for holes in the guest's memory", &h->err);
+                return;
+        }
+        struct hb_outgoing *p = g->placement;
+        if (!p || !hb_outgoing_usable(p))
+                return;
+        if (h->stamp)
+                announce(p, HB_MSG_ZERO, 0, h->stamp, hb_now_ns(), &h->pages);
+        else
+                p->holes_due = true; /* no scan is complete yet: there is no epoch to stamp them with */
+}
+
+static void holes_drop(void *arg) {
+        struct holes *h = arg;
+        hb_bitmap_fini(&h->pages);
+        free(h);
+}
+
+static const struct hb_job_ops holes_job = {holes_work, holes_done, holes_drop};
+
+static int look_for_holes(struct hb_outgoing *p) {
+        struct holes *h = calloc(1, sizeof *h);
+        if (!h || hb_bitmap_init(&h->pages, p->g->target->shape.pages) < 0) {
+                free(h);
+                return -ENOMEM;
+        }
+        h->completed_epoch = &p->g->completed_epoch;
+        h->target = p->g->target;
+        return hb_jobs_run(p->g->jobs, &holes_job, h);
+}
+
+/* ---- page connections ---- */
+
+struct dial_job {
+        struct hb_outgoing *p;
+        hb_tls *tls;
+        char host[HB_NAME_MAX], address[128];
+        uint8_t token[HB_TOKEN_SIZE];
+        struct hb_data_conn conn;
+        struct hb_err err;
+};
+
+static int dial_work(void *arg) {
+        struct dial_job *j = arg;
+        return hb_data_dial(j->tls, j->host, j->address, j->token, HB_DATA_PAGES, 10000, &j->conn, &j->err);
+}
+
+static void dial_done(void *owner, void *arg, int rc) {
+        struct dial_job *j = arg;
+        struct hb_outgoing *p = owner;
+        p->dialling--;
+        if (rc < 0) {
+                p->last_error = j->err;
+                hb_log_err(HB_LOG_WARNING, "dialling a page connection", &j->err);
+                return;
+        }
+        if (!p->session || memcmp(p->placed.token, j->token, HB_TOKEN_SIZE) != 0)
+                return; /* of an earlier session */
+        if (hb_tcp_server_add(p->server, &j->conn) == 0)
+                j->conn = (struct hb_data_conn){.fd = -1};
+}
+
+static void dial_drop(void *arg) {
+        struct dial_job *j = arg;
+        hb_data_conn_close(&j->conn);
+        free(j);
+}
+
+static const struct hb_job_ops dial_data_job = {dial_work, dial_done, dial_drop};
+
+static const char *address_of(struct hb_outgoing *p) {
+        const struct hb_host_settings *h = hb_settings_host(p->d->settings, p->host);
+        return h ? h->address : "";
+}
+
+static void top_up_connections(struct hb_outgoing *p) {
+        struct hb_link_stats st;
+        hb_tcp_server_stats(p->server, &st);
+        p->connections = st.connections;
+        unsigned want = p->placed.connections ? p->placed.connections : 1;
+        while (p->session && st.connections + p->dialling < want) {
+                struct dial_job *j = calloc(1, sizeof *j);
+                if (!j)
+                        return;
+                j->p = p;
+                j->tls = p->d->tls;
+                j->conn.fd = -1;
+                snprintf(j->host, sizeof j->host, "%s", p->host);
+                snprintf(j->address, sizeof j->address, "%s", address_of(p));
+                memcpy(j->token, p->placed.token, HB_TOKEN_SIZE);
+                p->dialling++;
+                if (hb_jobs_run(p->jobs, &dial_data_job, j) < 0) {
+                        p->dialling--;
+                        return;
+                }
+        }
+}
+
+/* ---- session ---- */
+
+static int send_place(struct hb_outgoing *p) {
+        struct hb_guest *g = p->g;
+        struct hb_msg_place m = {.shape = g->target->shape,
+                                 .resident_pages = hb_page_map_resident_pages(g->map),
+                                 .epoch_ms = (uint32_t)p->d->settings->epoch_ms};
+        memcpy(m.placement, p->id, HB_ID_SIZE);
+        snprintf(m.guest, sizeof m.guest, "%s", g->name);
+        snprintf(m.kind, sizeof m.kind, "%s", g->kind);
+        snprintf(m.vmm_version, sizeof m.vmm_version, "%s", g->info.vmm_version);
+        struct hb_buf b = {0};
+        hb_msg_place_put(&m, &b);
+        int r = b.failed ? -ENOMEM : hb_outgoing_send(p, HB_MSG_PLACE, b.data, b.len);
+        hb_buf_free(&b);
+        return r;
+}
+
+static void on_ready(void *arg, hb_session *s) {
+        struct hb_outgoing *p = arg;
+        p->state = HB_OUT_PLACING;
+        p->backoff_ms = BACKOFF_MIN_MS;
+        send_place(p);
+}
+
+static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
+        struct hb_guest *g = p->g;
+        if (hb_msg_placed_get(payload, size, &p->placed) < 0) {
+                struct hb_err e;
+                hb_err_set(&e, -EBADMSG, p->host, NULL, "the answer to PLACE cannot be read");
+                hb_session_refuse(p->session, &e);
+                p->session = NULL;
+                retry_later(p);
+                return;
+        }
+        if (p->placed.processed > hb_page_map_epoch(g->map)) {
+                /* The image is of an earlier life of this guest's map: of no use, and its epochs would lie. */
+                hb_log(HB_LOG_WARNING, "placement of %s on %s: the image there is of another tracking; starting over", g->name, p->host);
+                hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
+                hb_store_placement_remove(p->d->store, p->id);
+                hb_id_random(p->id);
+                return; /* UNPLACED closes; the next dial places anew */
+        }
+        p->state = HB_OUT_OPEN;
+        p->since_ns = hb_now_ns();
+        p->sent_epoch = p->placed.processed;
+        hb_summary_reset(p->encoder);
+        announce_since(p, p->placed.processed);
+        look_for_holes(p);
+        p->summary_tokens = 4.0 * (double)p->d->settings->summary_bytes_per_s;
+        top_up_connections(p);
+        if (p->draining)
+                hb_outgoing_drain(p, true);
+        hb_log(HB_LOG_NOTICE, "placement of %s on %s: open, %llu pages there already fresh", g->name, p->host,
+               (unsigned long long)p->placed.fresh_pages);
+        hb_migrate_link(p->d, g->name, true);
+}
+
+static void track_trend(struct hb_outgoing *p) {
+        const char *now = p->report.converging || p->report.ready ? "converging" : "stalled";
+        if (strcmp(now, p->trend) == 0)
+                return;
+        snprintf(p->trend, sizeof p->trend, "%s", now);
+        p->trend_since_ns = hb_now_ns();
+}
+
+static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
+        if (hb_msg_report_get(payload, size, &p->report) < 0)
+                return;
+        p->have_report = true;
+        p->report_ns = hb_now_ns();
+        if (p->report.ready && !p->ready_ns)
+                p->ready_ns = p->report_ns;
+        track_trend(p);
+        hb_waiters_check(p);
+        if (p->g->handover)
+                hb_migrate_source_message(p, HB_MSG_REPORT, payload, size);
+}
+
+static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const uint8_t *payload, size_t size) {
+        struct hb_outgoing *p = arg;
+        switch (type) {
+        case HB_MSG_PLACED:
+                on_placed(p, payload, size);
+                break;
+        case HB_MSG_REPORT:
+                on_report(p, payload, size);
+                break;
+        case HB_MSG_RESYNC: {
+                struct hb_rd r = hb_rd_init(payload, size);
+                uint32_t processed = hb_rd_u32(&r);
+                if (hb_rd_done(&r))
+                        announce_since(p, processed);
+                break;
+        }
+        case HB_MSG_UNPLACED: {
+                struct timeval now = {0, 0};
+                event_add(p->retry, &now); /* not from inside the session's own callback */
+                break;
+        }
+        default:
+                hb_migrate_source_message(p, type, payload, size);
+        }
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg) {
+        struct hb_outgoing *p = arg;
+        p->session = hb_session_free(p->session);
+        dial(p);
+}
+
+static void retry_later(struct hb_outgoing *p) {
+        p->state = HB_OUT_LOST;
+        struct timeval tv = hb_timeval(hb_ms_to_ns((int)p->backoff_ms));
+        event_add(p->retry, &tv);
+        p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+}
+
+static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
+        struct hb_outgoing *p = arg;
+        bool was_open = p->state == HB_OUT_OPEN;
+        p->last_error = *why;
+        p->session = hb_session_free(p->session);
+        if (was_open || p->backoff_ms == BACKOFF_MIN_MS)
+                hb_log_err(HB_LOG_WARNING, was_open ? "placement session lost" : "placing", why);
+        p->since_ns = hb_now_ns();
+        retry_later(p);
+        hb_waiters_failed(p, why);
+        if (was_open)
+                hb_migrate_link(p->d, p->g->name, false);
+}
+
+static const struct hb_session_callbacks session_cb = {on_ready, on_message, on_closed};
+
+static void dial(struct hb_outgoing *p) {
+        struct hb_err e;
+        p->state = HB_OUT_CONNECTING;
+        int r = hb_session_dial(p->d->base, p->d->tls, p->host, address_of(p), &session_cb, p, &p->session, &e);
+        if (r < 0) {
+                p->last_error = e;
+                retry_later(p);
+        }
+}
+
+static void on_ping(evutil_socket_t fd, short what, void *arg) {
+        struct hb_outgoing *p = arg;
+        if (p->state != HB_OUT_OPEN)
+                return;
+        hb_session_ping(p->session);
+        top_up_connections(p);
+}
+
+/* ---- life ---- */
+
+static int start_server(struct hb_outgoing *p, struct hb_err *e) {
+        struct hb_guest *g = p->g;
+        p->source.shape = &g->target->shape;
+        for (unsigned i = 0; i < g->target->shape.nregions; i++)
+                p->source.region_map[i] = g->target->regions[i].bytes_map;
+        p->source.completed_epoch = &g->completed_epoch;
+        struct hb_tcp_server_options o = {.cap_bytes_per_s = p->d->settings->cap_bytes_per_s, .zstd_level = p->d->settings->zstd_level};
+        return hb_tcp_server_new(&p->source, &o, &p->server, e);
+}
+
+static void remember(struct hb_outgoing *p) {
+        struct hb_store_placement s = {.wall_ns = hb_wall_ns()};
+        memcpy(s.id, p->id, HB_ID_SIZE);
+        snprintf(s.guest, sizeof s.guest, "%s", p->g->name);
+        snprintf(s.host, sizeof s.host, "%s", p->host);
+        struct hb_err e;
+        if (hb_store_placement_put(p->d->store, &s, &e) < 0)
+                hb_log_err(HB_LOG_WARNING, "remembering the placement", &e);
+}
+
+int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, struct hb_err *e) {
+        if (g->placement)
+                return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first", "already placed on host %s", g->placement->host);
+        if (!hb_settings_host(g->d->settings, host))
+                return hb_err_set(e, -ENOENT, host, "add a [host.NAME] section with its address to the settings and reload",
+                                  "unknown host");
+        struct hb_outgoing *p = calloc(1, sizeof *p);
+        if (!p)
+                return hb_err_set(e, -ENOMEM, g->name, NULL, "no memory for a placement");
+        p->d = g->d;
+        p->g = g;
+        snprintf(p->host, sizeof p->host, "%s", host);
+        if (id)
+                memcpy(p->id, id, HB_ID_SIZE);
+        else
+                hb_id_random(p->id);
+        p->backoff_ms = BACKOFF_MIN_MS;
+        p->began_ns = p->since_ns = hb_now_ns();
+        int r = start_server(p, e);
+        if (r < 0)
+                goto fail;
+        p->retry = event_new(g->d->base, -1, 0, on_retry, p);
+        p->ping = event_new(g->d->base, -1, EV_PERSIST, on_ping, p);
+        r = hb_err_set(e, -ENOMEM, g->name, NULL, "no memory for a placement");
+        if (!p->retry || !p->ping || hb_summary_encoder_new(g->map, &p->encoder) < 0 ||
+            hb_jobs_new(g->d->mailbox, "dial", p, &p->jobs) < 0)
+                goto fail;
+        struct timeval second = {1, 0};
+        event_add(p->ping, &second);
+        g->placement = p;
+        remember(p);
+        dial(p);
+        if (e)
+                e->code = 0;
+        return 0;
+fail:
+        hb_outgoing_free(p, false);
+        return r;
+}
+
+void hb_outgoing_free(struct hb_outgoing *p, bool unplace) {
+        if (!p)
+                return;
+        if (unplace) {
+                if (hb_outgoing_usable(p))
+                        hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
+                hb_store_placement_remove(p->d->store, p->id);
+        }
+        struct hb_err e;
+        hb_err_set(&e, -ECANCELED, p->g->name, NULL, "the placement was given up");
+        hb_waiters_failed(p, &e);
+        p->jobs = hb_jobs_free(p->jobs);
+        if (p->session && unplace)
+                hb_session_refuse(p->session, &e); /* flushes UNPLACE first */
+        else
+                hb_session_free(p->session);
+        p->server = hb_tcp_server_free(p->server);
+        p->encoder = hb_summary_encoder_free(p->encoder);
+        if (p->retry)
+                event_free(p->retry);
+        if (p->ping)
+                event_free(p->ping);
+        if (p->g->placement == p)
+                p->g->placement = NULL;
+        free(p);
+}
+
+bool hb_outgoing_usable(const struct hb_outgoing *p) {
+        return p->session && p->state == HB_OUT_OPEN;
+}
+
+int hb_outgoing_send(struct hb_outgoing *p, enum hb_msg_type type, const void *payload, size_t size) {
+        return p->session ? hb_session_send(p->session, type, payload, size) : -ENOTCONN;
+}
+
+static void send_summary(struct hb_outgoing *p) {
+        double rate = (double)p->d->settings->summary_bytes_per_s;
+        p->summary_tokens += rate * p->g->epoch_ms / 1000.0;
+        if (p->summary_tokens > 4 * rate)
+                p->summary_tokens = 4 * rate;
+        while (hb_summary_due(p->encoder) && p->summary_tokens > 256) {
+                struct hb_buf b = {0};
+                double most = p->summary_tokens < (1 << 20) ? p->summary_tokens : (1 << 20);
+                int64_t n = hb_summary_encode(p->encoder, (uint64_t)most, &b);
+                if (n > 0 && hb_outgoing_send(p, HB_MSG_SUMMARY, b.data, b.len) == 0) {
+                        p->summary_tokens -= (double)n;
+                        p->summary_bytes += (uint64_t)n;
+                }
+                hb_buf_free(&b);
+                if (n <= 0)
+                        return;
+        }
+}
+
+void hb_outgoing_epoch(struct hb_outgoing *p, const struct hb_bitmap *written) {
+        if (!hb_outgoing_usable(p))
+                return;
+        uint32_t e = hb_page_map_epoch(p->g->map);
+        if (p->sent_epoch + 1 != e) {
+                announce_since(p, p->sent_epoch);
+        } else if (announce(p, HB_MSG_INVALIDATE, e - 1, e, hb_page_map_epoch_time_ns(p->g->map, e), written) == 0) {
+                p->sent_epoch = e;
+        }
+        send_summary(p);
+        if (p->holes_due) {
+                p->holes_due = false;
+                look_for_holes(p);
+        }
+}
+
+void hb_outgoing_drain(struct hb_outgoing *p, bool on) {
+        uint8_t v = on;
+        p->draining = on;
+        hb_outgoing_send(p, HB_MSG_DRAIN, &v, 1);
+}
+
+void hb_outgoing_cap(struct hb_outgoing *p, uint64_t bytes_per_s) {
+        hb_tcp_server_set_cap(p->server, bytes_per_s);
+}

@@ -1,0 +1,121 @@
+/* recover: see recover.h. Everything here runs once on the loop before it turns, but for what attach answers later. */
+#include "daemon/recover.h"
+#include "base/log.h"
+#include "daemon/migrate.h"
+#include "daemon/outgoing.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- placements ---- */
+
+struct find {
+        hb_daemon *d;
+        const char *guest;
+        bool incoming, found;
+        struct hb_store_placement p;
+};
+
+static int match(void *arg, const struct hb_store_placement *p) {
+        struct find *f = arg;
+        if (p->incoming != f->incoming || strcmp(p->guest, f->guest) != 0)
+                return 0;
+        f->p = *p;
+        f->found = true;
+        return 1;
+}
+
+static bool find_placement(hb_daemon *d, const char *guest, bool incoming, struct hb_store_placement *ret) {
+        struct find f = {.d = d, .guest = guest, .incoming = incoming};
+        hb_store_placements(d->store, match, &f);
+        *ret = f.p;
+        return f.found;
+}
+
+void hb_recover_attached(void *arg, struct hb_guest *g, const struct hb_err *e) {
+        hb_daemon *d = arg;
+        if (!g) {
+                hb_log_err(HB_LOG_WARNING, "taking up a guest again", e);
+                return;
+        }
+        struct hb_store_placement p;
+        struct hb_err err;
+        if (find_placement(d, g->name, false, &p) && hb_outgoing_new(g, p.host, p.id, &err) < 0)
+                hb_log_err(HB_LOG_WARNING, "taking up a placement again", &err);
+}
+
+static void image_file(const struct hb_store_placement *p, const char *suffix, char out[512]) {
+        snprintf(out, 512, "%s/%s.%s", p->image_dir, p->guest, suffix);
+}
+
+void hb_recover_release_image(hb_daemon *d, const char *guest) {
+        struct hb_store_placement p;
+        if (!find_placement(d, guest, true, &p))
+                return;
+        char path[512];
+        image_file(&p, "state", path);
+        unlink(path); /* the region files are the guest's memory now */
+        hb_store_placement_remove(d->store, p.id);
+}
+
+void hb_recover_drop_image(hb_daemon *d, const char *guest) {
+        struct hb_store_placement p;
+        if (!find_placement(d, guest, true, &p))
+                return;
+        struct hb_image_id id = {0};
+        memcpy(id.placement, p.id, sizeof id.placement);
+        char path[512];
+        image_file(&p, "state", path);
+        unlink(path); /* without it the files are nobody's; the sweep removes them */
+        struct hb_err e;
+        if (hb_image_sweep(p.image_dir, NULL, 0, &e) < 0)
+                hb_log_err(HB_LOG_WARNING, "removing an image", &e);
+        hb_store_placement_remove(d->store, p.id);
+}
+
+/* ---- guests ---- */
+
+static int take_up_guest(void *arg, const struct hb_store_guest *s) {
+        hb_daemon *d = arg;
+        struct hb_err e;
+        if (hb_handover_find(d, s->name))
+                return 0; /* when that has ended */
+        if (hb_guest_attach(d, s->name, s->kind, s->port_path, s->tracker, hb_recover_attached, d, &e) < 0)
+                hb_log_err(HB_LOG_WARNING, "taking up a guest again", &e);
+        return 0;
+}
+
+/* ---- hand-overs ---- */
+
+static int take_up_handover(void *arg, const struct hb_journal_entry *j) {
+        hb_migrate_resume(arg, j);
+        return 0;
+}
+
+void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
+        int state = hb_ho_state_from_name(j->state);
+        if (state < 0) {
+                hb_log(HB_LOG_ERR, "hand-over of %s: the journal names a state this version does not know: %s", j->guest, j->state);
+                return;
+        }
+        struct hb_handover *h = hb_handover_new(d, hb_ho_role((enum hb_ho_state)state), j->id, j->guest, j->peer);
+        if (!h)
+                return;
+        h->recovered = true;
+        h->state = (enum hb_ho_state)state;
+        snprintf(h->port_kind, sizeof h->port_kind, "%s", j->port_kind);
+        snprintf(h->port_path, sizeof h->port_path, "%s", j->port_path);
+        hb_err_set(&h->why, -EOWNERDEAD, j->guest, "harbinger history", "the daemon was restarted while it was: %s",
+                   hb_ho_state_text((enum hb_ho_state)state));
+        hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer, j->state);
+        hb_handover_event(h, HB_EV_RECOVER);
+}
+
+int hb_daemon_recover(hb_daemon *d, struct hb_err *e) {
+        int r = hb_journal_each(d->store, true, take_up_handover, d);
+        if (r < 0)
+                return hb_err_set(e, r, "journal", "see state_dir/harbinger.db", "cannot read the journal of hand-overs");
+        r = hb_store_guests(d->store, take_up_guest, d);
+        return r < 0 ? hb_err_set(e, r, "registry", "see state_dir/harbinger.db", "cannot read the registry of guests") : 0;
+}

@@ -1,0 +1,118 @@
+/* vmm: fork and exec of /bin/sh -c with HB_GUEST, HB_QMP, HB_IMAGE_<region> and HB_BYTES_<region> in the environment. Everything the child
+ * needs is made before fork, so that between fork and exec only async-signal-safe calls happen (the daemon has threads). */
+#include "daemon/vmm.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+extern char **environ;
+
+#define MAX_ENV 256
+
+struct env {
+        char *v[MAX_ENV];
+        unsigned n;
+};
+
+static void env_add(struct env *env, char *entry) {
+        if (entry && env->n < MAX_ENV - 1)
+                env->v[env->n++] = entry;
+        else
+                free(entry);
+}
+
+static void env_set(struct env *env, const char *key, const char *value) {
+        char *s = NULL;
+        if (asprintf(&s, "%s=%s", key, value) >= 0)
+                env_add(env, s);
+}
+
+/* Region names may hold '-' and '.', which a shell variable cannot. */
+static void region_key(const char *prefix, const char *region, char out[128]) {
+        int n = snprintf(out, 128, "%s%s", prefix, region);
+        for (int i = 0; i < n && i < 127; i++)
+                if (out[i] == '-' || out[i] == '.')
+                        out[i] = '_';
+}
+
+static void env_build(struct env *env, const struct hb_vmm_start *v) {
+        for (char **p = environ; p && *p; p++)
+                if (strncmp(*p, "HB_", 3) != 0)
+                        env_add(env, strdup(*p));
+        env_set(env, "HB_GUEST", v->guest);
+        env_set(env, "HB_QMP", v->socket_path);
+        env_set(env, "HB_SOCKET", v->socket_path);
+        for (unsigned i = 0; i < v->shape->nregions; i++) {
+                char key[128], bytes[32];
+                region_key("HB_IMAGE_", v->shape->regions[i].name, key);
+                env_set(env, key, v->image_paths[i]);
+                region_key("HB_BYTES_", v->shape->regions[i].name, key);
+                snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)v->shape->regions[i].pages * HB_PAGE_SIZE);
+                env_set(env, key, bytes);
+        }
+        env->v[env->n] = NULL;
+}
+
+static void env_free(struct env *env) {
+        for (unsigned i = 0; i < env->n; i++)
+                free(env->v[i]);
+}
+
+static void child(const struct hb_vmm_start *v, struct env *env, int log_fd) {
+        setsid();
+        int null = open("/dev/null", O_RDONLY);
+        dup2(null, 0);
+        dup2(log_fd, 1);
+        dup2(log_fd, 2);
+        syscall(SYS_close_range, 3u, ~0u, 0u);
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGCHLD, SIG_DFL);
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        char *const argv[] = {(char *)"sh", (char *)"-c", (char *)v->command, NULL};
+        execve("/bin/sh", argv, env->v);
+        _exit(127);
+}
+
+int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e) {
+        int log_fd = open(v->log_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0640);
+        if (log_fd < 0)
+                return hb_err_set(e, -errno, v->log_path, "check run_dir in the settings", "cannot write the VMM's log: %s", strerror(errno));
+        struct env env = {.n = 0};
+        env_build(&env, v);
+        unlink(v->socket_path); /* of an earlier life; a live one would answer and be refused by its size or state */
+        pid_t pid = fork();
+        if (pid == 0)
+                child(v, &env, log_fd);
+        int err = errno;
+        env_free(&env);
+        close(log_fd);
+        if (pid < 0)
+                return hb_err_set(e, -err, v->guest, NULL, "cannot start the VMM: %s", strerror(err));
+        int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (fd < 0)
+                return hb_err_set(e, -ESRCH, v->guest, "see the VMM's log", "the VMM's command ended at once");
+        *ret_pidfd = fd;
+        return 0;
+}
+
+void hb_vmm_log_tail(const char *log_path, char *out, size_t size) {
+        out[0] = '\0';
+        int fd = open(log_path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return;
+        off_t end = lseek(fd, 0, SEEK_END);
+        off_t from = end > (off_t)size - 1 ? end - (off_t)size + 1 : 0;
+        ssize_t n = pread(fd, out, size - 1, from);
+        close(fd);
+        out[n > 0 ? n : 0] = '\0';
+        for (char *p = out; *p; p++)
+                if (*p == '\n')
+                        *p = p[1] ? ';' : '\0';
+}

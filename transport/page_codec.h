@@ -1,0 +1,20 @@
+/* page_codec: packs a run of pages for the wire: all-zero pages by mask, the rest together raw or zstd when it pays, with XXH3-64
+ * over the original bytes. Only this file sees zstd. Not thread-safe: one codec a thread. */
+#pragma once
+#include "base/bytes.h"
+#include <stdint.h>
+
+typedef struct hb_page_codec hb_page_codec;
+int hb_page_codec_new(int zstd_level /* HB_ZSTD_* or a level */, hb_page_codec **ret);
+hb_page_codec *hb_page_codec_free(hb_page_codec *c);
+/* What the codec should assume of the link when it decides whether compressing pays (bytes/s; 0: unknown). */
+void hb_page_codec_link(hb_page_codec *c, double bytes_per_s);
+struct hb_packed {
+        uint64_t zero_mask;
+        uint8_t encoding;   /* 0 raw, 1 zstd, 2 nothing (all zero) */
+        uint64_t checksum;
+};
+/* Copies first (the guest may be writing), so bytes, mask and checksum agree. Appends to out. pages <= 64. */
+int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struct hb_packed *ret, struct hb_buf *out);
+/* Writes the non-zero pages into dst (n * 4096). -EBADMSG on any disagreement; dst then undefined. */
+int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void *data, size_t size, uint8_t *dst, uint32_t n);
