@@ -117,6 +117,8 @@ static void source_ended(struct hb_handover *h) {
                         hb_log_err(HB_LOG_ERR, "attaching the guest again", &e);
         } else if (g) {
                 hb_guest_set_epoch(g, 0);
+                if (s == HB_S_KEPT && g->placement)
+                        hb_outgoing_free(g->placement, true);
         }
 }
 

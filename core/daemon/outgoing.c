@@ -298,7 +298,12 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
 
 static void on_retry(evutil_socket_t fd, short what, void *arg) {
         struct hb_outgoing *p = arg;
+        struct hb_handover *h = p->g->handover;
         p->session = hb_session_free(p->session);
+        if (h && !hb_ho_undoable(h->state) && !hb_ho_terminal(h->state)) {
+                retry_later(p); /* released: whose guest it is must be known before anything is placed again; the hand-over asks */
+                return;
+        }
         dial(p);
 }
 

@@ -35,11 +35,11 @@ lib lua.h                core/policy/*
 lib lauxlib.h            core/policy/*
 lib lualib.h             core/policy/*
 lib zstd.h               transport/page_codec* trace_tools/block*
-lib openssl/*            transport/tls* transport/cert/* core/map/fingerprint*
+lib openssl/*            transport/tls* transport/cert/* transport/data_* transport/peer_stream* core/map/fingerprint*
 lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/*
 lib ini.h                core/daemon/*
-lib xxhash.h             core/map/* transport/*
+lib xxhash.h             core/map/* core/policy/source* core/track/* core/place/* transport/*
 lib isa-l.h              transport/* trace_tools/*
 lib isa-l/*              transport/* trace_tools/*
 lib infiniband/*         transport/rdma*
