@@ -1,10 +1,11 @@
 /* builtin: see the header for the law and the Lua files for the reasons of the formulas.
  * Cost: 2-4 ns a page for predictor and scorer together; also the yardstick of tests/bench/bench_policy.c. */
 #include "policy/builtin.h"
-#include "policy/vec_math.h"
 #include <math.h>
 
+/* Before the inline functions: gcc does not inline across different settings. */
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
+#include "policy/vec_math.h"
 
 #define FADE_S   30.0
 #define BASE     0.3f

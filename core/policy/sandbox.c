@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_INSTRUCTIONS 1000 /* between two looks at the clock where there is no timer */
+#define POLL_INSTRUCTIONS 100 /* between two looks at the clock where there is no timer */
 #define SETUP_NS          2000000000ull
 
 struct hb_sandbox {

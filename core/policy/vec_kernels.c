@@ -2,10 +2,11 @@
  * (contraction to fused multiply-add) and allow what does not (no errno, no floating-point traps).
  * Cost: 0.1-1.5 ns an element from the first-level cache. */
 #include "policy/vec_kernels.h"
-#include "policy/vec_math.h"
 #include <math.h>
 
+/* Before the inline functions: gcc does not inline across different settings. */
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
+#include "policy/vec_math.h"
 
 #define KERNEL(name, expression)                                                                                     \
         static void k_##name(float *restrict d, const float *restrict a, const float *restrict b,                    \

@@ -1,0 +1,6 @@
+-- expect: EINVAL result 1 holds NaN or infinity
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages)
+  return pages.read_heat + math.huge
+end
+return p

@@ -1,0 +1,2 @@
+-- expect: ETIME stopped after
+while true do end

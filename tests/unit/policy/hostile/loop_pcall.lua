@@ -1,0 +1,8 @@
+-- expect: ETIME stopped after
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages)
+  while true do
+    pcall(function() while true do end end)
+  end
+end
+return p

@@ -1,0 +1,8 @@
+-- expect: ETIME stopped after
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages)
+  local t = {}
+  for i = 1, 60000 do t[i] = i end
+  while true do table.sort(t, function(a, b) return a > b end) end
+end
+return p

@@ -1,0 +1,6 @@
+-- expect: ETIME stopped after
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages)
+  error(tostring(setmetatable({}, { __tostring = function() while true do end end })))
+end
+return p
