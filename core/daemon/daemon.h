@@ -19,6 +19,7 @@ typedef struct hb_daemon {
         hb_settings *settings;
         char *settings_path;
         hb_tls *tls;
+        struct hb_retired *retired; /* settings and keys of before a reload: jobs under way may still read them */
         hb_store *store;
         hb_mailbox *mailbox;
         hb_peer_listener *listener;

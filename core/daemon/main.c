@@ -28,6 +28,31 @@ static int report(const char *doing, const struct hb_err *e, int code) {
         return e->code == -EACCES || e->code == -EPERM ? EXIT_NOT_ALLOWED : code;
 }
 
+struct hb_retired {
+        struct hb_retired *next;
+        hb_settings *settings;
+        hb_tls *tls;
+};
+
+static int retire(hb_daemon *d, struct hb_err *e) {
+        struct hb_retired *r = calloc(1, sizeof *r);
+        if (!r)
+                return hb_err_set(e, -ENOMEM, d->settings_path, NULL, "no memory to read the settings again");
+        *r = (struct hb_retired){d->retired, d->settings, d->tls};
+        d->retired = r;
+        return 0;
+}
+
+static void free_retired(hb_daemon *d) {
+        while (d->retired) {
+                struct hb_retired *r = d->retired;
+                d->retired = r->next;
+                hb_settings_free(r->settings);
+                hb_tls_free(r->tls);
+                free(r);
+        }
+}
+
 int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
         hb_settings *s = NULL;
         int r = hb_settings_load(d->settings_path, &s, e);
@@ -42,14 +67,15 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
         struct hb_tls_files f = {s->ca, s->cert, s->key};
         hb_tls *tls = NULL;
         r = hb_tls_new(&f, &tls, e);
+        if (r == 0)
+                r = retire(d, e);
         if (r < 0) {
+                hb_tls_free(tls);
                 hb_settings_free(s);
                 return r;
         }
         hb_peer_listener_set_tls(d->listener, tls);
-        hb_tls_free(d->tls); /* sessions hold their own references */
         d->tls = tls;
-        hb_settings_free(d->settings);
         d->settings = s;
         for (struct hb_guest *g = d->guests; g; g = g->next) {
                 if (g->caps && !g->handover)
@@ -126,6 +152,7 @@ static void close_all(hb_daemon *d) {
         d->listener = hb_peer_listener_free(d->listener);
         d->mailbox = hb_mailbox_free(d->mailbox);
         d->tls = hb_tls_free(d->tls);
+        free_retired(d);
         d->store = hb_store_close(d->store);
 }
 

@@ -1,0 +1,16 @@
+/* INVALIDATE and ZERO bodies as a peer may send them: refused, or every page inside the guest. */
+#include "map/announce.h"
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        struct hb_bitmap b;
+        struct hb_announce a;
+        if (hb_bitmap_init(&b, HB_ANNOUNCE_SPAN + 100) < 0)
+                return 0;
+        if (hb_announce_decode(data, size, &a, &b) == 0 && (a.from >= a.to || hb_bitmap_count(&b) > b.bits))
+                abort();
+        hb_bitmap_fini(&b);
+        return 0;
+}
