@@ -3,7 +3,7 @@
 #include "transport/peer_stream.h"
 #include "transport/wire_data.h"
 
-/* An accepted connection until it is known what it is. Each hook ends the listener's part in it. */
+/* How an accepted connection reports to the listener until it is known what it is, and when it is gone. */
 struct hb_accept_hooks {
         void (*session)(void *arg, hb_session *s); /* a control session: the hook finds an owner for it */
         /* A data connection: the hook takes the stream's socket (hb_session_stream) and then frees the session. */
@@ -11,7 +11,7 @@ struct hb_accept_hooks {
         /* It is turned away. lingers: the session still tells the peer why and then calls gone(); else the hook frees
          * the session. */
         void (*failed)(void *arg, hb_session *s, const struct hb_err *why, bool lingers);
-        void (*gone)(void *arg, hb_session *s); /* a refused session has freed itself: forget it */
+        void (*gone)(void *arg, hb_session *s); /* it is being freed, by whomever: forget it */
         void *arg;
 };
 int hb_session_accept(struct event_base *base, hb_tls *tls, int fd, const char *address,

@@ -1,0 +1,7 @@
+/* check: cmocka with its includes in the order it wants. */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>

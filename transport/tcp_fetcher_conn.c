@@ -1,0 +1,232 @@
+/* tcp_fetcher_conn: one data connection of a fetcher and its thread.
+ *
+ * Invariant: a slot holds a fetch from the moment its request is built until its answer came or the connection ended;
+ * both paths end in exactly one done(). Bytes go from the receive buffer into f->dst only after the answer's id,
+ * stamp and sizes were checked. Stamps never go back on one connection, because the source's epoch does not. No
+ * allocation after new. */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "transport/tcp_fetcher.h"
+#include "transport/wire_data.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define ANSWER_MAX (HB_MSG_PAGES_HEAD + HB_FETCH_MAX_PAGES * HB_PAGE_SIZE)
+#define TLS_RECORD 16384u
+#define TLS_EXTRA  22u /* header, type and tag of a TLS 1.3 record */
+
+int hb_fetch_conn_new(hb_tcp_fetcher *t, struct hb_data_conn *conn, struct hb_fetch_conn **ret) {
+        struct hb_fetch_conn *c = calloc(1, sizeof(*c));
+        int rc = -ENOMEM;
+
+        if (!c) {
+                hb_data_conn_close(conn);
+                return -ENOMEM;
+        }
+        c->t = t;
+        rc = hb_data_io_init(&c->io, conn, ANSWER_MAX, NULL);
+        if (rc < 0) {
+                free(c);
+                return rc;
+        }
+        c->slots = calloc(t->window, sizeof(*c->slots));
+        rc = c->slots ? hb_page_codec_new(HB_ZSTD_OFF, &c->codec) : -ENOMEM;
+        if (rc < 0) {
+                hb_fetch_conn_release(&c->member);
+                return rc;
+        }
+        *ret = c;
+        return 0;
+}
+
+void hb_fetch_conn_release(struct hb_crew_member *m) {
+        struct hb_fetch_conn *c = (struct hb_fetch_conn *)m;
+
+        hb_data_io_fini(&c->io);
+        hb_page_codec_free(c->codec);
+        free(c->slots);
+        free(c);
+}
+
+static struct hb_fetch_slot *free_slot(struct hb_fetch_conn *c) {
+        for (unsigned i = 0; i < c->t->window; i++)
+                if (!c->slots[i].f)
+                        return &c->slots[i];
+        return NULL; /* cannot be: in_flight < window */
+}
+
+/* ---- requests ---- */
+
+/* Puts as many fetches into slots as the window and the queues allow; with the lock held. */
+static unsigned fill_slots(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[]) {
+        hb_tcp_fetcher *t = c->t;
+        struct hb_fetch *f;
+        unsigned n = 0;
+
+        while ((f = hb_tcp_fetcher_pop(t, c))) {
+                struct hb_fetch_slot *s = free_slot(c);
+
+                *s = (struct hb_fetch_slot){.f = f, .alone = c->in_flight == 0};
+                s->id = c->requests++ * t->window + (uint64_t)(s - c->slots);
+                c->in_flight++;
+                taken[n++] = s;
+        }
+        return n;
+}
+
+static int send_request(struct hb_fetch_conn *c, struct hb_fetch_slot *s, uint64_t now) {
+        struct hb_msg_fetch m = {.id = s->id, .gfn = s->f->gfn, .pages = s->f->pages, .urgent = s->f->urgent};
+
+        s->sent_ns = now;
+        hb_data_io_begin(&c->io);
+        hb_msg_fetch_put(&m, &c->io.out);
+        return hb_data_io_end(&c->io, HB_MSG_FETCH);
+}
+
+/* 1: requests were built, 0: nothing to do now and `sleeping` is set, < 0. */
+static int take_work(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], struct hb_err *e) {
+        hb_tcp_fetcher *t = c->t;
+        uint64_t now;
+        bool closed;
+        unsigned n;
+
+        pthread_mutex_lock(&t->lock);
+        closed = t->closed;
+        n = closed ? 0 : fill_slots(c, taken);
+        c->sleeping = n == 0;
+        pthread_mutex_unlock(&t->lock);
+        if (closed)
+                return hb_err_set(e, -ECANCELED, c->io.which, NULL, "closed on request");
+        if (n == 0)
+                return 0;
+        now = hb_now_ns();
+        hb_link_meter_begin(&t->meter, now, n);
+        for (unsigned i = 0; i < n; i++)
+                if (send_request(c, taken[i], now) < 0)
+                        return hb_err_set(e, -ENOMEM, c->io.which, NULL, "out of memory for requests");
+        return 1;
+}
+
+/* ---- answers ---- */
+
+static struct hb_fetch *take_slot(struct hb_fetch_conn *c, struct hb_fetch_slot *s) {
+        struct hb_fetch *f = s->f;
+
+        s->f = NULL;
+        pthread_mutex_lock(&c->t->lock);
+        c->in_flight--;
+        pthread_mutex_unlock(&c->t->lock);
+        return f;
+}
+
+static void account(struct hb_fetch_conn *c, const struct hb_fetch_slot *s, struct hb_fetch *f, size_t frame) {
+        uint64_t now = hb_now_ns();
+
+        f->wire_bytes = frame + TLS_EXTRA * (1 + frame / TLS_RECORD);
+        if (s->alone)
+                hb_link_meter_latency(&c->t->meter, (double)(now - s->sent_ns) / 1e9);
+        hb_link_meter_moved(&c->t->meter, now, f->wire_bytes, f->pages, (uint32_t)__builtin_popcountll(f->zero_mask));
+        hb_link_meter_end(&c->t->meter, now, 1);
+}
+
+static int bad_answer(struct hb_fetch_conn *c, struct hb_err *e, const char *text) {
+        return hb_err_set(e, -EBADMSG, c->io.which, "check that both hosts run compatible versions", "%s", text);
+}
+
+static int got_pages(struct hb_fetch_conn *c, const uint8_t *p, size_t n, struct hb_err *e) {
+        struct hb_fetch_slot *s;
+        struct hb_msg_pages m;
+        struct hb_packed packed;
+        struct hb_fetch *f;
+        const uint8_t *data;
+        size_t size;
+        int rc;
+
+        if (hb_msg_pages_get(p, n, &m, &data, &size) < 0)
+                return bad_answer(c, e, "an answer with pages cannot be read");
+        s = &c->slots[m.id % c->t->window];
+        if (!s->f || s->id != m.id)
+                return bad_answer(c, e, "an answer came to a request that was not made");
+        if (m.stamp < c->last_stamp)
+                return bad_answer(c, e, "an answer's epoch is older than the one before");
+        c->last_stamp = m.stamp;
+        packed = (struct hb_packed){.zero_mask = m.zero_mask, .encoding = m.encoding, .checksum = m.checksum};
+        rc = hb_page_codec_unpack(c->codec, &packed, data, size, s->f->dst, s->f->pages);
+        s->f->stamp = m.stamp;
+        s->f->zero_mask = m.zero_mask;
+        account(c, s, s->f, HB_WIRE_HEADER + n);
+        f = take_slot(c, s);
+        hb_tcp_fetcher_done(c->t, f, rc);
+        return 0;
+}
+
+static int got_frame(struct hb_fetch_conn *c, const struct hb_frame_header *h, const uint8_t *p, struct hb_err *e) {
+        if (h->type == HB_MSG_PAGES)
+                return got_pages(c, p, h->length, e);
+        if (h->type == HB_MSG_ERROR)
+                return hb_data_io_peer_error(&c->io, p, h->length, e);
+        return bad_answer(c, e, "a frame came that does not belong on a page connection");
+}
+
+/* > 0: something came. */
+static int take_answers(struct hb_fetch_conn *c, struct hb_err *e) {
+        struct hb_frame_header h;
+        const uint8_t *p;
+        int rc, came = hb_data_io_fill(&c->io, e);
+
+        if (came < 0)
+                return came;
+        while ((rc = hb_data_io_next(&c->io, &h, &p, e)) == 1) {
+                rc = got_frame(c, &h, p, e);
+                if (rc < 0)
+                        return rc;
+        }
+        return rc < 0 ? rc : came;
+}
+
+/* ---- the thread ---- */
+
+static void serve(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], struct hb_err *e) {
+        for (;;) {
+                int work, came;
+
+                if ((work = take_work(c, taken, e)) < 0 || hb_data_io_flush(&c->io, e) < 0 ||
+                    (came = take_answers(c, e)) < 0)
+                        return;
+                if (work == 0 && came == 0)
+                        hb_data_io_wait(&c->io, -1, true, -1, 0);
+        }
+}
+
+/* Everything this connection still owes comes back as lost. */
+static void end(struct hb_fetch_conn *c, const struct hb_err *why) {
+        hb_tcp_fetcher *t = c->t;
+        struct hb_fetch_queue orphans = {0};
+        unsigned in_flight;
+
+        pthread_mutex_lock(&t->lock);
+        hb_tcp_fetcher_leave(t, c, &orphans);
+        in_flight = c->in_flight;
+        pthread_mutex_unlock(&t->lock);
+        hb_link_meter_end(&t->meter, hb_now_ns(), in_flight);
+        hb_link_meter_connected(&t->meter, -1);
+        for (unsigned i = 0; i < t->window; i++)
+                if (c->slots[i].f)
+                        hb_fetch_queue_push(&orphans, c->slots[i].f);
+        hb_tcp_fetcher_fail_all(t, &orphans);
+        hb_tcp_fetcher_tell_state(t);
+        if (t->options.ended)
+                t->options.ended(t->options.arg, why);
+        hb_data_conn_close(&c->io.c); /* the peer learns now, not when the thread is joined */
+}
+
+void hb_fetch_conn_run(struct hb_crew_member *m) {
+        struct hb_fetch_conn *c = (struct hb_fetch_conn *)m;
+        struct hb_fetch_slot *taken[HB_FETCH_WINDOW_MAX];
+        struct hb_err why = {0};
+
+        hb_link_meter_connected(&c->t->meter, +1);
+        hb_tcp_fetcher_tell_state(c->t);
+        serve(c, taken, &why);
+        end(c, &why);
+}
