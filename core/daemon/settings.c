@@ -78,7 +78,7 @@ static int unknown_key(struct load *l, const char *key) {
                         return fail(l, next, what);
                 }
         snprintf(next, sizeof(next), "did you mean \"%s\"?", near ? near : "");
-        return fail(l, near ? next : "harbingerd --print-settings shows all of them", what);
+        return fail(l, near ? next : "harbingerd --reference shows all of them", what);
 }
 
 static int unknown_section(struct load *l, const char *name) {
@@ -108,15 +108,19 @@ static int set_defaults(const char *section, void *object, struct hb_err *e) {
         return 0;
 }
 
+/* A guest arrives in exactly one way. */
 static int check_guest(struct load *l) {
         const struct hb_guest_settings *g = l->object;
+        int ways = !!g->incoming_command[0] + !!g->incoming_qmp[0] + !!g->incoming_process[0];
 
-        if (g->incoming_qmp[0] && g->incoming_process[0])
-                return fail_at(l, l->section_line, -EINVAL, "leave one out",
-                               "incoming_qmp and incoming_process are both set");
-        if (!g->incoming_qmp[0] && !g->incoming_process[0])
-                return fail_at(l, l->section_line, -EINVAL, "set incoming_qmp (QEMU) or incoming_process",
-                               "this section does not say where the waiting guest is reached");
+        if (ways == 0)
+                return fail_at(l, l->section_line, -EINVAL,
+                               "set incoming_command, incoming_qmp or incoming_process",
+                               "this section does not say how the guest arrives");
+        if (ways > 1)
+                return fail_at(l, l->section_line, -EINVAL,
+                               "leave all but one out; incoming_command gets its socket's path in $HB_QMP",
+                               "more than one of incoming_command, incoming_qmp and incoming_process is set");
         return 0;
 }
 
@@ -398,7 +402,7 @@ int hb_settings_load(const char *path, hb_settings **ret, struct hb_err *e) {
         if (fd >= 0)
                 close(fd);
         if (r < 0)
-                hb_err_set(e, r, path, "harbingerd --print-settings > FILE writes one to begin with",
+                hb_err_set(e, r, path, "harbingerd --reference > FILE writes one to begin with",
                            "cannot read the settings: %s", strerror(-r));
         else
                 r = hb_settings_parse(text, len, path, ret, e);

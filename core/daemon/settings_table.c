@@ -106,16 +106,15 @@ const struct hb_setting hb_setting_rows[] = {
          "Guests of its own it may place here. Left empty: none."},
 
         {"guest.*", "incoming_command", HB_SET_TEXT, AT_GUEST(incoming_command), 0, 0, "",
-         "/usr/bin/qemu-system-x86_64 ... -object "
-         "memory-backend-file,id=mem,size=4G,mem-path={image:mem},share=on "
-         "-qmp unix:/run/harbinger/vm1.qmp,server=on,wait=off -incoming defer -S",
-         false, NULL,
-         "Starts the machine that waits for the guest, run by /bin/sh. {image:REGION} is the file with that "
-         "region's memory. Left empty: "
-         "it is already there when the guest comes."},
+         "exec /usr/local/sbin/vm1-incoming \"$HB_IMAGE_mem\" \"$HB_QMP\"", false, NULL,
+         "Starts the machine that waits for the guest, run by /bin/sh. $HB_IMAGE_REGION is the file that "
+         "holds that region's memory, "
+         "$HB_BYTES_REGION its size ('-' and '.' in names become '_'), $HB_QMP the path of the QMP (or "
+         "attach) socket to make."},
         {"guest.*", "incoming_qmp", HB_SET_SOCKET, AT_GUEST(incoming_qmp), 0, 0, "", "/run/harbinger/vm1.qmp",
-         false, NULL, "The QMP socket of the QEMU that waits."},
-        {"guest.*", "incoming_process", HB_SET_SOCKET, AT_GUEST(incoming_process), 0, 0, "", "", false, NULL,
-         "Instead of that, the attach socket of a process that waits."},
+         false, NULL, "Instead of that: the QMP socket of a QEMU that waits already."},
+        {"guest.*", "incoming_process", HB_SET_SOCKET, AT_GUEST(incoming_process), 0, 0, "",
+         "/run/harbinger/vm1.sock", false, NULL,
+         "Instead of both: the attach socket of a process that waits already."},
 };
 const size_t hb_setting_count = sizeof(hb_setting_rows) / sizeof(hb_setting_rows[0]);

@@ -32,7 +32,9 @@ static void check_settings(const hb_settings *s) {
         }
         for (unsigned i = 0; i < s->nguests; i++)
                 check(hb_settings_guest(s, s->guests[i].name) == &s->guests[i] &&
-                      (!s->guests[i].incoming_qmp[0] != !s->guests[i].incoming_process[0]));
+                      !!s->guests[i].incoming_command[0] + !!s->guests[i].incoming_qmp[0] +
+                                      !!s->guests[i].incoming_process[0] ==
+                              1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -104,7 +104,7 @@ static void hosts_and_guests_are_listed(void **state) {
         hb_settings *s = good(
                 LEAST
                 "[host.b]\naddress = 10.0.0.2:7311\nmay_pull = vm* db\n[host.c]\naddress=[2001:db8::1]:1\n"
-                "[guest.vm1]\nincoming_command = sh -c 'a; b # c = [d]'\nincoming_qmp = /q\n"
+                "[guest.vm1]\nincoming_command = sh -c 'a; b # c = [d]'\n"
                 "[guest.vm2]\nincoming_process=/p\n");
         const struct hb_host_settings *b = hb_settings_host(s, "b");
 
@@ -301,8 +301,9 @@ static void mistakes_name_their_line_and_a_remedy(void **state) {
         bad(LEAST "[transport.b]\n", 7, "unknown section");
         bad(LEAST "[host.b]\nmay_pull=*\n", 7, "must set \"address\"");
         bad(LEAST "[host.b]\n[control]\n", 7, "must set \"address\"");
-        bad(LEAST "[guest.v]\nincoming_command=x\n", 7, "incoming_qmp");
-        bad(LEAST "[guest.v]\nincoming_qmp=/x\nincoming_process=/y\n", 7, "both");
+        bad(LEAST "[guest.v]\nincoming_command=\n", 7, "incoming_qmp");
+        bad(LEAST "[guest.v]\nincoming_command=x\nincoming_qmp=/x\n", 7, "HB_QMP");
+        bad(LEAST "[guest.v]\nincoming_qmp=/x\nincoming_process=/y\n", 7, "more than one");
         bad(LEAST "[host.a]\naddress=1.2.3.4:5\n", 0, "[host] name");
         bad("[host]\n[peer]\nca=/c\ncert=/c\nkey=/k\n", 1, "must set \"name\"");
         bad("[peer]\nca=/c\ncert=/c\nkey=/k\n", 0, "there is no [host]");
