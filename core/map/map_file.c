@@ -183,7 +183,7 @@ int hb_map_file_open(struct hb_map_file *f, const struct hb_shape *shape, const 
 void hb_map_file_close(struct hb_map_file *f) {
         if (f->base)
                 munmap(f->base, f->bytes);
-        if (f->fd > 0)
+        if (f->fd >= 0)
                 close(f->fd); /* lets the lock go */
         *f = (struct hb_map_file){.fd = -1};
 }
