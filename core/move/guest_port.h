@@ -38,7 +38,8 @@ struct hb_guest_port_ops {
          * will not start by itself. -EINVAL another size or shape, -EOPNOTSUPP without the capabilities. */
         int (*prepare_target)(hb_guest_port *p, const struct hb_shape *shape, struct hb_err *e);
         /* The local end of the device-state stream: written by the VMM on the source, read by it on the target. Caller owns fd.
-         * Before freeze or receive_start. The source writes to it from freeze on: somebody must read it meanwhile. */
+         * Before freeze or receive_start. The source writes to it from freeze on: somebody must read it meanwhile, and it must be
+         * closed (or shut down) before thaw and quit: a VMM that blocks on a full stream answers nobody. */
         int (*stream)(hb_guest_port *p, int *ret_fd, struct hb_err *e);
         /* Source: guest stops; returns when it stands still and its devices are drained. stop_wall_ns: when (VMM's own event time). */
         int (*freeze)(hb_guest_port *p, int timeout_ms, uint64_t *ret_stop_wall_ns, struct hb_err *e);

@@ -17,8 +17,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define QUIT_MS  5000
-#define DEATH_MS 500 /* from a closed monitor to the process's end */
+#define QUIT_MS      5000
+#define CALL_MS      5000
+#define LAST_CALL_MS 200
+#define DEATH_MS     500 /* from a closed monitor to the process's end */
 
 static struct hb_qemu *self(hb_guest_port *p) {
         return (struct hb_qemu *)p;
@@ -78,6 +80,21 @@ static int judge(struct hb_qemu *q, int rc, struct hb_err *e) {
         return hb_qemu_dead(q, DEATH_MS) ? hb_qemu_gone(q, e) : rc;
 }
 
+uint64_t hb_qemu_until(struct hb_qemu *q, int timeout_ms) {
+        return q->until_ns = hb_deadline_ns(timeout_ms);
+}
+
+/* QEMU answers in microseconds unless something holds its main loop: then the operation's deadline counts, and a little more, for the
+ * question that tells how things stand. */
+static int call_ms(const struct hb_qemu *q) {
+        uint64_t now = hb_now_ns(), left;
+
+        if (!q->until_ns)
+                return CALL_MS;
+        left = q->until_ns > now ? (q->until_ns - now) / HB_NS_PER_MS : 0;
+        return left + LAST_CALL_MS < CALL_MS ? (int)left + LAST_CALL_MS : CALL_MS;
+}
+
 int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd, json_t **ret, struct hb_err *e) {
         int rc = connect_monitor(q, 0, e);
 
@@ -85,7 +102,7 @@ int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd
                 json_decref(args);
                 return rc;
         }
-        return judge(q, hb_qmp_call(q->qmp, command, args, fd, HB_QEMU_CALL_MS, ret, e), e);
+        return judge(q, hb_qmp_call(q->qmp, command, args, fd, call_ms(q), ret, e), e);
 }
 
 int hb_qemu_call(struct hb_qemu *q, const char *command, json_t *args, json_t **ret, struct hb_err *e) {
@@ -162,6 +179,7 @@ static int begin(struct hb_qemu *q, const char *fault, bool hold, struct hb_err 
 
         if (hb_fault(fault))
                 return hb_err_set(e, -EIO, q->path, NULL, "%s failed (injected)", fault);
+        q->until_ns = 0;
         (void)!eventfd_read(q->cancel_fd, &ignored);
         rc = connect_monitor(q, 0, e);
         if (rc == 0)

@@ -3,8 +3,7 @@
 #include "move/guest_port.h"
 #include "move/qmp.h"
 
-#define HB_QEMU_CALL_MS 5000
-#define HB_QEMU_STREAM  "harbinger" /* our end of the stream among QEMU's named descriptors */
+#define HB_QEMU_STREAM "harbinger" /* our end of the stream among QEMU's named descriptors */
 
 struct hb_qemu {
         hb_guest_port port;
@@ -14,10 +13,13 @@ struct hb_qemu {
         int cancel_fd; /* eventfd */
         pid_t pid;
         int pidfd;
+        uint64_t until_ns; /* the running operation's deadline; 0: none of its own */
         bool have_stream;
         json_t *caps_before, *params_before; /* what we changed, as it was; NULL: nothing known */
 };
 
+/* The running operation ends by then, whatever QEMU does; returns the deadline. */
+uint64_t hb_qemu_until(struct hb_qemu *q, int timeout_ms);
 /* One command on a connection made when needed. As hb_qmp_call; also -ESRCH: the VMM is gone. */
 int hb_qemu_call(struct hb_qemu *q, const char *command, json_t *args, json_t **ret, struct hb_err *e);
 int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd, json_t **ret, struct hb_err *e);

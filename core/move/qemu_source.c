@@ -5,7 +5,6 @@
  * or postmigrate was running when we stopped it, because freeze refuses any other; so thaw starts exactly those.
  * One worker thread. */
 #include "base/clock.h"
-#include "move/line_conn.h"
 #include "move/qemu_priv.h"
 #include <errno.h>
 #include <stdio.h>
@@ -83,7 +82,7 @@ static int start_migration(struct hb_qemu *q, struct hb_err *e) {
 }
 
 int hb_qemu_freeze(struct hb_qemu *q, int timeout_ms, uint64_t *ret_stop_wall_ns, struct hb_err *e) {
-        uint64_t deadline_ns = hb_deadline_ns(timeout_ms), events = hb_qmp_events(q->qmp);
+        uint64_t deadline_ns = hb_qemu_until(q, timeout_ms), events = hb_qmp_events(q->qmp);
         struct hb_qemu_status st;
         struct hb_qmp_event stop;
         int rc = hb_qemu_status(q, &st, e);
@@ -106,7 +105,7 @@ int hb_qemu_freeze(struct hb_qemu *q, int timeout_ms, uint64_t *ret_stop_wall_ns
 }
 
 int hb_qemu_send_state(struct hb_qemu *q, int timeout_ms, struct hb_err *e) {
-        uint64_t deadline_ns = hb_deadline_ns(timeout_ms);
+        uint64_t deadline_ns = hb_qemu_until(q, timeout_ms);
         struct hb_qemu_status st;
         int rc = hb_qemu_status(q, &st, e);
 
@@ -137,7 +136,7 @@ static int thaw_step(struct hb_qemu *q, const struct hb_qemu_status *st, bool *c
 }
 
 int hb_qemu_thaw(struct hb_qemu *q, int timeout_ms, struct hb_err *e) {
-        uint64_t deadline_ns = hb_deadline_ns(timeout_ms);
+        uint64_t deadline_ns = hb_qemu_until(q, timeout_ms);
         bool cancelled = false;
 
         for (;;) {

@@ -3,7 +3,6 @@
  * The VMM was started with -incoming defer on the image. Invariant: it cannot run the guest by itself, because `stop` while it waits
  * switches its autostart off; only resume, after the commit, starts it. One worker thread. */
 #include "base/clock.h"
-#include "move/line_conn.h"
 #include "move/qemu_priv.h"
 #include <errno.h>
 #include <stdio.h>
@@ -85,7 +84,7 @@ static int judge_received(struct hb_qemu *q, const struct hb_qemu_status *st, st
 }
 
 int hb_qemu_receive_wait(struct hb_qemu *q, int timeout_ms, struct hb_err *e) {
-        uint64_t deadline_ns = hb_deadline_ns(timeout_ms);
+        uint64_t deadline_ns = hb_qemu_until(q, timeout_ms);
 
         for (;;) {
                 struct hb_qemu_status st;
@@ -111,7 +110,7 @@ static int start_guest(struct hb_qemu *q, const struct hb_qemu_status *st, struc
 }
 
 int hb_qemu_resume(struct hb_qemu *q, int timeout_ms, uint64_t *ret_resume_wall_ns, struct hb_err *e) {
-        uint64_t deadline_ns = hb_deadline_ns(timeout_ms), events = hb_qmp_events(q->qmp);
+        uint64_t deadline_ns = hb_qemu_until(q, timeout_ms), events = hb_qmp_events(q->qmp);
         bool started = false;
 
         for (;;) {
