@@ -70,7 +70,7 @@ static int attach_work(void *arg) {
         r = hb_target_open(g->info.pid, g->info.claims, g->info.nclaims, &g->target, &a->err);
         if (r < 0)
                 return r;
-        r = choose_tracker(g, a->tracker, a->tracker, &a->err);
+        r = choose_tracker(g, g->tracker_wanted, a->tracker, &a->err);
         if (r < 0)
                 return r;
         if (a->fresh) {
@@ -188,7 +188,6 @@ int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char
         a->g = g;
         a->cb = cb;
         a->arg = arg;
-        snprintf(a->tracker, sizeof a->tracker, "%s", g->tracker_wanted);
         snprintf(a->track_path, sizeof a->track_path, "%s/%s.track", d->settings->run_dir, name);
         snprintf(a->map_path, sizeof a->map_path, "%s/%s.map", d->settings->run_dir, name);
         /* the tracker itself checks pid and start time; a map without the tracker's state is refreshed by its first, full scan */
