@@ -252,7 +252,7 @@ struct scan_job {
         struct hb_guest *g;
         struct hb_err err;
         uint64_t at_ns;
-        bool final, check_mappers;
+        bool final, writes_only, check_mappers;
         int nmappers;
         struct hb_mapper mappers[HB_MAX_MAPPERS];
 };
@@ -283,6 +283,7 @@ static int scan_work(void *arg) {
         if (switched < 0)
                 return switched;
         s->at_ns = hb_now_ns();
+        g->scan.writes_only = s->writes_only;
         int r = hb_tracker_scan(g->tracker, &g->scan, &s->err);
         if (r == 0 && switched)
                 g->scan.lost = true;
@@ -362,6 +363,7 @@ int hb_guest_scan(struct hb_guest *g, bool final) {
                 return -ENOMEM;
         s->g = g;
         s->final = final;
+        s->writes_only = g->handover != NULL;
         uint64_t now = hb_now_ns();
         s->check_mappers = final || now >= g->next_mapper_check_ns;
         if (s->check_mappers)

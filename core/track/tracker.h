@@ -24,7 +24,9 @@ struct hb_scan {
         uint64_t accessed_pages, observed_pages;
         uint64_t scan_ns;           /* our time */
         uint64_t guest_ns;          /* estimate of what it cost the guest: stops, and faults to come */
+        bool writes_only; /* in: leave the sampling of accesses out of this scan (the guest stands still, or every ms counts) */
         bool lost;                  /* everything was reported because state was lost: not evidence of writes */
+        bool whole;                 /* set by the caller: a rotating hash tracker looks at everything (final scan) */
 };
 
 struct hb_tracker_caps {
