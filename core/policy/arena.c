@@ -1,7 +1,8 @@
 /* arena: a segregated-fit allocator inside one mapping, in the manner of TLSF (Masmano et al., ECRTS 2004).
  *
- * Invariant: the mapping is tiled by blocks; each knows its own and its left neighbour's size, no two free blocks touch, and
- * every free block is in the bin of its size. Cost: O(1) but for at most FIT_TRIES looks into one bin. 16 bytes a block. */
+ * Invariant: the mapping is tiled by blocks; each knows its own and its left neighbour's size, no two free
+ * blocks touch, and every free block is in the bin of its size. Cost: O(1) but for at most FIT_TRIES looks
+ * into one bin. 16 bytes a block. */
 #include "policy/arena.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -69,7 +70,8 @@ static void take(hb_arena *a, struct block *b) {
         b->free = 0;
 }
 
-/* First bin at or after `from` that holds anything; any block in a bin above the wanted one is large enough. */
+/* First bin at or after `from` that holds anything; any block in a bin above the wanted one is large enough.
+ */
 static struct block *first_from(const hb_arena *a, unsigned from) {
         for (unsigned w = from / 64; w < sizeof a->filled / sizeof *a->filled; w++) {
                 uint64_t bits = a->filled[w];
@@ -229,7 +231,8 @@ int hb_arena_new(size_t bytes, hb_arena **ret) {
         if (!a)
                 return -ENOMEM;
         a->bytes = bytes & ~(size_t)4095;
-        a->base = mmap(NULL, a->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        a->base = mmap(NULL, a->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                       -1, 0);
         if (a->base == MAP_FAILED) {
                 free(a);
                 return -ENOMEM;

@@ -19,7 +19,10 @@
 #define CUT_CEILING 0.5
 #define CUT_RISE    0.02
 #define CUT_FALL    0.05
-#define CUT_STILL   0.01
+#define CUT_STILL   0.02
+#define SHY_FADE_S  100.0
+#define SMOOTH_S    3.0
+#define LONGEST_S   5.0
 
 #define BLOCK 256
 
@@ -33,10 +36,11 @@ static uint32_t block_at(uint32_t n, uint32_t at) {
         return n - at < BLOCK ? n - at : BLOCK;
 }
 
-static void predict_block(const struct hb_policy_pages *p, uint32_t at, float horizon, float *restrict accesses,
-                          float *restrict writes) {
+static void predict_block(const struct hb_policy_pages *p, uint32_t at, float horizon,
+                          float *restrict accesses, float *restrict writes) {
         const float *read = from(p->read_heat, at), *written = from(p->write_heat, at);
-        const float *age = from(p->age_s, at), *version_age = from(p->version_age_s, at), per_fade = (float)(1 / FADE_S);
+        const float *age = from(p->age_s, at), *version_age = from(p->version_age_s, at),
+                    per_fade = (float)(1 / FADE_S);
         uint32_t n = block_at(p->n, at);
 
         for (uint32_t i = 0; i < n; i++)
@@ -45,7 +49,8 @@ static void predict_block(const struct hb_policy_pages *p, uint32_t at, float ho
                 writes[i] = hb_f32_div(written[i] * horizon, version_age[i] * per_fade + 1.0f);
 }
 
-void hb_builtin_predict(const struct hb_policy_pages *pages, const struct hb_policy_guest *g, float *accesses, float *writes) {
+void hb_builtin_predict(const struct hb_policy_pages *pages, const struct hb_policy_guest *g, float *accesses,
+                        float *writes) {
         for (uint32_t at = 0; at < pages->n; at += BLOCK)
                 predict_block(pages, at, (float)g->horizon_s, accesses + at, writes + at);
 }
@@ -54,7 +59,8 @@ struct sending {
         float per_free, whole, latency;
 };
 
-static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sending s, float *restrict scores) {
+static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sending s,
+                        float *restrict scores) {
         const float *predicted = from(p->predicted, at), *writes = from(p->predicted_writes, at);
         const float *read = from(p->read_heat, at), *written = from(p->write_heat, at);
         const float *bytes = from(p->bytes_to_send, at), *run = from(p->run_length, at);
@@ -72,7 +78,8 @@ static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sen
 
 void hb_builtin_score(const struct hb_policy_pages *pages, const struct hb_policy_link *l, float *scores) {
         double bandwidth = fmax(l->bytes_per_s, 1), available = fmax(l->free_bytes_per_s, 0.01 * bandwidth);
-        struct sending s = {.per_free = (float)(1 / available), .whole = (float)(PAGE / bandwidth + l->latency_s),
+        struct sending s = {.per_free = (float)(1 / available),
+                            .whole = (float)(PAGE / bandwidth + l->latency_s),
                             .latency = (float)l->latency_s};
 
         for (uint32_t at = 0; at < pages->n; at += BLOCK)
@@ -83,25 +90,54 @@ static double ramp(double x, double low, double high) {
         return fmin(fmax((x - low) / (high - low), 0), 1);
 }
 
-static double push(const struct hb_policy_guest *g, const struct hb_policy_link *l, const struct hb_policy_accuracy *a) {
-        double precision = a->precision < 0 ? 1 : a->precision, recall = a->recall < 0 ? 1 : a->recall;
-        double waste = ramp(a->wasted_share < 0 ? 0 : a->wasted_share, 0.2, 0.6);
-        double busy = ramp(l->used_share, 0.8, 1) * (0.4 + 0.6 * ramp(1 - precision, 0.3, 0.9));
-        double dirty = 0.1 * ramp(g->dirty_bytes_per_s / fmax(l->free_bytes_per_s, 1), 0.5, 2);
-        double missed = ramp(1 - recall, 0.1, 0.5);
+static double seconds_since_last_call(struct hb_builtin_memory *m, const struct hb_policy_guest *g) {
+        double dt = m->called ? g->now_s - m->now_s : g->epoch_s;
 
-        return fmax(fmax(waste, busy - 0.5 * missed * busy), dirty);
+        m->now_s = g->now_s;
+        return fmin(fmax(dt, 0), LONGEST_S);
 }
 
-double hb_builtin_threshold(const struct hb_policy_guest *g, const struct hb_policy_link *l, const struct hb_policy_accuracy *a,
-                            double previous) {
-        double step;
+static double harm(struct hb_builtin_memory *m, const struct hb_policy_link *l,
+                   const struct hb_policy_accuracy *a, double dt) {
+        double pages = m->called ? fmax(a->wasted - m->wasted, 0) : 0;
 
+        m->wasted = a->wasted;
+        if (dt > 0 && l->bytes_per_s > 0)
+                m->harm = m->harm + (pages * PAGE / dt / l->bytes_per_s - m->harm) * dt / (dt + SMOOTH_S);
+        return m->harm;
+}
+
+static void remember_harm(struct hb_builtin_memory *m, const struct hb_policy_link *l,
+                          const struct hb_policy_accuracy *a, double dt) {
+        double busy = ramp(l->used_share, 0.3, 0.9), low = 0.1 - 0.08 * busy, high = 0.5 - 0.3 * busy;
+        double now = ramp(harm(m, l, a, dt), low, high) *
+                     ramp(a->wasted_share < 0 ? 0 : a->wasted_share, 0.2, 0.5);
+
+        m->shy = fmax(now, m->shy * SHY_FADE_S / (SHY_FADE_S + dt));
+}
+
+static double push(double shy, const struct hb_policy_guest *g, const struct hb_policy_link *l,
+                   const struct hb_policy_accuracy *a) {
+        double precision = a->precision < 0 ? 1 : a->precision, recall = a->recall < 0 ? 1 : a->recall;
+        double missed = ramp(1 - recall, 0.1, 0.5);
+        double busy = ramp(l->used_share, 0.8, 1) * (0.4 + 0.6 * ramp(1 - precision, 0.3, 0.9));
+        double dirty = 0.1 * ramp(g->dirty_bytes_per_s / fmax(l->free_bytes_per_s, 1), 0.5, 2);
+
+        return fmax(fmax(shy, busy - 0.5 * missed * busy), dirty);
+}
+
+double hb_builtin_threshold(struct hb_builtin_memory *m, const struct hb_policy_guest *g,
+                            const struct hb_policy_link *l, const struct hb_policy_accuracy *a,
+                            double previous) {
+        double dt = seconds_since_last_call(m, g), step;
+
+        remember_harm(m, l, a, dt);
+        m->called = true;
         if (g->draining)
                 return -1;
         previous = fmin(fmax(previous, CUT_FLOOR), CUT_CEILING);
-        step = CUT_FLOOR + (CUT_CEILING - CUT_FLOOR) * push(g, l, a) - previous;
+        step = CUT_FLOOR + (CUT_CEILING - CUT_FLOOR) * push(m->shy, g, l, a) - previous;
         if (fabs(step) < CUT_STILL)
                 return previous;
-        return previous + fmin(fmax(step, -CUT_FALL), CUT_RISE);
+        return previous + fmin(fmax(step, -CUT_FALL * dt), CUT_RISE * dt * (1 + 4 * m->shy));
 }

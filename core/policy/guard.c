@@ -1,5 +1,6 @@
-/* guard: see guard.h for the why. Invariant: `inside` is set exactly while a jump to `out` is allowed; the handler reads it
- * first, so a late signal finds nothing to do. Cost: about six system calls a run, 2 us. One thread at a time. */
+/* guard: see guard.h for the why. Invariant: `inside` is set exactly while a jump to `out` is allowed; the
+ * handler reads it first, so a late signal finds nothing to do. Cost: about six system calls a run, 2 us. One
+ * thread at a time. */
 #include "policy/guard.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -11,6 +12,12 @@
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+#ifdef __SANITIZE_THREAD__ /* its runtime hands a signal on when the program next calls libc */
+#define SIGNALS_COME_LATE true
+#else
+#define SIGNALS_COME_LATE false
 #endif
 
 struct hb_guard {
@@ -36,7 +43,8 @@ static void arm(hb_guard *g, uint64_t ns) {
         timer_settime(g->timer, 0, &when, NULL);
 }
 
-/* The timer runs on the wall and CPU time is never ahead of it, so the timer may come early: then it is set again. */
+/* The timer runs on the wall and CPU time is never ahead of it, so the timer may come early: then it is set
+ * again. */
 static void on_timer(hb_guard *g) {
         uint64_t now = cpu_now(), limit = g->cpu_deadline + (g->interrupted ? HB_GUARD_GRACE_NS : 0);
 
@@ -149,11 +157,7 @@ int hb_guard_new(hb_guard **ret) {
         g = calloc(1, sizeof *g);
         if (!g)
                 return -ENOMEM;
-#ifdef __SANITIZE_THREAD__
-        g->polled = true;
-#else
-        g->polled = !take_signal();
-#endif
+        g->polled = SIGNALS_COME_LATE || !take_signal();
         *ret = g;
         return 0;
 }

@@ -1,7 +1,7 @@
 /* plugin: loads a policy's table into a sandbox and calls its one method.
  *
- * Invariant: the sandbox is either dead or holds the loaded policy under POLICY_KEY; a dead one is revived from the source text
- * before the next call. Cost of a call: about 10 us plus the policy's own work. */
+ * Invariant: the sandbox is either dead or holds the loaded policy under POLICY_KEY; a dead one is revived
+ * from the source text before the next call. Cost of a call: about 10 us plus the policy's own work. */
 #include "policy/plugin.h"
 #include "base/shape.h"
 #include "policy/plugin_args.h"
@@ -41,27 +41,32 @@ static void check_identity(lua_State *L, hb_plugin *p) {
         const char *kind = hb_policy_kind_name(p->kind), *text;
 
         if (lua_getfield(L, 2, "api") != LUA_TNUMBER)
-                luaL_error(L, "%s: the policy's 'api' must be a number (this host has %d)", p->source.chunk, HB_POLICY_API);
-        if (lua_tonumber(L, -1) != HB_POLICY_API)
-                luaL_error(L, "%s: written for policy API %f, this host has %d", p->source.chunk, lua_tonumber(L, -1),
+                luaL_error(L, "%s: the policy's 'api' must be a number (this host has %d)", p->source.chunk,
                            HB_POLICY_API);
+        if (lua_tonumber(L, -1) != HB_POLICY_API)
+                luaL_error(L, "%s: written for policy API %f, this host has %d", p->source.chunk,
+                           lua_tonumber(L, -1), HB_POLICY_API);
         text = string_field(L, p, "kind");
         if (strcmp(text, kind))
-                luaL_error(L, "%s: kind is '%s', this folder holds those of kind '%s'", p->source.chunk, text, kind);
+                luaL_error(L, "%s: kind is '%s', this folder holds those of kind '%s'", p->source.chunk, text,
+                           kind);
         text = string_field(L, p, "name");
         if (strcmp(text, p->name))
                 luaL_error(L, "%s: name is '%s', the file's is '%s'", p->source.chunk, text, p->name);
         text = string_field(L, p, "version");
         if (!*text || strlen(text) >= sizeof p->version)
-                luaL_error(L, "%s: version must have 1 to %d characters", p->source.chunk, (int)sizeof p->version - 1);
+                luaL_error(L, "%s: version must have 1 to %d characters", p->source.chunk,
+                           (int)sizeof p->version - 1);
         snprintf(p->version, sizeof p->version, "%s", text);
         if (lua_getfield(L, 2, hb_plugin_method(p->kind)) != LUA_TFUNCTION)
-                luaL_error(L, "%s: a %s needs a function '%s'", p->source.chunk, kind, hb_plugin_method(p->kind));
+                luaL_error(L, "%s: a %s needs a function '%s'", p->source.chunk, kind,
+                           hb_plugin_method(p->kind));
         lua_settop(L, 2);
 }
 
 /* A number field of the parameter's declaration on top of the stack. */
-static double limit(lua_State *L, const hb_plugin *p, const char *param, const char *field, double otherwise) {
+static double limit(lua_State *L, const hb_plugin *p, const char *param, const char *field,
+                    double otherwise) {
         int type = lua_getfield(L, -1, field);
         double v = type == LUA_TNUMBER ? lua_tonumber(L, -1) : otherwise;
 
@@ -77,12 +82,14 @@ static double read_param(lua_State *L, const hb_plugin *p) {
         double low, high, value;
 
         if (!name || !hb_name_ok(name) || !lua_istable(L, -1))
-                luaL_error(L, "%s: params must be name = { default = number, min =, max =, help = }", p->source.chunk);
+                luaL_error(L, "%s: params must be name = { default = number, min =, max =, help = }",
+                           p->source.chunk);
         low = limit(L, p, name, "min", -HUGE_VAL);
         high = limit(L, p, name, "max", HUGE_VAL);
         value = limit(L, p, name, "default", NAN);
         if (!(low <= value && value <= high))
-                luaL_error(L, "%s: params.%s: the default must lie between min and max", p->source.chunk, name);
+                luaL_error(L, "%s: params.%s: the default must lie between min and max", p->source.chunk,
+                           name);
         if (lua_getfield(L, -1, "help") != LUA_TSTRING)
                 luaL_error(L, "%s: params.%s: 'help' must be a string", p->source.chunk, name);
         lua_pop(L, 1);
@@ -116,8 +123,8 @@ static int load_policy(lua_State *L) {
         hb_sandbox_compile(L, p->source.text, p->source.size, p->source.chunk);
         lua_call(L, 0, 1);
         if (!lua_istable(L, 2))
-                return luaL_error(L, "%s: a policy's file returns its table, this one returns %s", p->source.chunk,
-                                  luaL_typename(L, 2));
+                return luaL_error(L, "%s: a policy's file returns its table, this one returns %s",
+                                  p->source.chunk, luaL_typename(L, 2));
         check_identity(L, p);
         set_params(L, p);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key);
@@ -131,7 +138,8 @@ static int start(hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
                 snprintf(message, HB_PLUGIN_MESSAGE, "no room for a Lua state within the memory cap");
                 return rc;
         }
-        return hb_sandbox_call(p->sandbox, p->limits.deadline_ns * LOAD_BUDGET, load_policy, p, message, NULL);
+        return hb_sandbox_call(p->sandbox, p->limits.deadline_ns * LOAD_BUDGET, load_policy, p, message,
+                               NULL);
 }
 
 /* ---- calling ---- */
@@ -159,7 +167,8 @@ static int call_policy(lua_State *L) {
 
         lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key);
         if (lua_getfield(L, -1, hb_plugin_method(k)) != LUA_TFUNCTION)
-                return luaL_error(L, "%s: the function '%s' is gone", r->plugin->source.chunk, hb_plugin_method(k));
+                return luaL_error(L, "%s: the function '%s' is gone", r->plugin->source.chunk,
+                                  hb_plugin_method(k));
         note_place(L, r);
         lua_insert(L, -2); /* the function, then self */
         args = hb_plugin_push_args(L, k, r->call);
@@ -185,7 +194,8 @@ static void revive(hb_plugin *p, int why) {
                 start(p, message); /* failing again, it stays dead and the next call says so */
 }
 
-int hb_plugin_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE], uint64_t *ret_cpu_ns) {
+int hb_plugin_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE],
+                  uint64_t *ret_cpu_ns) {
         struct run r = {.plugin = p, .call = c};
         int rc;
 
@@ -201,12 +211,12 @@ int hb_plugin_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN
 /* ---- life ---- */
 
 static int refuse(const hb_plugin *p, int rc, const char *message, struct hb_err *e) {
-        return hb_err_set(e, rc, p->source.path, "mend the file or name another policy", "%s '%s' refused: %s",
-                          hb_policy_kind_name(p->kind), p->name, message);
+        return hb_err_set(e, rc, p->source.path, "mend the file or name another policy",
+                          "%s '%s' refused: %s", hb_policy_kind_name(p->kind), p->name, message);
 }
 
-int hb_plugin_new(enum hb_policy_kind k, const char *name, struct hb_policy_source *source, const struct hb_plugin_limits *limits,
-                  hb_guard *guard, hb_plugin **ret, struct hb_err *e) {
+int hb_plugin_new(enum hb_policy_kind k, const char *name, struct hb_policy_source *source,
+                  const struct hb_plugin_limits *limits, hb_guard *guard, hb_plugin **ret, struct hb_err *e) {
         char message[HB_PLUGIN_MESSAGE] = "not enough memory";
         hb_plugin *p = calloc(1, sizeof *p);
         int rc = -ENOMEM;

@@ -1,5 +1,5 @@
-/* plugin_args: one row a field, from which a call's tables are made. Fresh tables each call, so that nothing a policy writes
- * into them reaches the next. Cost: about 5 us a call. */
+/* plugin_args: one row a field, from which a call's tables are made. Fresh tables each call, so that nothing
+ * a policy writes into them reaches the next. Cost: about 5 us a call. */
 #include "policy/plugin_args.h"
 #include "policy/vec.h"
 #include <lauxlib.h>
@@ -11,21 +11,29 @@ struct field {
         size_t offset;
 };
 
-#define PAGES(f)    {#f, offsetof(struct hb_policy_pages, f)}
-#define GUEST(f)    {#f, offsetof(struct hb_policy_guest, f)}
-#define LINK(f)     {#f, offsetof(struct hb_policy_link, f)}
-#define ACCURACY(f) {#f, offsetof(struct hb_policy_accuracy, f)}
+#define PAGES(f)                                                                                             \
+        { #f, offsetof(struct hb_policy_pages, f) }
+#define GUEST(f)                                                                                             \
+        { #f, offsetof(struct hb_policy_guest, f) }
+#define LINK(f)                                                                                              \
+        { #f, offsetof(struct hb_policy_link, f) }
+#define ACCURACY(f)                                                                                          \
+        { #f, offsetof(struct hb_policy_accuracy, f) }
 
-static const struct field page_columns[] = {PAGES(read_heat),   PAGES(write_heat), PAGES(age_s), PAGES(version_age_s),
-                                            PAGES(run_length),  PAGES(bytes_to_send), {NULL, 0}};
+static const struct field page_columns[] = {
+        PAGES(read_heat),  PAGES(write_heat),    PAGES(age_s), PAGES(version_age_s),
+        PAGES(run_length), PAGES(bytes_to_send), {NULL, 0}};
 static const struct field scorer_columns[] = {PAGES(predicted), PAGES(predicted_writes), {NULL, 0}};
-static const struct field guest_fields[] = {GUEST(now_s),        GUEST(horizon_s),   GUEST(pages),
-                                            GUEST(resident_pages), GUEST(fresh_pages), GUEST(stale_pages),
-                                            GUEST(absent_pages), GUEST(dirty_bytes_per_s), GUEST(epoch_s), {NULL, 0}};
+static const struct field guest_fields[] = {
+        GUEST(now_s),       GUEST(horizon_s),   GUEST(pages),        GUEST(resident_pages),
+        GUEST(fresh_pages), GUEST(stale_pages), GUEST(absent_pages), GUEST(dirty_bytes_per_s),
+        GUEST(epoch_s),     {NULL, 0}};
 static const struct field link_fields[] = {LINK(latency_s),  LINK(bytes_per_s),     LINK(free_bytes_per_s),
                                            LINK(used_share), LINK(cap_bytes_per_s), {NULL, 0}};
-static const struct field accuracy_counts[] = {ACCURACY(hit), ACCURACY(late), ACCURACY(stale), ACCURACY(wasted), {NULL, 0}};
-static const struct field accuracy_shares[] = {ACCURACY(precision), ACCURACY(recall), ACCURACY(wasted_share), {NULL, 0}};
+static const struct field accuracy_counts[] = {
+        ACCURACY(hit), ACCURACY(late), ACCURACY(stale), ACCURACY(wasted), {NULL, 0}};
+static const struct field accuracy_shares[] = {
+        ACCURACY(precision), ACCURACY(recall), ACCURACY(wasted_share), {NULL, 0}};
 
 static void push_columns(lua_State *L, const struct field *f, const struct hb_policy_pages *pages) {
         for (; f->name; f++) {
@@ -114,7 +122,8 @@ static void read_vectors(lua_State *L, int count, struct hb_plugin_call *c) {
                 if (!roots[i])
                         luaL_error(L, "result %d must be a vector, not %s", i + 1, luaL_typename(L, index));
                 if (roots[i]->n != c->pages->n)
-                        luaL_error(L, "result %d has %d elements, pages.n is %d", i + 1, (int)roots[i]->n, (int)c->pages->n);
+                        luaL_error(L, "result %d has %d elements, pages.n is %d", i + 1, (int)roots[i]->n,
+                                   (int)c->pages->n);
         }
         hb_vec_eval(L, roots, c->out, (unsigned)count);
         for (int i = 0; i < count; i++)

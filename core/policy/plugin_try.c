@@ -1,5 +1,5 @@
-/* plugin_try: see the header. Values stay within what policy.h promises, so a failure is the policy's own: the usual one is a
- * division by a free bandwidth of 0. Cost: 2-20 ms once a load. */
+/* plugin_try: see the header. Values stay within what policy.h promises, so a failure is the policy's own:
+ * the usual one is a division by a free bandwidth of 0. Cost: 2-20 ms once a load. */
 #include "policy/plugin_try.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -46,7 +46,8 @@ static void set_world(struct trial *t, unsigned round) {
         static const double speeds[ROUNDS] = {0, 1, 1e9, 1.25e8, 1e3, 1.25e10};
         double busy = (double)(round % 3) / 2;
 
-        t->guest = (struct hb_policy_guest){.now_s = round * 1e4, .horizon_s = 5 + 5 * round, .draining = round == 4};
+        t->guest = (struct hb_policy_guest){
+                .now_s = round * 1e4, .horizon_s = 5 + 5 * round, .draining = round == 4};
         if (round > 1) {
                 t->guest.pages = 1e6;
                 t->guest.resident_pages = 5e5;
@@ -54,10 +55,13 @@ static void set_world(struct trial *t, unsigned round) {
                 t->guest.dirty_bytes_per_s = round == 3 ? 1e10 : 1e6;
                 t->guest.epoch_s = 1;
         }
-        t->link = (struct hb_policy_link){.latency_s = round == 5 ? 1 : round * 1e-4, .bytes_per_s = speeds[round],
-                                          .free_bytes_per_s = speeds[round] * (1 - busy), .used_share = busy,
+        t->link = (struct hb_policy_link){.latency_s = round == 5 ? 1 : round * 1e-4,
+                                          .bytes_per_s = speeds[round],
+                                          .free_bytes_per_s = speeds[round] * (1 - busy),
+                                          .used_share = busy,
                                           .cap_bytes_per_s = round & 1 ? speeds[round] : 0};
-        t->accuracy = (struct hb_policy_accuracy){.precision = (double)round / 2 - 1, .recall = (double)round / 2 - 1,
+        t->accuracy = (struct hb_policy_accuracy){.precision = (double)round / 2 - 1,
+                                                  .recall = (double)round / 2 - 1,
                                                   .wasted_share = (double)round / 2 - 1};
         if (round > 3)
                 t->accuracy.precision = t->accuracy.recall = t->accuracy.wasted_share = round == 4 ? 0 : 1;
@@ -65,7 +69,8 @@ static void set_world(struct trial *t, unsigned round) {
                 t->histogram[i] = round ? (i * round * 977) % 5000 : 0;
 }
 
-static int run_rounds(hb_plugin *p, enum hb_policy_kind k, struct trial *t, struct hb_plugin_call *c, char *message) {
+static int run_rounds(hb_plugin *p, enum hb_policy_kind k, struct trial *t, struct hb_plugin_call *c,
+                      char *message) {
         static const uint32_t sizes[ROUNDS] = {3, 1, 257, 1000, 8, HB_POLICY_BATCH};
         int rc = 0;
 
@@ -85,7 +90,10 @@ int hb_plugin_try(hb_plugin *p, enum hb_policy_kind k, char message[HB_PLUGIN_ME
         int rc = -ENOMEM;
 
         if (t && room) {
-                struct hb_plugin_call c = {.pages = &t->pages, .guest = &t->guest, .link = &t->link, .accuracy = &t->accuracy,
+                struct hb_plugin_call c = {.pages = &t->pages,
+                                           .guest = &t->guest,
+                                           .link = &t->link,
+                                           .accuracy = &t->accuracy,
                                            .histogram = t->histogram,
                                            .out = {room + (size_t)COLUMNS * HB_POLICY_BATCH,
                                                    room + (size_t)(COLUMNS + 1) * HB_POLICY_BATCH}};

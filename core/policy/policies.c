@@ -1,9 +1,9 @@
 /* policies: one policy of each kind, and the judge over them.
  *
- * Invariant: an answer is always given. A plugin's failure is counted, never read as "no prefetch": the built-in answers that
- * call, and for good once the plugin has had STRIKES failures too close together (quarantine). A failure is forgiven after
- * FORGIVE clean calls. Results are checked and bounded here, so callers may trust them. Cost: 0.3 ns a page beyond the policy.
- * One thread at a time. */
+ * Invariant: an answer is always given. A plugin's failure is counted, never read as "no prefetch": the
+ * built-in answers that call, and for good once the plugin has had STRIKES failures too close together
+ * (quarantine). A failure is forgiven after FORGIVE clean calls. Results are checked and bounded here, so
+ * callers may trust them. Cost: 0.3 ns a page beyond the policy. One thread at a time. */
 #include "base/fault.h"
 #include "policy/builtin.h"
 #include "policy/plugin.h"
@@ -32,6 +32,7 @@ struct slot {
 struct hb_policies {
         hb_guard *guard;
         struct slot slots[HB_POLICY_KINDS];
+        struct hb_builtin_memory memory;
         float *room; /* two columns of a batch: a plugin's answer until it is known to be good */
 };
 
@@ -45,7 +46,8 @@ static int load(hb_policies *p, const struct hb_policy_options *o, enum hb_polic
         struct slot *s = &p->slots[k];
         int rc;
 
-        if (limits.memory_bytes < MIN_MEMORY || limits.memory_bytes > MAX_MEMORY || limits.deadline_ns > MAX_DEADLINE)
+        if (limits.memory_bytes < MIN_MEMORY || limits.memory_bytes > MAX_MEMORY ||
+            limits.deadline_ns > MAX_DEADLINE)
                 return hb_err_set(e, -EINVAL, o->names[k], "memory 1 MiB to 1 GiB, deadline at most 10 s",
                                   "policy limits out of range");
         rc = hb_policy_source_read(o->dir, k, o->names[k], &source, e);
@@ -71,7 +73,8 @@ int hb_policies_new(const struct hb_policy_options *o, hb_policies **ret, struct
         hb_policies *p = hb_fault("policy.new") ? NULL : calloc(1, sizeof *p);
         int rc = -ENOMEM;
 
-        if (!p || !(p->room = malloc(2 * (size_t)HB_POLICY_BATCH * sizeof *p->room)) || hb_guard_new(&p->guard) < 0) {
+        if (!p || !(p->room = malloc(2 * (size_t)HB_POLICY_BATCH * sizeof *p->room)) ||
+            hb_guard_new(&p->guard) < 0) {
                 hb_err_set(e, rc, "policies", NULL, "not enough memory for the policy host");
                 goto fail;
         }
@@ -148,11 +151,12 @@ static struct hb_policy_pages part(const struct hb_policy_pages *all, uint32_t a
         return p;
 }
 
-void hb_policies_predict(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g, float *ret_accesses,
-                         float *ret_writes) {
+void hb_policies_predict(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g,
+                         float *ret_accesses, float *ret_writes) {
         for (uint32_t at = 0; at < pages->n; at += HB_POLICY_BATCH) {
                 struct hb_policy_pages batch = part(pages, at);
-                struct hb_plugin_call c = {.pages = &batch, .guest = g, .out = {p->room, p->room + HB_POLICY_BATCH}};
+                struct hb_plugin_call c = {
+                        .pages = &batch, .guest = g, .out = {p->room, p->room + HB_POLICY_BATCH}};
 
                 if (!ask(&p->slots[HB_POLICY_PREDICTOR], &c))
                         hb_builtin_predict(&batch, g, c.out[0], c.out[1]);
@@ -162,10 +166,12 @@ void hb_policies_predict(hb_policies *p, const struct hb_policy_pages *pages, co
 }
 
 void hb_policies_score(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g,
-                       const struct hb_policy_link *l, const struct hb_policy_accuracy *a, float *ret_scores) {
+                       const struct hb_policy_link *l, const struct hb_policy_accuracy *a,
+                       float *ret_scores) {
         for (uint32_t at = 0; at < pages->n; at += HB_POLICY_BATCH) {
                 struct hb_policy_pages batch = part(pages, at);
-                struct hb_plugin_call c = {.pages = &batch, .guest = g, .link = l, .accuracy = a, .out = {p->room, NULL}};
+                struct hb_plugin_call c = {
+                        .pages = &batch, .guest = g, .link = l, .accuracy = a, .out = {p->room, NULL}};
 
                 if (!ask(&p->slots[HB_POLICY_SCORER], &c))
                         hb_builtin_score(&batch, l, c.out[0]);
@@ -173,11 +179,17 @@ void hb_policies_score(hb_policies *p, const struct hb_policy_pages *pages, cons
         }
 }
 
-double hb_policies_threshold(hb_policies *p, const uint32_t histogram[HB_POLICY_BUCKETS], const struct hb_policy_guest *g,
-                             const struct hb_policy_link *l, const struct hb_policy_accuracy *a, double previous) {
-        struct hb_plugin_call c = {
-                .histogram = histogram, .guest = g, .link = l, .accuracy = a, .previous = isfinite(previous) ? previous : 0};
-        double cut = ask(&p->slots[HB_POLICY_THRESHOLD], &c) ? c.number : hb_builtin_threshold(g, l, a, c.previous);
+double hb_policies_threshold(hb_policies *p, const uint32_t histogram[HB_POLICY_BUCKETS],
+                             const struct hb_policy_guest *g, const struct hb_policy_link *l,
+                             const struct hb_policy_accuracy *a, double previous) {
+        struct hb_plugin_call c = {.histogram = histogram,
+                                   .guest = g,
+                                   .link = l,
+                                   .accuracy = a,
+                                   .previous = isfinite(previous) ? previous : 0};
+        double cut = ask(&p->slots[HB_POLICY_THRESHOLD], &c)
+                             ? c.number
+                             : hb_builtin_threshold(&p->memory, g, l, a, c.previous);
 
         if (cut > 1)
                 return HB_POLICY_CUT_NONE;

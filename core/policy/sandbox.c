@@ -1,12 +1,12 @@
 /* sandbox: birth, run and death of a policy's Lua state.
  *
- * Why an arena and not lua_close: closing runs the policy's code (__gc, __close), and a state that was cut off at its deadline
- * may be in the middle of anything. Dropping the memory runs nothing. Why the hook leaves by hb_guard_leave instead of raising
- * an error: an error can be caught by pcall, and runs __close handlers on its way.
- * Cost: 30-40 us for a fresh state; 3 us a call beyond the policy's own work. */
+ * Why an arena and not lua_close: closing runs the policy's code (__gc, __close), and a state that was cut
+ * off at its deadline may be in the middle of anything. Dropping the memory runs nothing. Why the hook leaves
+ * by hb_guard_leave instead of raising an error: an error can be caught by pcall, and runs __close handlers
+ * on its way. Cost: 30-40 us for a fresh state; 3 us a call beyond the policy's own work. */
 #include "policy/sandbox.h"
-#include "policy/arena.h"
 #include "base/fault.h"
+#include "policy/arena.h"
 #include <ctype.h>
 #include <errno.h>
 #include <lauxlib.h>
@@ -40,7 +40,8 @@ static hb_sandbox *sandbox_of(lua_State *L) {
         return *(hb_sandbox **)lua_getextraspace(L);
 }
 
-/* An error outside every protected call: cannot happen, since all runs inside one; leave rather than abort the daemon. */
+/* An error outside every protected call: cannot happen, since all runs inside one; leave rather than abort
+ * the daemon. */
 static int on_panic(lua_State *L) {
         hb_guard_leave(sandbox_of(L)->guard);
 }
@@ -56,12 +57,14 @@ static void on_poll(lua_State *L, lua_Debug *ar) {
                 hb_guard_leave(g);
 }
 
-/* In a signal handler: lua_sethook is what Lua offers for this. The state has no coroutines, so L is what is running. */
+/* In a signal handler: lua_sethook is what Lua offers for this. The state has no coroutines, so L is what is
+ * running. */
 static void interrupt(void *arg) {
         const struct call *c = arg;
 
         if (c->s->L)
-                lua_sethook(c->s->L, on_deadline, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+                lua_sethook(c->s->L, on_deadline, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
+                            1);
 }
 
 static void copy_message(lua_State *L, char message[HB_SANDBOX_MESSAGE]) {
@@ -69,11 +72,13 @@ static void copy_message(lua_State *L, char message[HB_SANDBOX_MESSAGE]) {
         size_t i;
 
         if (!text) {
-                snprintf(message, HB_SANDBOX_MESSAGE, "an error value that is no string but a %s", luaL_typename(L, -1));
+                snprintf(message, HB_SANDBOX_MESSAGE, "an error value that is no string but a %s",
+                         luaL_typename(L, -1));
                 return;
         }
         for (i = 0; text[i] && i < HB_SANDBOX_MESSAGE - 1; i++)
-                message[i] = isprint((unsigned char)text[i]) ? text[i] : '?'; /* it ends on an operator's terminal */
+                message[i] = isprint((unsigned char)text[i]) ? text[i]
+                                                             : '?'; /* it ends on an operator's terminal */
         message[i] = 0;
 }
 
@@ -94,7 +99,8 @@ static void run(void *arg) {
         lua_settop(L, 0);
 }
 
-static int guarded(hb_sandbox *s, uint64_t budget_ns, void (*work)(void *), struct call *c, uint64_t *ret_cpu_ns) {
+static int guarded(hb_sandbox *s, uint64_t budget_ns, void (*work)(void *), struct call *c,
+                   uint64_t *ret_cpu_ns) {
         struct hb_guard_job job = {.run = work, .interrupt = interrupt, .arg = c};
         uint64_t cpu_ns;
         int rc = hb_guard_run(s->guard, budget_ns, &job, &cpu_ns);
@@ -102,16 +108,16 @@ static int guarded(hb_sandbox *s, uint64_t budget_ns, void (*work)(void *), stru
         if (rc < 0) {
                 s->L = NULL;
                 hb_arena_reset(s->arena);
-                snprintf(c->message, HB_SANDBOX_MESSAGE, "stopped after %.1f ms, its deadline is %.1f ms", (double)cpu_ns / 1e6,
-                         (double)budget_ns / 1e6);
+                snprintf(c->message, HB_SANDBOX_MESSAGE, "stopped after %.1f ms, its deadline is %.1f ms",
+                         (double)cpu_ns / 1e6, (double)budget_ns / 1e6);
         }
         if (ret_cpu_ns)
                 *ret_cpu_ns = cpu_ns;
         return rc < 0 ? rc : c->rc;
 }
 
-int hb_sandbox_call(hb_sandbox *s, uint64_t budget_ns, lua_CFunction f, void *arg, char message[HB_SANDBOX_MESSAGE],
-                    uint64_t *ret_cpu_ns) {
+int hb_sandbox_call(hb_sandbox *s, uint64_t budget_ns, lua_CFunction f, void *arg,
+                    char message[HB_SANDBOX_MESSAGE], uint64_t *ret_cpu_ns) {
         struct call c = {.s = s, .f = f, .arg = arg, .message = message};
 
         if (!s->L) {

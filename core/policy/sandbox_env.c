@@ -1,11 +1,12 @@
 /* sandbox_env: what a policy can name. Everything is listed here; what is not listed does not exist.
  *
- * Left out, and why: io, os, debug, package, require, load, dofile, print (the host); coroutine (the deadline's hook belongs
- * to one Lua thread); xpcall (its handler runs with hooks off); collectgarbage, next (their results depend on memory and hash
- * seeds); string.find, match, gmatch, gsub, rep, format and table.move (C loops without bound); method calls on strings,
- * which would bring the rest of `string` back; __gc and __mode, which run or act at times nobody chose.
- * Replaced: setmetatable (refuses those two), pairs (sorted keys: Lua's own order differs from state to state), tostring (no
- * addresses), table.* (plain tables up to HB_POLICY_BATCH). So equal inputs give equal outputs in every state. */
+ * Left out, and why: io, os, debug, package, require, load, dofile, print (the host); coroutine (the
+ * deadline's hook belongs to one Lua thread); xpcall (its handler runs with hooks off); collectgarbage, next
+ * (their results depend on memory and hash seeds); string.find, match, gmatch, gsub, rep, format and
+ * table.move (C loops without bound); method calls on strings, which would bring the rest of `string` back;
+ * __gc and __mode, which run or act at times nobody chose. Replaced: setmetatable (refuses those two), pairs
+ * (sorted keys: Lua's own order differs from state to state), tostring (no addresses), table.* (plain tables
+ * up to HB_POLICY_BATCH). So equal inputs give equal outputs in every state. */
 #include "policy/policy.h"
 #include "policy/sandbox.h"
 #include "policy/vec.h"
@@ -36,17 +37,18 @@ static int f_setmetatable(lua_State *L) {
 
 static int f_tostring(lua_State *L) {
         luaL_checkany(L, 1);
-        if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL || lua_isnoneornil(L, 1) || lua_isboolean(L, 1) ||
-            lua_type(L, 1) == LUA_TNUMBER || lua_type(L, 1) == LUA_TSTRING)
+        if (luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL || lua_isnoneornil(L, 1) ||
+            lua_isboolean(L, 1) || lua_type(L, 1) == LUA_TNUMBER || lua_type(L, 1) == LUA_TSTRING)
                 luaL_tolstring(L, 1, NULL);
         else
                 lua_pushstring(L, luaL_typename(L, 1));
         return 1;
 }
 
-/* Numbers before strings before booleans; within each the natural order, so that it does not depend on the state. */
+/* Numbers before strings before booleans; within each the natural order, so that it does not depend on the
+ * state. */
 struct key {
-        int type;     /* 0: number */
+        int type; /* 0: number */
         bool integer;
         lua_Integer whole;
         double number;
@@ -120,7 +122,8 @@ static void sort_keys(struct key *keys, size_t n) {
         }
 }
 
-/* Upvalues: the table, its keys as a list, the position. Keys removed on the way are skipped, new ones are not seen. */
+/* Upvalues: the table, its keys as a list, the position. Keys removed on the way are skipped, new ones are
+ * not seen. */
 static int pairs_step(lua_State *L) {
         lua_Integer i = lua_tointeger(L, lua_upvalueindex(3));
 
@@ -184,7 +187,8 @@ static int f_bounded(lua_State *L) {
         return lua_gettop(L);
 }
 
-/* hb.random(): [0, 1), SplitMix64 (Steele, Lea, Flood 2014) from the options' seed; the same sequence in every state. */
+/* hb.random(): [0, 1), SplitMix64 (Steele, Lea, Flood 2014) from the options' seed; the same sequence in
+ * every state. */
 static int f_random(lua_State *L) {
         uint64_t *state = lua_touserdata(L, lua_upvalueindex(1)), z = *state += 0x9e3779b97f4a7c15ull;
 
@@ -196,7 +200,8 @@ static int f_random(lua_State *L) {
 
 static int f_unknown(lua_State *L) {
         if (lua_type(L, 2) == LUA_TSTRING)
-                return luaL_error(L, "unknown name '%s' (policies see the names in docs/POLICY_API.md)", lua_tostring(L, 2));
+                return luaL_error(L, "unknown name '%s' (policies see the names in docs/POLICY_API.md)",
+                                  lua_tostring(L, 2));
         return 0;
 }
 
@@ -210,7 +215,8 @@ static void push_library(lua_State *L, lua_CFunction open) {
         lua_call(L, 0, 1);
 }
 
-/* Copies the named fields of the library on top of the stack into the table below it, and pops the library. */
+/* Copies the named fields of the library on top of the stack into the table below it, and pops the library.
+ */
 static void copy_fields(lua_State *L, const char *const *names, lua_CFunction wrapper) {
         for (; *names; names++) {
                 lua_getfield(L, -1, *names);
@@ -221,7 +227,8 @@ static void copy_fields(lua_State *L, const char *const *names, lua_CFunction wr
         lua_pop(L, 1);
 }
 
-static void add_library(lua_State *L, const char *name, lua_CFunction open, const char *const *names, lua_CFunction wrapper) {
+static void add_library(lua_State *L, const char *name, lua_CFunction open, const char *const *names,
+                        lua_CFunction wrapper) {
         lua_newtable(L);
         push_library(L, open);
         copy_fields(L, names, wrapper);
@@ -236,8 +243,9 @@ static void remove_string_methods(lua_State *L) {
 }
 
 static void add_base(lua_State *L) {
-        static const char *const names[] = {"assert", "error", "getmetatable", "ipairs", "pcall", "rawequal", "rawget",
-                                            "rawlen", "rawset", "select", "tonumber", "type", NULL};
+        static const char *const names[] = {
+                "assert", "error",  "getmetatable", "ipairs",   "pcall", "rawequal", "rawget",
+                "rawlen", "rawset", "select",       "tonumber", "type",  NULL};
         static const luaL_Reg own[] = {
                 {"pairs", f_pairs}, {"setmetatable", f_setmetatable}, {"tostring", f_tostring}, {NULL, NULL}};
 
@@ -247,8 +255,9 @@ static void add_base(lua_State *L) {
 }
 
 static void add_libraries(lua_State *L) {
-        static const char *const math[] = {"abs", "ceil", "exp", "floor", "fmod", "huge", "log", "max", "maxinteger", "min",
-                                           "mininteger", "modf", "pi", "sqrt", "tointeger", "type", "ult", NULL};
+        static const char *const math[] = {"abs", "ceil", "exp",        "floor", "fmod",       "huge",
+                                           "log", "max",  "maxinteger", "min",   "mininteger", "modf",
+                                           "pi",  "sqrt", "tointeger",  "type",  "ult",        NULL};
         static const char *const string[] = {"byte", "char", "len", "lower", "reverse", "sub", "upper", NULL};
         static const char *const table[] = {"concat", "insert", "remove", "sort", "unpack", NULL};
         static const char *const pack[] = {"pack", NULL};

@@ -1,5 +1,5 @@
-/* source: reads a policy's file. Names come from settings and so may be anything; hb_name_ok keeps them inside the folder.
- * No state, any thread. */
+/* source: reads a policy's file. Names come from settings and so may be anything; hb_name_ok keeps them
+ * inside the folder. No state, any thread. */
 #include "policy/source.h"
 #include "base/fault.h"
 #include "base/shape.h"
@@ -49,14 +49,16 @@ static void list_names(const char *dir, enum hb_policy_kind k, char *out, size_t
         for (int i = 0; i < n; i++) {
                 int length = (int)strlen(found[i]->d_name) - 4;
                 if (at < size)
-                        at += (size_t)snprintf(out + at, size - at, "%s %.*s", i ? "," : "", length, found[i]->d_name);
+                        at += (size_t)snprintf(out + at, size - at, "%s %.*s", i ? "," : "", length,
+                                               found[i]->d_name);
                 free(found[i]);
         }
         if (n >= 0)
                 free(found);
 }
 
-static int missing(const char *dir, enum hb_policy_kind k, const char *name, const char *path, struct hb_err *e) {
+static int missing(const char *dir, enum hb_policy_kind k, const char *name, const char *path,
+                   struct hb_err *e) {
         char names[300];
 
         list_names(dir, k, names, sizeof names);
@@ -64,7 +66,8 @@ static int missing(const char *dir, enum hb_policy_kind k, const char *name, con
 }
 
 static int fail(int rc, const char *path, struct hb_err *e) {
-        return hb_err_set(e, rc, path, "make the file readable for the daemon", "cannot read the policy: %s", strerror(-rc));
+        return hb_err_set(e, rc, path, "make the file readable for the daemon", "cannot read the policy: %s",
+                          strerror(-rc));
 }
 
 static int read_all(int fd, char *text, size_t size) {
@@ -90,9 +93,11 @@ static int read_file(int fd, struct hb_policy_source *s, struct hb_err *e) {
         if (fstat(fd, &st) < 0)
                 return fail(-errno, s->path, e);
         if (!S_ISREG(st.st_mode))
-                return hb_err_set(e, -EINVAL, s->path, "a policy is an ordinary file", "the policy is not a file");
+                return hb_err_set(e, -EINVAL, s->path, "a policy is an ordinary file",
+                                  "the policy is not a file");
         if (st.st_size > (off_t)HB_POLICY_SOURCE_MAX)
-                return hb_err_set(e, -EFBIG, s->path, NULL, "the policy is larger than %u bytes", HB_POLICY_SOURCE_MAX);
+                return hb_err_set(e, -EFBIG, s->path, NULL, "the policy is larger than %u bytes",
+                                  HB_POLICY_SOURCE_MAX);
         s->size = (size_t)st.st_size;
         s->text = malloc(s->size + 1);
         if (!s->text)
@@ -101,13 +106,14 @@ static int read_file(int fd, struct hb_policy_source *s, struct hb_err *e) {
         return rc < 0 ? fail(rc, s->path, e) : 0;
 }
 
-int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *name, struct hb_policy_source *ret,
-                          struct hb_err *e) {
+int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *name,
+                          struct hb_policy_source *ret, struct hb_err *e) {
         struct hb_policy_source s = {0};
         int fd, rc;
 
         if (!dir || !*dir)
-                return hb_err_set(e, -EINVAL, name, "set the policy folder", "no folder to load policies from");
+                return hb_err_set(e, -EINVAL, name, "set the policy folder",
+                                  "no folder to load policies from");
         if (!hb_name_ok(name))
                 return hb_err_set(e, -EINVAL, name, "names are 1 to 63 letters, digits, '.', '_' or '-'",
                                   "not a name of a %s", hb_policy_kind_name(k));
@@ -127,7 +133,8 @@ int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *na
         return 0;
 }
 
-int hb_policy_source_set(enum hb_policy_kind k, const char *name, const void *text, size_t size, struct hb_policy_source *ret) {
+int hb_policy_source_set(enum hb_policy_kind k, const char *name, const void *text, size_t size,
+                         struct hb_policy_source *ret) {
         struct hb_policy_source s = {.size = size};
 
         if (!hb_name_ok(name) || size > HB_POLICY_SOURCE_MAX)

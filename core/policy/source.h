@@ -1,5 +1,5 @@
-/* source: where policies come from. A policy named N of a kind is the file DIR/<folder>/N.lua; its bytes are read once and
- * kept, so what runs, also after a reload, is what the hash names. */
+/* source: where policies come from. A policy named N of a kind is the file DIR/<folder>/N.lua; its bytes are
+ * read once and kept, so what runs, also after a reload, is what the hash names. */
 #pragma once
 #include "policy/policy.h"
 #include <stddef.h>
@@ -13,9 +13,11 @@ struct hb_policy_source {
 };
 
 const char *hb_policy_folder(enum hb_policy_kind k); /* "predict", "score", "threshold" */
-/* -EINVAL a bad name, -ENOENT no such file (the error lists those there are), -EFBIG, or the system's error. */
-int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *name, struct hb_policy_source *ret,
-                          struct hb_err *e);
+/* -EINVAL a bad name, -ENOENT no such file (the error lists those there are), -EFBIG, or the system's error.
+ */
+int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *name,
+                          struct hb_policy_source *ret, struct hb_err *e);
 /* Takes the text from memory, under a made-up path. */
-int hb_policy_source_set(enum hb_policy_kind k, const char *name, const void *text, size_t size, struct hb_policy_source *ret);
+int hb_policy_source_set(enum hb_policy_kind k, const char *name, const void *text, size_t size,
+                         struct hb_policy_source *ret);
 void hb_policy_source_free(struct hb_policy_source *s);

@@ -1,8 +1,9 @@
-/* vec: the Lua face of hb.vec. A value in Lua is a *handle*, a userdata that names a node; nodes never change their value, so
- * an in-place form gives the handle another node and nobody who used the old one notices.
+/* vec: the Lua face of hb.vec. A value in Lua is a *handle*, a userdata that names a node; nodes never change
+ * their value, so an in-place form gives the handle another node and nobody who used the old one notices.
  *
- * Invariant: a node's operands are its user values 1..3 (a node with data: 1 is the buffer), a handle's node its user value 1,
- * so Lua's collector keeps exactly what is reachable. Cost: two small userdata an operation, whatever the length. */
+ * Invariant: a node's operands are its user values 1..3 (a node with data: 1 is the buffer), a handle's node
+ * its user value 1, so Lua's collector keeps exactly what is reachable. Cost: two small userdata an
+ * operation, whatever the length. */
 #include "policy/vec.h"
 #include "policy/policy.h"
 #include <lauxlib.h>
@@ -25,7 +26,8 @@ static struct hb_vec_node *check_vec(lua_State *L, int index, const char *doing)
         struct hb_vec_node *node = hb_vec_test(L, index);
 
         if (!node)
-                luaL_error(L, "%s: a vector expected, got %s (methods are called with ':')", doing, luaL_typename(L, index));
+                luaL_error(L, "%s: a vector expected, got %s (methods are called with ':')", doing,
+                           luaL_typename(L, index));
         return node;
 }
 
@@ -98,7 +100,8 @@ static uint32_t read_operands(lua_State *L, enum hb_vec_op op, struct hb_vec_arg
                         luaL_error(L, "%s: operand %d must be a vector or a number, not %s", name, index,
                                    luaL_typename(L, index));
                 if (first && arg[k].node && arg[k].node->n != first->n)
-                        luaL_error(L, "%s: vectors of %d and %d elements", name, (int)first->n, (int)arg[k].node->n);
+                        luaL_error(L, "%s: vectors of %d and %d elements", name, (int)first->n,
+                                   (int)arg[k].node->n);
                 if (!first)
                         first = arg[k].node;
         }
@@ -220,7 +223,8 @@ static int m_index(lua_State *L) {
         }
         lua_pushvalue(L, 2);
         if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL)
-                return luaL_error(L, "vectors have no '%s'", lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "such key");
+                return luaL_error(L, "vectors have no '%s'",
+                                  lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "such key");
         return 1;
 }
 
@@ -302,8 +306,11 @@ static void open_type(lua_State *L) {
         static const struct {
                 const char *event;
                 enum hb_vec_op op;
-        } arithmetic[] = {{"__add", HB_VEC_ADD}, {"__sub", HB_VEC_SUB}, {"__mul", HB_VEC_MUL},
-                          {"__div", HB_VEC_DIV}, {"__unm", HB_VEC_NEG}};
+        } arithmetic[] = {{"__add", HB_VEC_ADD},
+                          {"__sub", HB_VEC_SUB},
+                          {"__mul", HB_VEC_MUL},
+                          {"__div", HB_VEC_DIV},
+                          {"__unm", HB_VEC_NEG}};
 
         luaL_newmetatable(L, TYPE);
         luaL_setfuncs(L, events, 0);
@@ -312,7 +319,8 @@ static void open_type(lua_State *L) {
         push_methods(L);
         lua_pushcclosure(L, m_index, 1);
         lua_setfield(L, -2, "__index");
-        refuse(L, "__newindex", "elements of a vector cannot be assigned; build it with hb.vec{...} or an expression");
+        refuse(L, "__newindex",
+               "elements of a vector cannot be assigned; build it with hb.vec{...} or an expression");
         refuse(L, "__lt", "vectors are compared with v:lt(x), v:gt(x), which give 0 or 1 for each element");
         refuse(L, "__le", "vectors are compared with v:le(x), v:ge(x), which give 0 or 1 for each element");
         lua_pushliteral(L, TYPE);

@@ -1,12 +1,13 @@
 /* vec: hb.vec, the columns a policy computes with. Only core/policy's Lua files include this.
  *
- * An expression on columns is not computed where it is written: it builds a small graph, and the graph is run when its values
- * are needed (a result handed back, an element read, a sum), in blocks that stay in the first-level cache. So a formula of
- * thirty operations reads each input column once and writes its result once, and leaves no garbage of column size.
+ * An expression on columns is not computed where it is written: it builds a small graph, and the graph is run
+ * when its values are needed (a result handed back, an element read, a sum), in blocks that stay in the
+ * first-level cache. So a formula of thirty operations reads each input column once and writes its result
+ * once, and leaves no garbage of column size.
  *
- * The values are those of the moment of writing: graph nodes never change, and in-place forms only make a name stand for
- * another node. A *column* node points at the host's memory for the length of one call; used later it is an error.
- * Everything here runs inside a protected call of the state. */
+ * The values are those of the moment of writing: graph nodes never change, and in-place forms only make a
+ * name stand for another node. A *column* node points at the host's memory for the length of one call; used
+ * later it is an error. Everything here runs inside a protected call of the state. */
 #pragma once
 #include "policy/vec_kernels.h"
 #include <lua.h>
@@ -42,11 +43,12 @@ void hb_vec_open(lua_State *L);
 void hb_vec_push_column(lua_State *L, const float *data, uint32_t n);
 /* The vector at `index` on the stack, NULL if it is something else. */
 struct hb_vec_node *hb_vec_test(lua_State *L, int index);
-/* Computes up to two nodes of equal length into memory of the host's; raises a Lua error if one rests on a stale column. */
+/* Computes up to two nodes of equal length into memory of the host's; raises a Lua error if one rests on a
+ * stale column. */
 void hb_vec_eval(lua_State *L, struct hb_vec_node *const *roots, float *const *out, unsigned nroots);
 /* A new call of the policy begins: columns pushed before are stale from now on. */
 void hb_vec_begin_call(lua_State *L);
 /* vec_eval.c: makes the evaluator's registers; called by hb_vec_open. */
 void hb_vec_eval_open(lua_State *L);
-uint32_t hb_vec_call(lua_State *L);                                  /* the number of the call going on */
+uint32_t hb_vec_call(lua_State *L);                                    /* the number of the call going on */
 void hb_vec_check_fresh(lua_State *L, const struct hb_vec_node *node); /* raises if it is a stale column */

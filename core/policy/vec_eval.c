@@ -1,8 +1,9 @@
 /* vec_eval: runs a graph of vector operations block by block.
  *
- * Invariant: a step's destination is a register nobody reads from any more, so kernels may assume no overlap. Numbers get a
- * register of their own that is filled once. Cost: one kernel call of BLOCK elements a step and block (2 ns each beside the
- * elements' own time); memory is touched once a column. State: one userdata in the registry of the Lua state. */
+ * Invariant: a step's destination is a register nobody reads from any more, so kernels may assume no overlap.
+ * Numbers get a register of their own that is filled once. Cost: one kernel call of BLOCK elements a step and
+ * block (2 ns each beside the elements' own time); memory is touched once a column. State: one userdata in
+ * the registry of the Lua state. */
 #include "policy/vec.h"
 #include <lauxlib.h>
 #include <stdint.h>
@@ -70,8 +71,8 @@ void hb_vec_check_fresh(lua_State *L, const struct hb_vec_node *node) {
         check_fresh(L, plan_of(L), node);
 }
 
-/* Post-order list of the distinct operations below `node`, with how often each is used; being a root is one use, so a
- * result's register is never given back. The depth is bounded by the size. */
+/* Post-order list of the distinct operations below `node`, with how often each is used; being a root is one
+ * use, so a result's register is never given back. The depth is bounded by the size. */
 static unsigned visit(lua_State *L, struct plan *p, struct hb_vec_node *node, unsigned count) {
         check_fresh(L, p, node);
         if (node->kind != HB_VEC_OP)
@@ -154,6 +155,15 @@ static void store(const struct plan *p, const struct hb_vec_node *root, float *o
                 memcpy(out + at, root->data + at, n * sizeof *out);
 }
 
+/* Lua runs its hook between instructions only, and a large evaluation is one: so here between blocks, too.
+ * The sandbox's hooks, the only ones there are, need no activation record. */
+static void look_at_the_clock(lua_State *L) {
+        lua_Hook hook = lua_gethook(L);
+
+        if (hook)
+                hook(L, NULL);
+}
+
 void hb_vec_eval(lua_State *L, struct hb_vec_node *const *roots, float *const *out, unsigned nroots) {
         struct plan *p = plan_of(L);
         unsigned count = 0;
@@ -166,6 +176,7 @@ void hb_vec_eval(lua_State *L, struct hb_vec_node *const *roots, float *const *o
                 add_step(p, p->order[i]);
         for (size_t at = 0; at < roots[0]->n; at += BLOCK) {
                 size_t n = roots[0]->n - at < BLOCK ? roots[0]->n - at : BLOCK;
+                look_at_the_clock(L);
                 run_block(p, at, n);
                 for (unsigned r = 0; r < nroots; r++)
                         store(p, roots[r], out[r], at, n);

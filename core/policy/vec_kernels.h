@@ -1,13 +1,27 @@
-/* vec_kernels: the loops under hb.vec. Each writes `n` floats of `d` from up to three sources; d overlaps none of them.
- * Bit-equal on every machine (see vec_math.h). */
+/* vec_kernels: the loops under hb.vec. Each writes `n` floats of `d` from up to three sources; d overlaps
+ * none of them. Bit-equal on every machine (see vec_math.h). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 enum hb_vec_op {
-        HB_VEC_ADD, HB_VEC_SUB, HB_VEC_MUL, HB_VEC_DIV, HB_VEC_MIN, HB_VEC_MAX,
-        HB_VEC_LT, HB_VEC_LE, HB_VEC_GT, HB_VEC_GE, HB_VEC_EQ, HB_VEC_NE,
-        HB_VEC_NEG, HB_VEC_ABS, HB_VEC_SQRT, HB_VEC_EXP, HB_VEC_LOG1P,
+        HB_VEC_ADD,
+        HB_VEC_SUB,
+        HB_VEC_MUL,
+        HB_VEC_DIV,
+        HB_VEC_MIN,
+        HB_VEC_MAX,
+        HB_VEC_LT,
+        HB_VEC_LE,
+        HB_VEC_GT,
+        HB_VEC_GE,
+        HB_VEC_EQ,
+        HB_VEC_NE,
+        HB_VEC_NEG,
+        HB_VEC_ABS,
+        HB_VEC_SQRT,
+        HB_VEC_EXP,
+        HB_VEC_LOG1P,
         HB_VEC_WHERE, /* a != 0 ? b : c */
         HB_VEC_EWMA,  /* a + c * (b - a) */
         HB_VEC_CLAMP, /* min(max(a, b), c) */

@@ -1,9 +1,9 @@
-/* vec_math: the scalar rules of hb.vec, shared by its kernels and by the built-in policies so that both give equal bits.
+/* vec_math: the scalar rules of hb.vec, shared by its kernels and by the built-in policies so that both give
+ * equal bits.
  *
- * Plain IEEE single precision in a fixed order, no fused multiply-add, no libm: the same bits on every x86-64.
- *   x / 0        is 0, whatever x (a rate over an idle link, an accuracy of nothing: "nothing" and not "endless")
- *   sqrt(x < 0)  is 0
- *   exp(x)       saturates: 1.2e-38 below -87.3, 2.4e38 above 88.3; error <= 2 ulp
+ * Plain IEEE single precision in a fixed order, no fused multiply-add, no libm: the same bits on every
+ * x86-64. x / 0        is 0, whatever x (a rate over an idle link, an accuracy of nothing: "nothing" and not
+ * "endless") sqrt(x < 0)  is 0 exp(x)       saturates: 1.2e-38 below -87.3, 2.4e38 above 88.3; error <= 2 ulp
  *   log1p(x)     of x <= -1 is log1p of the next number above -1, about -16.6; error <= 4 ulp
  * exp and log are the polynomials of Moshier's Cephes library (expf.c, logf.c). */
 #pragma once
@@ -15,7 +15,8 @@ static inline float hb_f32_div(float a, float b) {
         return b == 0.0f ? 0.0f : q;
 }
 
-/* The left operand wins a tie, and a NaN on the left gives the right one: plain `<`, as the SSE instruction does it. */
+/* The left operand wins a tie, and a NaN on the left gives the right one: plain `<`, as the SSE instruction
+ * does it. */
 static inline float hb_f32_min(float a, float b) {
         return a < b ? a : b;
 }
@@ -57,7 +58,8 @@ static inline float hb_f32_exp(float x) {
 /* log(u) for normal u > 0. */
 static inline float hb_f32_log(float u) {
         uint32_t bits = hb_f32_bits(u);
-        float e = (float)((int32_t)(bits >> 23) - 126), m = hb_f32_from_bits((bits & 0x7fffffu) | 0x3f000000u);
+        float e = (float)((int32_t)(bits >> 23) - 126),
+              m = hb_f32_from_bits((bits & 0x7fffffu) | 0x3f000000u);
         float low = m < 0.70710678f ? 1.0f : 0.0f, x = m - 1.0f + low * m, z, y;
 
         e = e - low;

@@ -1,5 +1,6 @@
-/* bench_policy: pages a second through the default predictor and scorer, as Lua and as the built-ins, beside the same formulas
- * as one plain C loop; and what one call of the threshold costs.  bench_policy [--json] [pages, default 16 Mi]
+/* bench_policy: pages a second through the default predictor and scorer, as Lua and as the built-ins, beside
+ * the same formulas as one plain C loop; and what one call of the threshold costs.  bench_policy [--json]
+ * [pages, default 16 Mi]
  *
  * The batches are full and lie in 64 MiB of columns, so they come from memory and not from the cache. */
 #include "base/clock.h"
@@ -24,9 +25,13 @@ struct world {
 static struct hb_policy_pages batch(const struct world *w, unsigned b) {
         size_t at = (size_t)b * HB_POLICY_BATCH;
 
-        return (struct hb_policy_pages){.n = HB_POLICY_BATCH, .read_heat = w->columns[0] + at, .write_heat = w->columns[1] + at,
-                                        .age_s = w->columns[2] + at, .version_age_s = w->columns[3] + at,
-                                        .run_length = w->columns[4] + at, .bytes_to_send = w->columns[5] + at};
+        return (struct hb_policy_pages){.n = HB_POLICY_BATCH,
+                                        .read_heat = w->columns[0] + at,
+                                        .write_heat = w->columns[1] + at,
+                                        .age_s = w->columns[2] + at,
+                                        .version_age_s = w->columns[3] + at,
+                                        .run_length = w->columns[4] + at,
+                                        .bytes_to_send = w->columns[5] + at};
 }
 
 static void evaluate(hb_policies *p, struct world *w, unsigned b) {
@@ -48,10 +53,12 @@ __attribute__((optimize("O3"), noinline)) static void plain_loop(struct world *w
                 float a = (p.read_heat[i] + p.write_heat[i]) * horizon / (p.age_s[i] / 30 + 1);
                 float wr = p.write_heat[i] * horizon / (p.version_age_s[i] / 30 + 1);
                 float heat = p.read_heat[i] + p.write_heat[i], clean = expf(-wr);
-                float seconds = p.bytes_to_send[i] / free + latency / p.run_length[i], cost = seconds / (seconds + whole);
+                float seconds = p.bytes_to_send[i] / free + latency / p.run_length[i],
+                      cost = seconds / (seconds + whole);
                 w->accesses[i] = a;
                 w->writes[i] = wr;
-                w->scores[i] = (0.3f + 0.5f * (a / (a + 1)) + 0.1f * (heat / (heat + 1))) * clean - 0.2f * cost - 0.6f * (1 - clean);
+                w->scores[i] = (0.3f + 0.5f * (a / (a + 1)) + 0.1f * (heat / (heat + 1))) * clean -
+                               0.2f * cost - 0.6f * (1 - clean);
         }
 }
 
@@ -121,7 +128,8 @@ static hb_policies *open_policies(const char *const names[HB_POLICY_KINDS]) {
 }
 
 static void print_json(double lua, double builtin, double plain, double call_ns) {
-        printf("{\"pages_per_s\": %.0f, \"ns_per_page\": %.3f, \"ratio_to_c\": %.3f, \"builtin_pages_per_s\": %.0f, "
+        printf("{\"pages_per_s\": %.0f, \"ns_per_page\": %.3f, \"ratio_to_c\": %.3f, "
+               "\"builtin_pages_per_s\": %.0f, "
                "\"c_pages_per_s\": %.0f, \"c_ns_per_page\": %.3f, \"threshold_call_us\": %.2f}\n",
                1e9 / lua, lua, lua / plain, 1e9 / builtin, 1e9 / plain, plain, call_ns / 1e3);
 }
@@ -136,7 +144,8 @@ static void print_table(double lua, double builtin, double plain, double call_ns
 }
 
 int main(int argc, char **argv) {
-        static const char *const shipped[HB_POLICY_KINDS] = {"ewma", "cost_benefit", "adaptive"}, *const none[HB_POLICY_KINDS];
+        static const char *const shipped[HB_POLICY_KINDS] = {"ewma", "cost_benefit", "adaptive"},
+                                 *const none[HB_POLICY_KINDS];
         bool json = argc > 1 && !strcmp(argv[1], "--json");
         const char *count = argc > 1 + json ? argv[1 + json] : "16777216";
         unsigned batches = (unsigned)(strtoul(count, NULL, 10) / HB_POLICY_BATCH);
@@ -146,8 +155,8 @@ int main(int argc, char **argv) {
 
         if (!lua || !builtin || !fill(&w) || !batches)
                 return 1;
-        (json ? print_json : print_table)(measure(lua, &w, batches), measure(builtin, &w, batches), measure(NULL, &w, batches),
-                                          threshold_ns(lua, &w));
+        (json ? print_json : print_table)(measure(lua, &w, batches), measure(builtin, &w, batches),
+                                          measure(NULL, &w, batches), threshold_ns(lua, &w));
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
                 hb_policies_status(lua, (enum hb_policy_kind)k, &status);
                 if (status.errors || status.quarantined) {

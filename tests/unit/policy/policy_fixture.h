@@ -25,7 +25,8 @@ struct fixture {
         uint64_t cpu_ns;
 };
 
-static const struct hb_plugin_limits fixture_limits = {.memory_bytes = 64u << 20, .deadline_ns = 2000000000, .seed = 7};
+static const struct hb_plugin_limits fixture_limits = {
+        .memory_bytes = 64u << 20, .deadline_ns = 2000000000, .seed = 7};
 
 static inline float fixture_value(unsigned column, unsigned i) {
         unsigned h = (i * 2654435761u) ^ (column * 40503u + 17u);
@@ -46,13 +47,19 @@ static inline struct fixture *fixture_new(void) {
         }
         for (unsigned k = 0; k < 2; k++)
                 assert_non_null(f->out[k] = calloc(HB_POLICY_BATCH, sizeof(float)));
-        f->pages = (struct hb_policy_pages){1000,          f->columns[0], f->columns[1], f->columns[2], f->columns[3],
-                                            f->columns[4], f->columns[5], f->columns[6], f->columns[7]};
-        f->guest = (struct hb_policy_guest){.horizon_s = 10, .epoch_s = 1, .pages = 1e5, .dirty_bytes_per_s = 1e6};
+        f->pages = (struct hb_policy_pages){1000,          f->columns[0], f->columns[1],
+                                            f->columns[2], f->columns[3], f->columns[4],
+                                            f->columns[5], f->columns[6], f->columns[7]};
+        f->guest = (struct hb_policy_guest){
+                .horizon_s = 10, .epoch_s = 1, .pages = 1e5, .dirty_bytes_per_s = 1e6};
         f->link = (struct hb_policy_link){1e-4, 1.25e8, 1.25e8, 0, 0};
         f->accuracy = (struct hb_policy_accuracy){.precision = -1, .recall = -1, .wasted_share = -1};
-        f->call = (struct hb_plugin_call){.pages = &f->pages, .guest = &f->guest, .link = &f->link, .accuracy = &f->accuracy,
-                                          .histogram = f->histogram, .out = {f->out[0], f->out[1]}};
+        f->call = (struct hb_plugin_call){.pages = &f->pages,
+                                          .guest = &f->guest,
+                                          .link = &f->link,
+                                          .accuracy = &f->accuracy,
+                                          .histogram = f->histogram,
+                                          .out = {f->out[0], f->out[1]}};
         return f;
 }
 
@@ -66,7 +73,8 @@ static inline void fixture_free(struct fixture *f) {
         free(f);
 }
 
-/* Loads `text` as the policy "p"; returns hb_plugin_new's code and leaves the error's sentence in f->message. */
+/* Loads `text` as the policy "p"; returns hb_plugin_new's code and leaves the error's sentence in f->message.
+ */
 static inline int fixture_load_text(struct fixture *f, enum hb_policy_kind k, const char *text, size_t size,
                                     const struct hb_plugin_limits *limits) {
         struct hb_policy_source source;
@@ -81,11 +89,14 @@ static inline int fixture_load_text(struct fixture *f, enum hb_policy_kind k, co
 }
 
 /* Line 1 of the source is the table, line 2 the method, so the body starts on line 3. */
-static inline int fixture_load(struct fixture *f, enum hb_policy_kind k, const char *before, const char *body) {
+static inline int fixture_load(struct fixture *f, enum hb_policy_kind k, const char *before,
+                               const char *body) {
         static const char *const methods[] = {"predict(pages, guest)", "score(pages, link, guest, accuracy)",
                                               "threshold(scores, link, guest, accuracy)"};
         char text[8192];
-        int n = snprintf(text, sizeof text, "local p = { api = 1, kind = '%s', name = 'p', version = '1' } %s\nfunction p:%s\n%s\nend\nreturn p\n",
+        int n = snprintf(text, sizeof text,
+                         "local p = { api = 1, kind = '%s', name = 'p', version = '1' } %s\nfunction "
+                         "p:%s\n%s\nend\nreturn p\n",
                          hb_policy_kind_name(k), before, methods[k], body);
 
         assert_true(n > 0 && (size_t)n < sizeof text);
@@ -96,9 +107,9 @@ static inline int fixture_run(struct fixture *f) {
         return hb_plugin_run(f->plugin, &f->call, f->message, &f->cpu_ns);
 }
 
-#define fixture_must_load(f, k, before, body)                                                                                \
-        do {                                                                                                                 \
-                int rc_ = fixture_load(f, k, before, body);                                                                  \
-                if (rc_ < 0)                                                                                                 \
-                        fail_msg("load: %d %s", rc_, (f)->message);                                                          \
+#define fixture_must_load(f, k, before, body)                                                                \
+        do {                                                                                                 \
+                int rc_ = fixture_load(f, k, before, body);                                                  \
+                if (rc_ < 0)                                                                                 \
+                        fail_msg("load: %d %s", rc_, (f)->message);                                          \
         } while (0)

@@ -1,6 +1,7 @@
-/* hb_policies: loading by name, the built-ins behind every plugin, counting, quarantine, and equal bits for equal inputs. */
-#include "policy_fixture.h"
+/* hb_policies: loading by name, the built-ins behind every plugin, counting, quarantine, and equal bits for
+ * equal inputs. */
 #include "policy/builtin.h"
+#include "policy_fixture.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -10,8 +11,10 @@
 static const char *const shipped[HB_POLICY_KINDS] = {"ewma", "cost_benefit", "adaptive"};
 static const char *const folders[HB_POLICY_KINDS] = {"predict", "score", "threshold"};
 
-static hb_policies *open_in(const char *dir, const char *predictor, const char *scorer, const char *threshold, struct hb_err *e) {
-        struct hb_policy_options o = {.dir = dir, .names = {predictor, scorer, threshold}, .deadline_ns = 100000000, .seed = 3};
+static hb_policies *open_in(const char *dir, const char *predictor, const char *scorer, const char *threshold,
+                            struct hb_err *e) {
+        struct hb_policy_options o = {
+                .dir = dir, .names = {predictor, scorer, threshold}, .deadline_ns = 100000000, .seed = 3};
         hb_policies *p = NULL;
         int rc = hb_policies_new(&o, &p, e);
 
@@ -47,15 +50,16 @@ static char *make_dir(void) {
         return dir;
 }
 
-static void write_policy(const char *dir, enum hb_policy_kind k, const char *name, const char *before, const char *method) {
+static void write_policy(const char *dir, enum hb_policy_kind k, const char *name, const char *before,
+                         const char *method) {
         char path[512];
         FILE *f;
 
         snprintf(path, sizeof path, "%s/%s/%s.lua", dir, folders[k], name);
         f = fopen(path, "we");
         assert_non_null(f);
-        fprintf(f, "local p = { api = 1, kind = '%s', name = '%s', version = '1.2' }\n%s\n%s\nreturn p\n", hb_policy_kind_name(k), name,
-                before, method);
+        fprintf(f, "local p = { api = 1, kind = '%s', name = '%s', version = '1.2' }\n%s\n%s\nreturn p\n",
+                hb_policy_kind_name(k), name, before, method);
         assert_int_equal(fclose(f), 0);
 }
 
@@ -90,10 +94,13 @@ static void test_shipped_equal_builtin(void **state) {
         }
         for (unsigned i = 0; i < 5000; i++) {
                 struct hb_policy_link l = {0, 1e8, 1e8 * (i % 7) / 6, (double)(i % 11) / 10, 0};
-                struct hb_policy_accuracy a = {.precision = (double)(i % 13) / 6 - 1, .recall = (double)(i % 17) / 8 - 1,
+                struct hb_policy_accuracy a = {.precision = (double)(i % 13) / 6 - 1,
+                                               .recall = (double)(i % 17) / 8 - 1,
                                                .wasted_share = (double)(i % 19) / 9 - 1};
                 f->guest.dirty_bytes_per_s = 1e7 * (i % 23);
                 f->guest.draining = i % 29 == 0;
+                f->guest.now_s += (double)(i % 37) / 12;
+                a.wasted = 1000.0 * (i % 101);
                 double previous = (double)(i % 31) / 10 - 1;
                 double x = hb_policies_threshold(lua, f->histogram, &f->guest, &l, &a, previous);
                 double y = hb_policies_threshold(c, f->histogram, &f->guest, &l, &a, previous);
@@ -101,8 +108,10 @@ static void test_shipped_equal_builtin(void **state) {
                         fail_msg("threshold %u: %a != %a", i, x, y);
         }
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
-                struct hb_policy_status a = status_of(lua, (enum hb_policy_kind)k), b = status_of(c, (enum hb_policy_kind)k);
-                assert_true(!a.builtin && b.builtin && a.errors == 0 && !a.quarantined && a.calls == b.calls && a.calls > 0);
+                struct hb_policy_status a = status_of(lua, (enum hb_policy_kind)k),
+                                        b = status_of(c, (enum hb_policy_kind)k);
+                assert_true(!a.builtin && b.builtin && a.errors == 0 && !a.quarantined &&
+                            a.calls == b.calls && a.calls > 0);
                 assert_true(strlen(a.hash) == 32 && !strcmp(b.hash, "builtin") && !strcmp(a.name, b.name));
                 assert_true(a.pages == b.pages && a.total_ns > 0 && a.max_ns <= a.total_ns);
         }
@@ -127,14 +136,17 @@ static void test_refusals(void **state) {
 
         write_policy(dir, HB_POLICY_SCORER, "good", "", "function p:score(pages) return pages.read_heat end");
         write_policy(dir, HB_POLICY_SCORER, "broken", "", "function p:score(pages)\nlocal = 1\nend");
-        write_policy(dir, HB_POLICY_SCORER, "divides", "", "function p:score(pages, link) return pages.read_heat * (1 / link.bytes_per_s) end");
-        must_refuse(dir, "nobody", -ENOENT, "there is no scorer named 'nobody'", "there are: broken, divides, good");
+        write_policy(dir, HB_POLICY_SCORER, "divides", "",
+                     "function p:score(pages, link) return pages.read_heat * (1 / link.bytes_per_s) end");
+        must_refuse(dir, "nobody", -ENOENT, "there is no scorer named 'nobody'",
+                    "there are: broken, divides, good");
         must_refuse(dir, "broken", -EINVAL, "score/broken.lua:4: <name> expected near '='", "mend the file");
         must_refuse(dir, "divides", -EINVAL, "score/divides.lua:3: result 1 holds NaN or infinity", NULL);
         must_refuse(dir, "../../etc/passwd", -EINVAL, "not a name of a scorer", NULL);
         must_refuse(dir, "", -EINVAL, "not a name of a scorer", NULL);
         must_refuse(NULL, "good", -EINVAL, "no folder to load policies from", NULL);
-        must_refuse("/nonexistent", "good", -ENOENT, "there is no scorer named 'good'", "no policies in /nonexistent/score");
+        must_refuse("/nonexistent", "good", -ENOENT, "there is no scorer named 'good'",
+                    "no policies in /nonexistent/score");
         snprintf(path, sizeof path, "%s/score/folder.lua", dir);
         assert_int_equal(mkdir(path, 0700), 0);
         must_refuse(dir, "folder", -EINVAL, "not a file", NULL);
@@ -150,7 +162,8 @@ static void test_refusals(void **state) {
         remove_dir(dir);
 }
 
-/* A plugin that fails now and then: that call gets the built-in's answer, three failures in a row end it for good. */
+/* A plugin that fails now and then: that call gets the built-in's answer, three failures in a row end it for
+ * good. */
 static void test_fallback_and_quarantine(void **state) {
         char *dir = make_dir();
         struct fixture *f = fixture_new();
@@ -159,7 +172,8 @@ static void test_fallback_and_quarantine(void **state) {
         hb_policies *p, *c = open_in(NULL, NULL, NULL, NULL, NULL);
 
         write_policy(dir, HB_POLICY_SCORER, "moody", "",
-                     "function p:score(pages) if pages.n == 666 then error('moody') end return hb.vec(pages.n, 0.25) end");
+                     "function p:score(pages) if pages.n == 666 then error('moody') end return "
+                     "hb.vec(pages.n, 0.25) end");
         assert_non_null(p = open_in(dir, NULL, "moody", NULL, &e));
         hb_policies_score(p, &f->pages, &f->guest, &f->link, &f->accuracy, f->out[0]);
         assert_true(f->out[0][5] == 0.25f);
@@ -191,39 +205,46 @@ static void test_forgiveness(void **state) {
         hb_policies *p;
 
         write_policy(dir, HB_POLICY_THRESHOLD, "rare", "local calls = 0",
-                     "function p:threshold() calls = calls + 1 if calls % 300 == 0 then error('rare') end return 0.125 end");
+                     "function p:threshold() calls = calls + 1 if calls % 300 == 0 then error('rare') end "
+                     "return 0.125 end");
         assert_non_null(p = open_in(dir, NULL, NULL, "rare", &e));
         for (unsigned i = 0; i < 3000; i++) {
                 double cut = hb_policies_threshold(p, f->histogram, &f->guest, &f->link, &f->accuracy, 0.3);
                 if (i % 300 != 299)
                         assert_true(cut == 0.125);
         }
-        assert_true(status_of(p, HB_POLICY_THRESHOLD).errors == 10 && !status_of(p, HB_POLICY_THRESHOLD).quarantined);
+        assert_true(status_of(p, HB_POLICY_THRESHOLD).errors == 10 &&
+                    !status_of(p, HB_POLICY_THRESHOLD).quarantined);
         hb_policies_free(p);
         fixture_free(f);
         remove_dir(dir);
 }
 
-/* After an overrun the policy starts afresh from the text that was loaded, though the file has changed since. */
+/* After an overrun the policy starts afresh from the text that was loaded, though the file has changed since.
+ */
 static void test_overrun_starts_afresh(void **state) {
         char *dir = make_dir();
         struct fixture *f = fixture_new();
         struct hb_err e = {0};
         hb_policies *p;
         double cuts[4];
+        struct hb_builtin_memory memory = {0};
 
         write_policy(dir, HB_POLICY_THRESHOLD, "stuck", "local calls = 0",
-                     "function p:threshold(scores) calls = calls + 1 while scores.n == 13 do end return calls / 100 end");
+                     "function p:threshold(scores) calls = calls + 1 while scores.n == 13 do end return "
+                     "calls / 100 end");
         assert_non_null(p = open_in(dir, NULL, NULL, "stuck", &e));
         write_policy(dir, HB_POLICY_THRESHOLD, "stuck", "", "function p:threshold() return -0.5 end");
         for (int i = 0; i < 4; i++) {
                 f->histogram[40] = i == 2 ? 13 : 0;
                 cuts[i] = hb_policies_threshold(p, f->histogram, &f->guest, &f->link, &f->accuracy, 0.3);
         }
-        assert_true(cuts[0] == 0.01 && cuts[1] == 0.02);                              /* the trial left no trace */
-        assert_true(cuts[2] == hb_builtin_threshold(&f->guest, &f->link, &f->accuracy, 0.3)); /* the built-in answered */
+        assert_true(cuts[0] == 0.01 && cuts[1] == 0.02); /* the trial left no trace */
+        assert_true(cuts[2] ==
+                    hb_builtin_threshold(&memory, &f->guest, &f->link, &f->accuracy, 0.3)); /* the built-in */
         assert_true(cuts[3] == 0.01);
-        assert_non_null(strstr(status_of(p, HB_POLICY_THRESHOLD).last_error, "threshold/stuck.lua:3: stopped after"));
+        assert_non_null(
+                strstr(status_of(p, HB_POLICY_THRESHOLD).last_error, "threshold/stuck.lua:3: stopped after"));
         hb_policies_free(p);
         fixture_free(f);
         remove_dir(dir);
@@ -237,8 +258,10 @@ static void test_results_are_bounded(void **state) {
 
         write_policy(dir, HB_POLICY_PREDICTOR, "wild", "",
                      "function p:predict(pages) return pages.read_heat - 100, pages.write_heat * -1 end");
-        write_policy(dir, HB_POLICY_SCORER, "wild", "", "function p:score(pages) return pages.read_heat - 100 end");
-        write_policy(dir, HB_POLICY_THRESHOLD, "wild", "", "function p:threshold(scores) return scores.previous * 100 end");
+        write_policy(dir, HB_POLICY_SCORER, "wild", "",
+                     "function p:score(pages) return pages.read_heat - 100 end");
+        write_policy(dir, HB_POLICY_THRESHOLD, "wild", "",
+                     "function p:threshold(scores) return scores.previous * 100 end");
         assert_non_null(p = open_in(dir, "wild", "wild", "wild", &e));
         hb_policies_predict(p, &f->pages, &f->guest, f->out[0], f->out[1]);
         for (unsigned i = 0; i < f->pages.n; i++)
@@ -247,7 +270,8 @@ static void test_results_are_bounded(void **state) {
         for (unsigned i = 0; i < f->pages.n; i++)
                 assert_true(f->out[0][i] == fminf(fmaxf(f->columns[0][i] - 100, -1), 1));
         assert_true(hb_policies_threshold(p, f->histogram, &f->guest, &f->link, &f->accuracy, -0.9) == -1);
-        assert_true(hb_policies_threshold(p, f->histogram, &f->guest, &f->link, &f->accuracy, 0.9) == HB_POLICY_CUT_NONE);
+        assert_true(hb_policies_threshold(p, f->histogram, &f->guest, &f->link, &f->accuracy, 0.9) ==
+                    HB_POLICY_CUT_NONE);
         assert_true(hb_policies_threshold(p, f->histogram, &f->guest, &f->link, &f->accuracy, NAN) == 0);
         hb_policies_free(p);
         fixture_free(f);
@@ -267,7 +291,8 @@ static void test_batches(void **state) {
         hb_policies_predict(p, &pages, &g, a, w);
         for (uint32_t i = 0; i < n; i++)
                 assert_true(a[i] == 2 * heat[i] && w[i] == 0);
-        assert_true(status_of(p, HB_POLICY_PREDICTOR).calls == 3 && status_of(p, HB_POLICY_PREDICTOR).pages == n);
+        assert_true(status_of(p, HB_POLICY_PREDICTOR).calls == 3 &&
+                    status_of(p, HB_POLICY_PREDICTOR).pages == n);
         pages.n = 0;
         hb_policies_predict(p, &pages, &g, a, w);
         assert_true(status_of(p, HB_POLICY_PREDICTOR).calls == 3);
@@ -284,7 +309,8 @@ static void test_deterministic(void **state) {
         struct hb_err e = {0};
         float first[1000], *out = f->out[0];
 
-        write_policy(dir, HB_POLICY_SCORER, "mix", "local names = {}\nfor i = 1, 300 do names['k' .. i * 7919 % 1000] = i end\n"
+        write_policy(dir, HB_POLICY_SCORER, "mix",
+                     "local names = {}\nfor i = 1, 300 do names['k' .. i * 7919 % 1000] = i end\n"
                      "names[tostring({})] = 3 names[tostring(pairs)] = 4",
                      "function p:score(pages) local x = hb.random()\n"
                      "for k, v in pairs(names) do x = x * 0.731 + v * #k % 1.7 end\n"
@@ -311,14 +337,17 @@ static void test_params_and_tables(void **state) {
 
         f->link.used_share = 0.5;
         f->accuracy.hit = 4;
-        fixture_must_load(f, HB_POLICY_SCORER, "p.params = { w = { default = 0.5, min = 0, max = 1, help = 'a weight' } }",
-                          "assert(self.params.w == 0.5 and self == p and hb.api == 1 and hb.buckets == 64)\n"
-                          "if pages.n ~= 77 then return hb.vec(pages.n) end\n"
-                          "assert(accuracy.precision == nil and accuracy.recall == nil and accuracy.hit == 4)\n"
-                          "assert(link.latency_s == 1e-4 and link.used_share == 0.5 and guest.epoch_s == 1 and guest.draining == false)\n"
-                          "assert(#pages.predicted == 77 and #pages.predicted_writes == 77)\n"
-                          "pages.read_heat = nil; link.latency_s = nil\n" /* does not reach the next call */
-                          "return hb.vec(pages.n, 1)");
+        fixture_must_load(
+                f, HB_POLICY_SCORER,
+                "p.params = { w = { default = 0.5, min = 0, max = 1, help = 'a weight' } }",
+                "assert(self.params.w == 0.5 and self == p and hb.api == 1 and hb.buckets == 64)\n"
+                "if pages.n ~= 77 then return hb.vec(pages.n) end\n"
+                "assert(accuracy.precision == nil and accuracy.recall == nil and accuracy.hit == 4)\n"
+                "assert(link.latency_s == 1e-4 and link.used_share == 0.5 and guest.epoch_s == 1 and "
+                "guest.draining == false)\n"
+                "assert(#pages.predicted == 77 and #pages.predicted_writes == 77)\n"
+                "pages.read_heat = nil; link.latency_s = nil\n" /* does not reach the next call */
+                "return hb.vec(pages.n, 1)");
         f->pages.n = 77;
         for (int i = 0; i < 3; i++)
                 if (fixture_run(f) < 0)
@@ -329,10 +358,15 @@ static void test_params_and_tables(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_shipped_equal_builtin), cmocka_unit_test(test_refusals),
-                cmocka_unit_test(test_fallback_and_quarantine), cmocka_unit_test(test_forgiveness),
-                cmocka_unit_test(test_overrun_starts_afresh), cmocka_unit_test(test_results_are_bounded),
-                cmocka_unit_test(test_batches), cmocka_unit_test(test_deterministic), cmocka_unit_test(test_params_and_tables),
+                cmocka_unit_test(test_shipped_equal_builtin),
+                cmocka_unit_test(test_refusals),
+                cmocka_unit_test(test_fallback_and_quarantine),
+                cmocka_unit_test(test_forgiveness),
+                cmocka_unit_test(test_overrun_starts_afresh),
+                cmocka_unit_test(test_results_are_bounded),
+                cmocka_unit_test(test_batches),
+                cmocka_unit_test(test_deterministic),
+                cmocka_unit_test(test_params_and_tables),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* hb.vec against plain C, bit for bit, and its complaints. */
-#include "policy_fixture.h"
 #include "policy/vec_math.h"
+#include "policy_fixture.h"
 #include <errno.h>
 #include <math.h>
 
@@ -11,7 +11,7 @@
         X(1, "pages.read_heat", a)                                                                           \
         X(2, "a + b", a + b)                                                                                 \
         X(3, "a - b", a - b)                                                                                 \
-        X(4, "a * b", a * b)                                                                                 \
+        X(4, "a * b", a *b)                                                                                  \
         X(5, "a / b", hb_f32_div(a, b))                                                                      \
         X(6, "-a", -a)                                                                                       \
         X(7, "2 * a + 1", 2.0f * a + 1.0f)                                                                   \
@@ -34,10 +34,12 @@
         X(24, "(-a):sqrt()", 0.0f)                                                                           \
         X(25, "(-b):exp()", hb_f32_exp(-b))                                                                  \
         X(26, "a:log1p()", hb_f32_log1p(a))                                                                  \
-        X(27, "a * b + b * c - c / a", a * b + b * c - hb_f32_div(c, a))                                     \
+        X(27, "a * b + b * c - c / a", a *b + b * c - hb_f32_div(c, a))                                      \
         X(28, "(function() local x = a + b return x * x + x end)()", (a + b) * (a + b) + (a + b))            \
-        X(29, "(function() local x = a:copy() x:add_(b) x:mul_(x) return x - a end)()", (a + b) * (a + b) - a)\
-        X(30, "(function() local x = a + 0 local y = x * 2 x:neg_() return x + y end)()", -(a + 0.0f) + (a + 0.0f) * 2.0f)\
+        X(29, "(function() local x = a:copy() x:add_(b) x:mul_(x) return x - a end)()",                      \
+          (a + b) * (a + b) - a)                                                                             \
+        X(30, "(function() local x = a + 0 local y = x * 2 x:neg_() return x + y end)()",                    \
+          -(a + 0.0f) + (a + 0.0f) * 2.0f)                                                                   \
         X(31, "hb.vec(pages.n, 3) * a", 3.0f * a)                                                            \
         X(32, "hb.vec(pages.n, 0.5)", 0.5f)                                                                  \
         X(33, "guest.horizon_s * (a:min(1)) + link.bytes_per_s * 0", 10.0f * hb_f32_min(a, 1.0f) + 0.0f)
@@ -61,24 +63,26 @@ static const struct {
 
 static const uint32_t lengths[] = {1, 7, 255, 256, 257, 1000, HB_POLICY_BATCH};
 
-static void compare(struct fixture *f, const char *expression, uint32_t n, float (*want)(float, float, float)) {
+static void compare(struct fixture *f, const char *expression, uint32_t n,
+                    float (*want)(float, float, float)) {
         f->pages.n = n;
         if (fixture_run(f) < 0)
                 fail_msg("%s: %s", expression, f->message);
         for (uint32_t i = 0; i < n; i++) {
                 float w = want(f->columns[0][i], f->columns[1][i], f->columns[2][i]);
                 if (memcmp(&w, &f->out[0][i], sizeof w))
-                        fail_msg("%s: element %u of %u is %a, not %a", expression, i, n, (double)f->out[0][i], (double)w);
+                        fail_msg("%s: element %u of %u is %a, not %a", expression, i, n, (double)f->out[0][i],
+                                 (double)w);
         }
 }
-
 
 static void test_expressions(void **state) {
         struct fixture *f = fixture_new();
         char body[512];
 
         for (unsigned k = 0; k < sizeof expressions / sizeof *expressions; k++) {
-                snprintf(body, sizeof body, "local a, b, c = pages.read_heat, pages.write_heat, pages.age_s\nreturn %s",
+                snprintf(body, sizeof body,
+                         "local a, b, c = pages.read_heat, pages.write_heat, pages.age_s\nreturn %s",
                          expressions[k].lua);
                 fixture_must_load(f, HB_POLICY_SCORER, "", body);
                 for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++)
@@ -107,7 +111,8 @@ static void test_functions_are_accurate(void **state) {
         assert_true(hb_f32_exp(0) == 1.0f && hb_f32_log1p(0) == 0.0f && isfinite(hb_f32_log1p(-5)));
 }
 
-/* A formula of thousands of operations is cut into parts and still right; a loop of temporaries stays within the memory. */
+/* A formula of thousands of operations is cut into parts and still right; a loop of temporaries stays within
+ * the memory. */
 static void test_long_formulas(void **state) {
         struct fixture *f = fixture_new();
 
@@ -125,7 +130,8 @@ static void test_long_formulas(void **state) {
                 }
                 assert_true(x == f->out[0][i]);
         }
-        fixture_must_load(f, HB_POLICY_SCORER, "", /* shared parts double the tree's size with each step, not the work */
+        fixture_must_load(f, HB_POLICY_SCORER,
+                          "", /* shared parts double the tree's size with each step, not the work */
                           "local x = pages.read_heat\nfor _ = 1, 40 do x = x + x; x = x * 0.5 end\nreturn x");
         assert_int_equal(fixture_run(f), 0);
         assert_memory_equal(f->out[0], f->columns[0], f->pages.n * sizeof(float));
@@ -221,9 +227,9 @@ static void test_columns_end_with_their_call(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_expressions),  cmocka_unit_test(test_functions_are_accurate),
+                cmocka_unit_test(test_expressions),   cmocka_unit_test(test_functions_are_accurate),
                 cmocka_unit_test(test_long_formulas), cmocka_unit_test(test_reductions),
-                cmocka_unit_test(test_complaints),   cmocka_unit_test(test_columns_end_with_their_call),
+                cmocka_unit_test(test_complaints),    cmocka_unit_test(test_columns_end_with_their_call),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
