@@ -279,6 +279,9 @@ static int scan_work(void *arg) {
         hb_bitmap_clear_all(&g->scan.written);
         hb_bitmap_clear_all(&g->scan.accessed);
         hb_bitmap_clear_all(&g->scan.observed);
+        g->scan.written_pages = g->scan.accessed_pages = g->scan.observed_pages = 0;
+        g->scan.scan_ns = g->scan.guest_ns = 0;
+        g->scan.lost = false;
         int switched = s->check_mappers ? follow_mappers(s) : 0;
         if (switched < 0)
                 return switched;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,6 +52,25 @@ void hb_handover_why(struct hb_handover *h, const struct hb_err *e) {
                 h->why = *e;
 }
 
+/* Which of the guest's memory files an earlier hand-over made here: named as an image is, in our folder, and the very file. */
+void hb_handover_note_memory(struct hb_handover *h) {
+        const hb_target *t = h->g->target;
+        size_t used = 0;
+        for (unsigned i = 0; i < t->shape.nregions; i++) {
+                char path[512];
+                struct stat st;
+                snprintf(path, sizeof path, "%s/%s.%s.img", h->d->settings->image_dir, h->guest, t->regions[i].name);
+                if (stat(path, &st) < 0 || st.st_dev != t->regions[i].dev || st.st_ino != t->regions[i].ino)
+                        continue;
+                int n = snprintf(h->memory + used, sizeof h->memory - used, "%s\n", path);
+                if (n < 0 || (size_t)n >= sizeof h->memory - used) {
+                        h->memory[used] = '\0';
+                        return;
+                }
+                used += (size_t)n;
+        }
+}
+
 int hb_handover_record(struct hb_handover *h, struct hb_err *e) {
         struct hb_journal_entry j = {.wall_ns = hb_wall_ns(), .open = !hb_ho_terminal(h->state)};
         memcpy(j.id, h->id, sizeof j.id);
@@ -62,6 +82,8 @@ int hb_handover_record(struct hb_handover *h, struct hb_err *e) {
         if (h->in)
                 snprintf(j.image, sizeof j.image, "%s", hb_image_region_path(h->in->image, 0));
         snprintf(j.detail, sizeof j.detail, "%s", h->why.what);
+        if (h->role == HB_ROLE_SOURCE)
+                snprintf(j.image, sizeof j.image, "%s", h->memory);
         return hb_journal_put(h->d->store, &j, e);
 }
 
@@ -102,8 +124,10 @@ static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum 
                 cancel_running(h);
         if (h->waiting) /* for something that is not a job: it will not come, or come and be ignored */
                 h->waiting = h->busy = false;
+        uint64_t now = hb_now_ns();
+        h->fig.in_state_ns[h->state] += now - h->state_since_ns;
         h->state = t->to;
-        h->state_since_ns = hb_now_ns();
+        h->state_since_ns = now;
         memcpy(h->actions, t->actions, sizeof h->actions);
         h->next_action = 0;
         h->generation++;

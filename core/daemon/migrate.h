@@ -16,6 +16,7 @@ struct hb_move_figures { /* what a hand-over measures; wall times of the VMMs' o
         struct hb_msg_report at_request, at_end;
         uint64_t summary_before;
         double placement_s;
+        uint64_t in_state_ns[HB_HO_STATES]; /* time spent */
 };
 
 struct hb_handover {
@@ -38,6 +39,7 @@ struct hb_handover {
         hb_guest_port *port;   /* source: the guest's, borrowed, unless own_port; target: ours */
         bool own_port;
         char port_kind[16], port_path[256];
+        char memory[1024];     /* source: the guest's files that are ours to remove once it has left; also in the journal */
         int vmm_pidfd;
         struct event *vmm_event;
         struct hb_guest *g;    /* source; NULL in recovery */
@@ -76,6 +78,7 @@ void hb_handover_why(struct hb_handover *h, const struct hb_err *e); /* keeps th
 void hb_handover_port_job(struct hb_handover *h, int (*op)(struct hb_handover *h, struct hb_err *e));
 int hb_handover_send(struct hb_handover *h, enum hb_msg_type type, const void *more, size_t size); /* id + more */
 int hb_handover_record(struct hb_handover *h, struct hb_err *e); /* the present state into the journal, durable */
+void hb_handover_note_memory(struct hb_handover *h);
 void hb_handover_watch_vmm(struct hb_handover *h, pid_t pid);
 int hb_handover_start_tunnel(struct hb_handover *h, struct hb_data_conn *c, int fd, struct hb_err *e);
 

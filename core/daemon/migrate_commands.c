@@ -72,6 +72,7 @@ static void begin(struct hb_guest *g, int max_downtime_ms, int timeout_s, hb_req
         h->fig.summary_before = g->placement->summary_bytes;
         uint64_t until = g->placement->ready_ns ? g->placement->ready_ns : hb_now_ns();
         h->fig.placement_s = (double)(until - g->placement->began_ns) / 1e9;
+        hb_handover_note_memory(h);
         hb_handover_watch_vmm(h, g->target->pid);
         h->progress = event_new(g->d->base, -1, EV_PERSIST, on_progress, h);
         struct timeval half = {0, 500000};

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *result_name(enum hb_ho_state s) {
         switch (s) {
@@ -25,6 +26,14 @@ static const char *result_name(enum hb_ho_state s) {
 
 static json_int_t minus(uint64_t a, uint64_t b) {
         return a > b ? (json_int_t)(a - b) : 0;
+}
+
+static json_t *phases(const struct hb_handover *h) {
+        json_t *j = json_object();
+        for (int s = 0; s < HB_HO_STATES; s++)
+                if (h->fig.in_state_ns[s])
+                        json_object_set_new(j, hb_ho_state_name((enum hb_ho_state)s), json_real((double)h->fig.in_state_ns[s] / 1e6));
+        return j;
 }
 
 static json_t *source_figures(const struct hb_handover *h) {
@@ -69,6 +78,7 @@ static void tell(struct hb_handover *h) {
         json_t *fig = h->role == HB_ROLE_SOURCE ? source_figures(h) : json_pack("{s:s}", "state", hb_ho_state_name(h->state));
         if (h->why.code)
                 json_object_set_new(fig, "error", hb_ctl_error_json(&h->why));
+        json_object_set_new(fig, "phases_ms", phases(h));
         bool out = h->role == HB_ROLE_SOURCE;
         hb_daemon_history(h->d, "migration", h->guest, out ? h->d->settings->name : h->peer, out ? h->peer : h->d->settings->name,
                           result_name(h->state), json_incref(fig));
@@ -84,6 +94,15 @@ static void tell(struct hb_handover *h) {
 }
 
 /* ---- source ---- */
+
+/* Memory files which an earlier hand-over made here (images that became a guest) are ours to remove when that guest has gone; those an operator
+ * made are not. `memory` was filled in while the guest was known: one path a line. */
+static void remove_memory(struct hb_handover *h) {
+        char *rest = h->memory, *path;
+        while ((path = strsep(&rest, "\n")))
+                if (*path && unlink(path) < 0 && errno != ENOENT)
+                        hb_log(HB_LOG_WARNING, "cannot remove the memory of the guest that left: %s: %s", path, strerror(errno));
+}
 
 static void forget_guest(hb_daemon *d, struct hb_guest *g) {
         hb_store_guest_remove(d->store, g->name);
@@ -104,6 +123,8 @@ static void source_ended(struct hb_handover *h) {
         snprintf(kind, sizeof kind, "%s", h->port_kind);
         snprintf(path, sizeof path, "%s", h->port_path);
         bool recovered = h->recovered;
+        if (s == HB_S_DONE)
+                remove_memory(h);
         if (h->tunnel)
                 h->tunnel = hb_tunnel_free(h->tunnel);
         hb_handover_free(h);

@@ -106,6 +106,8 @@ void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
         h->state = (enum hb_ho_state)state;
         snprintf(h->port_kind, sizeof h->port_kind, "%s", j->port_kind);
         snprintf(h->port_path, sizeof h->port_path, "%s", j->port_path);
+        if (h->role == HB_ROLE_SOURCE)
+                snprintf(h->memory, sizeof h->memory, "%s", j->image);
         hb_err_set(&h->why, -EOWNERDEAD, j->guest, "harbinger history", "the daemon was restarted while it was: %s",
                    hb_ho_state_text((enum hb_ho_state)state));
         hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer, j->state);

@@ -19,7 +19,7 @@ struct hb_journal_entry {
         char guest[HB_NAME_MAX], peer[HB_NAME_MAX];
         char state[32];     /* hb_ho_state_name */
         char port_kind[16], port_path[256]; /* the guest's socket here */
-        char image[256];    /* target: first region's image path, "" on the source */
+        char image[1024]; /* target: the image's first file; source: memory files to remove once the guest has left, one a line */
         uint64_t wall_ns;
         bool open;          /* not ended */
         char detail[256];
