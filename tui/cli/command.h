@@ -1,0 +1,84 @@
+/* command: the table of commands, and what a command's code works with. Parsing, help, the manual page and
+ * completion are all made from these rows. */
+#pragma once
+#include "base/err.h"
+#include "cli/cli.h"
+#include <jansson.h>
+#include <stddef.h>
+
+enum hb_cli_type {
+        HB_CLI_FLAG,  /* no value */
+        HB_CLI_TEXT,  /* any */
+        HB_CLI_NAME,  /* guest or host, as hb_name_ok */
+        HB_CLI_COUNT, /* whole number, 0x too */
+        HB_CLI_REAL,
+        HB_CLI_BYTES, /* a number, optionally with k M G T Ki Mi Gi Ti */
+};
+
+struct hb_cli_option {
+        const char *name; /* "to" for --to */
+        char letter;      /* 'o' for -o; 0: none */
+        enum hb_cli_type type;
+        const char *value; /* "HOST", for help; NULL for flags */
+        bool required;
+        double min, max;  /* numbers */
+        const char *help; /* starts small, no full stop */
+};
+
+struct hb_cli_operand {
+        const char *name; /* "GUEST" */
+        enum hb_cli_type type;
+        bool optional;
+        double min, max;
+};
+
+#define HB_CLI_MAX_OPTIONS  8
+#define HB_CLI_MAX_OPERANDS 3
+
+struct hb_cli;
+struct hb_cli_command {
+        const char *name;        /* "guest attach" */
+        const char *summary;     /* one line, starts small, no full stop */
+        const char *about;       /* a paragraph; NULL */
+        const char *examples[6]; /* without "harbinger"; "command  # why" */
+        const char *forms[5];    /* of the synopsis, without "harbinger NAME"; none: made from the rows */
+        struct hb_cli_operand operands[HB_CLI_MAX_OPERANDS];
+        struct hb_cli_option options[HB_CLI_MAX_OPTIONS];
+        /* 0; a negative errno with *e filled; or an exit code > 0 when all was already said. */
+        int (*run)(struct hb_cli *c, struct hb_err *e);
+};
+
+/* NULL ends the list. */
+extern const struct hb_cli_command *const hb_cli_commands[];
+extern const struct hb_cli_option
+        hb_cli_common[]; /* --socket, --json, --no-color, --help; name NULL ends it */
+
+/* ---- what a running command sees ---- */
+struct hb_cli {
+        const struct hb_cli_io *io;
+        const struct hb_cli_command *command;
+        const char *values[HB_CLI_MAX_OPTIONS];        /* by row; a set flag is "" */
+        const char *operands[HB_CLI_MAX_OPERANDS + 1]; /* NULL where left out */
+        const char *rest[8];                           /* `help` takes words of any number */
+        const char *socket;
+        bool json, color, help;
+        struct hb_ctl_client *client; /* open once a command has called */
+};
+
+/* By the option's name, which must be in the command's rows. */
+const char *hb_cli_value(const struct hb_cli *c, const char *option); /* NULL: not given */
+bool hb_cli_flag(const struct hb_cli *c, const char *option);
+double hb_cli_number(const struct hb_cli *c,
+                     const char *option); /* given and checked; for operands hb_cli_read_number */
+bool hb_cli_read_number(enum hb_cli_type type, const char *text, double *ret);
+
+/* One call to the daemon. args is stolen. timeout_ms as in ctl.h. A SIGINT or SIGTERM ends the wait with
+ * -EINTR. */
+int hb_cli_call(struct hb_cli *c, const char *cmd, json_t *args, int timeout_ms,
+                void (*progress)(void *arg, const json_t *p), void *arg, json_t **ret, struct hb_err *e);
+#define HB_CLI_SOON_MS 30000 /* for what the daemon answers from memory */
+
+/* The result as --json prints it: one object, indented by two spaces. Steals result. */
+int hb_cli_print_json(struct hb_cli *c, json_t *result, struct hb_err *e);
+/* Sets a member where value is given; steals value. */
+void hb_cli_set(json_t *object, const char *key, json_t *value);

@@ -1,0 +1,16 @@
+/* commands: the one list of the command's commands, in the order of help. Each row lives with its code. */
+#include "cli/command.h"
+
+extern const struct hb_cli_command hb_cli_doctor, hb_cli_cert_init, hb_cli_cert_host, hb_cli_cert_show,
+        hb_cli_guest_attach, hb_cli_guest_detach, hb_cli_guest_list, hb_cli_place, hb_cli_unplace,
+        hb_cli_status, hb_cli_migrate, hb_cli_image_read, hb_cli_image_info, hb_cli_history, hb_cli_reload,
+        hb_cli_help, hb_cli_version;
+
+const struct hb_cli_command *const hb_cli_commands[] = {
+        &hb_cli_doctor,     &hb_cli_cert_init,    &hb_cli_cert_host,
+        &hb_cli_cert_show,  &hb_cli_guest_attach, &hb_cli_guest_detach,
+        &hb_cli_guest_list, &hb_cli_place,        &hb_cli_unplace,
+        &hb_cli_status,     &hb_cli_migrate,      &hb_cli_image_read,
+        &hb_cli_image_info, &hb_cli_history,      &hb_cli_reload,
+        &hb_cli_help,       &hb_cli_version,      NULL,
+};

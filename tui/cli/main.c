@@ -1,0 +1,48 @@
+/* harbinger: streams and environment in, exit code out. */
+#include "cli/cli.h"
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* The daemon's program: beside this one, else by PATH. */
+static const char *find_daemon(char *buf, size_t size) {
+        ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+        char *slash;
+
+        buf[n > 0 ? n : 0] = '\0';
+        slash = strrchr(buf, '/');
+        if (slash && (size_t)(slash - buf) + sizeof("/harbingerd") <= size) {
+                strcpy(slash, "/harbingerd");
+                if (access(buf, X_OK) == 0)
+                        return buf;
+        }
+        return "harbingerd";
+}
+
+static unsigned terminal_width(void) {
+        struct winsize w;
+
+        return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+int main(int argc, char **argv) {
+        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+        char daemon[PATH_MAX];
+        struct hb_cli_io io = {
+                .out = stdout,
+                .err = stderr,
+                .out_tty = isatty(STDOUT_FILENO),
+                .err_tty = isatty(STDERR_FILENO),
+                .width = terminal_width(),
+                .no_color = (no_color && no_color[0]) || (term && strcmp(term, "dumb") == 0),
+                .socket = getenv("HARBINGER_SOCKET"),
+                .daemon = find_daemon(daemon, sizeof(daemon)),
+                .interrupt_fd = -1,
+        };
+
+        signal(SIGPIPE, SIG_IGN); /* `harbinger history | head` ends with an error to tell, not in silence */
+        return hb_cli_run(&io, argc, argv);
+}
