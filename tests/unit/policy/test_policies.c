@@ -1,7 +1,9 @@
 /* hb_policies: loading by name, the built-ins behind every plugin, counting, quarantine, and equal bits for
  * equal inputs. */
+#include "base/fault.h"
 #include "policy/builtin.h"
 #include "policy_fixture.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -356,6 +358,134 @@ static void test_params_and_tables(void **state) {
         fixture_free(f);
 }
 
+/* The value of `field = "..."` in a piece of Lua. */
+static bool find_field(const char *text, const char *field, char *ret, size_t size) {
+        char pattern[32];
+        const char *at;
+
+        snprintf(pattern, sizeof pattern, "%s = \"", field);
+        at = strstr(text, pattern);
+        if (at)
+                snprintf(ret, size, "%.*s", (int)strcspn(at + strlen(pattern), "\""), at + strlen(pattern));
+        return at != NULL;
+}
+
+static enum hb_policy_kind kind_of(const char *text) {
+        char kind[32];
+
+        assert_true(find_field(text, "kind", kind, sizeof kind));
+        for (int k = 0; k < HB_POLICY_KINDS; k++)
+                if (!strcmp(kind, hb_policy_kind_name((enum hb_policy_kind)k)))
+                        return (enum hb_policy_kind)k;
+        fail_msg("kind %s", kind);
+        return HB_POLICY_KINDS;
+}
+
+/* Loads a text as a host would; it must pass its trial. */
+static void must_load(struct fixture *f, const char *text) {
+        struct hb_plugin_limits limits = fixture_limits;
+        enum hb_policy_kind k = kind_of(text);
+        struct hb_policy_source source;
+        struct hb_err e = {0};
+        char name[64];
+
+        assert_true(find_field(text, "name", name, sizeof name));
+        assert_int_equal(hb_policy_source_set(k, name, text, strlen(text), &source), 0);
+        f->plugin = hb_plugin_free(f->plugin);
+        if (hb_plugin_new(k, name, &source, &limits, f->guard, &f->plugin, &e) < 0)
+                fail_msg("%s", e.what);
+}
+
+static char *read_text(const char *path) {
+        FILE *file = fopen(path, "re");
+        char *text = calloc(1, HB_POLICY_SOURCE_MAX);
+
+        if (!file)
+                fail_msg("%s: %s", path, strerror(errno));
+        assert_true(fread(text, 1, HB_POLICY_SOURCE_MAX - 1, file) > 0);
+        fclose(file);
+        return text;
+}
+
+/* Whole policies in the documentation load, and the first is the worked example but for its comment. */
+static void test_documented_policies(void **state) {
+        char *doc = read_text(HB_SOURCE_DIR "/docs/POLICY_API.md");
+        char *example = read_text(HB_SOURCE_DIR "/examples/policies/score/calm.lua");
+        struct fixture *f = fixture_new();
+        unsigned found = 0;
+
+        for (char *block = doc, *end; (block = strstr(block, "```lua\n")); block = end + 1) {
+                block += strlen("```lua\n");
+                end = strstr(block, "```");
+                assert_non_null(end);
+                *end = 0;
+                if (!strstr(block, "api = 1"))
+                        continue;
+                must_load(f, block);
+                if (found++ == 0)
+                        assert_string_equal(block, strchr(example, '\n') + 1);
+        }
+        assert_true(found > 0);
+        fixture_free(f);
+        free(doc);
+        free(example);
+}
+
+/* Every file in the policy folder loads under its own name. */
+static void test_all_shipped_policies(void **state) {
+        unsigned count = 0;
+
+        for (int k = 0; k < HB_POLICY_KINDS; k++) {
+                char folder[512], path[800];
+                struct dirent *d;
+                DIR *dir;
+
+                snprintf(folder, sizeof folder, HB_SOURCE_DIR "/policies/%s", folders[k]);
+                assert_non_null(dir = opendir(folder));
+                while ((d = readdir(dir))) {
+                        struct fixture *f;
+                        char *text;
+
+                        if (!strstr(d->d_name, ".lua"))
+                                continue;
+                        snprintf(path, sizeof path, "%s/%s", folder, d->d_name);
+                        text = read_text(path);
+                        f = fixture_new();
+                        assert_int_equal(kind_of(text), k);
+                        must_load(f, text);
+                        fixture_free(f);
+                        free(text);
+                        count++;
+                }
+                closedir(dir);
+        }
+        assert_true(count >= 5);
+}
+
+/* Each place that can fail while the three are loaded does so once: an error and nothing left behind, or they
+ * work. */
+static void test_loading_fails_cleanly(void **state) {
+        struct hb_policy_options o = {.dir = HB_SOURCE_DIR "/policies",
+                                      .names = {shipped[0], shipped[1], shipped[2]}};
+        unsigned refused = 0, loaded = 0;
+
+        for (unsigned n = 1; hb_fail_nth(n); n += 1 + n / 16) {
+                struct hb_err e = {0};
+                hb_policies *p = NULL;
+                int rc = hb_policies_new(&o, &p, &e);
+
+                assert_true(rc == 0 ? p != NULL : p == NULL && e.code == rc && *e.what);
+                if (rc < 0)
+                        refused++;
+                else
+                        loaded++;
+                hb_policies_free(p);
+        }
+        hb_fault_disarm();
+        print_message("%u refused, %u loaded all the same\n", refused, loaded);
+        assert_true(refused > 10 && loaded > 5);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_shipped_equal_builtin),
@@ -367,6 +497,9 @@ int main(void) {
                 cmocka_unit_test(test_batches),
                 cmocka_unit_test(test_deterministic),
                 cmocka_unit_test(test_params_and_tables),
+                cmocka_unit_test(test_loading_fails_cleanly),
+                cmocka_unit_test(test_documented_policies),
+                cmocka_unit_test(test_all_shipped_policies),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
