@@ -354,6 +354,32 @@ static void scan_done(void *owner, void *arg, int rc) {
                 g->scanned(g, rc, &s->err);
 }
 
+/* In the frozen state: has anybody come to map the memory since the last look? Runs beside the transfer of the last pages. */
+static int look_work(void *arg) {
+        struct scan_job *s = arg;
+        s->nmappers = hb_target_find_mappers(s->g->target, s->mappers, HB_MAX_MAPPERS);
+        return 0;
+}
+
+static void look_done(void *owner, void *arg, int rc) {
+        struct scan_job *s = arg;
+        struct hb_guest *g = owner;
+        bool unseen = s->nmappers > 0 && strcmp(g->caps->name, "hash") != 0;
+        g->next_mapper_check_ns = 0;
+        if (g->looked)
+                g->looked(g, unseen, s->nmappers > 0 ? &s->mappers[0] : NULL);
+}
+
+static const struct hb_job_ops look_job = {look_work, look_done, free};
+
+int hb_guest_look(struct hb_guest *g) {
+        struct scan_job *s = calloc(1, sizeof *s);
+        if (!s)
+                return -ENOMEM;
+        s->g = g;
+        return hb_jobs_run(g->jobs, &look_job, s);
+}
+
 static const struct hb_job_ops scan_job = {scan_work, scan_done, free};
 
 int hb_guest_scan(struct hb_guest *g, bool final) {
@@ -368,7 +394,7 @@ int hb_guest_scan(struct hb_guest *g, bool final) {
         s->final = final;
         s->writes_only = g->handover != NULL;
         uint64_t now = hb_now_ns();
-        s->check_mappers = final || now >= g->next_mapper_check_ns;
+        s->check_mappers = !final && now >= g->next_mapper_check_ns;
         if (s->check_mappers)
                 g->next_mapper_check_ns = now + MAPPER_CHECK_NS;
         g->scanning = true;

@@ -35,6 +35,7 @@ struct hb_guest {
         struct hb_handover *handover; /* this guest is leaving */
         /* set while a hand-over wants to know of every completed scan */
         void (*scanned)(struct hb_guest *g, int rc, const struct hb_err *e);
+        void (*looked)(struct hb_guest *g, bool unseen_writer, const struct hb_mapper *who);
 };
 
 typedef void (*hb_guest_attached)(void *arg, struct hb_guest *g, const struct hb_err *e); /* g NULL on failure */
@@ -48,4 +49,6 @@ void hb_guest_free(struct hb_guest *g, bool leave);
 void hb_guest_set_epoch(struct hb_guest *g, uint32_t ms); /* 0: back to the settings' */
 /* One scan now (the epoch timer rests until the next hb_guest_set_epoch when `final`). Ends in g->scanned and the placement. */
 int hb_guest_scan(struct hb_guest *g, bool final);
+/* Looks once for processes that could write the memory unseen; ends in g->looked. */
+int hb_guest_look(struct hb_guest *g);
 json_t *hb_guest_json(const struct hb_guest *g);

@@ -352,6 +352,7 @@ void hb_handover_free(struct hb_handover *h) {
         if (h->g) {
                 h->g->handover = NULL;
                 h->g->scanned = NULL;
+                h->g->looked = NULL;
         }
         if (h->in) {
                 h->in->handover = NULL;

@@ -178,10 +178,18 @@ static void target_ended(struct hb_handover *h) {
                 hb_recover_drop_image(d, name);
 }
 
-void hb_migrate_ended(struct hb_handover *h) {
+static void on_end(evutil_socket_t fd, short what, void *arg) {
+        struct hb_handover *h = arg;
         tell(h);
         if (h->role == HB_ROLE_SOURCE)
                 source_ended(h);
         else
                 target_ended(h);
+}
+
+/* What the last action sent leaves first: the peer is waiting for it, while clearing up unmaps memory and joins threads. */
+void hb_migrate_ended(struct hb_handover *h) {
+        struct timeval soon = {0, 10000};
+        if (!h->ended && event_base_once(h->d->base, -1, EV_TIMEOUT, on_end, h, &soon) == 0)
+                h->ended = true;
 }

@@ -161,6 +161,28 @@ static int op_quit_recovered(struct hb_handover *h, struct hb_err *e) {
 
 /* ---- final scan ---- */
 
+static bool journal_released(struct hb_handover *h);
+
+/* Whether another process could write the memory unseen is looked up while the last pages travel, and known before the guest is released. */
+static void on_looked(struct hb_guest *g, bool unseen, const struct hb_mapper *who) {
+        struct hb_handover *h = g->handover;
+        g->looked = NULL;
+        if (!h)
+                return;
+        h->looking = false;
+        if (unseen) {
+                struct hb_err e;
+                hb_err_set(&e, -ESTALE, g->name, "end that process, or migrate again: tracking then goes on by content",
+                           "process %d (%s) has come to map the guest's memory writable", (int)who->pid, who->comm);
+                hb_handover_why(h, &e);
+                hb_handover_event(h, HB_EV_FAIL);
+        } else if (h->release_wanted && h->waiting) {
+                h->release_wanted = false;
+                if (journal_released(h))
+                        hb_handover_done(h, h->generation, 0, NULL);
+        }
+}
+
 static void on_final_scan(struct hb_guest *g, int rc, const struct hb_err *e) {
         struct hb_handover *h = g->handover;
         if (h->final_wanted) { /* an ordinary scan was still under way */
@@ -172,12 +194,12 @@ static void on_final_scan(struct hb_guest *g, int rc, const struct hb_err *e) {
         g->scanned = NULL;
         if (!h->waiting)
                 return;
-        struct hb_err lost;
-        if (rc == 0 && g->scan.lost)
-                rc = hb_err_set(&lost, -ESTALE, g->name, "end that process, or migrate again: tracking goes on by content",
-                                "another process began to write the guest's memory unseen");
         h->final_epoch = hb_page_map_epoch(g->map);
-        hb_handover_done(h, h->generation, rc, g->scan.lost ? &lost : e);
+        if (rc == 0) {
+                g->looked = on_looked;
+                h->looking = hb_guest_look(g) == 0;
+        }
+        hb_handover_done(h, h->generation, rc, e);
 }
 
 static bool final_scan(struct hb_handover *h) {
@@ -209,6 +231,10 @@ static void send_freeze(struct hb_handover *h) {
 
 static bool journal_released(struct hb_handover *h) {
         struct hb_err e;
+        if (h->looking) {
+                h->waiting = h->release_wanted = true;
+                return false;
+        }
         int r = hb_handover_record(h, &e);
         if (r == 0)
                 return true;
