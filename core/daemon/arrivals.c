@@ -1,5 +1,6 @@
-/* arrivals: sessions that were accepted and have not said what they want, and data connections looking for their placement. A host must be
- * in our settings to be heard at all: a certificate of the cluster's CA alone opens nothing. */
+/* arrivals: sessions that were accepted and have not said what they want, and data connections looking for
+ * their placement. A host must be in our settings to be heard at all: a certificate of the cluster's CA alone
+ * opens nothing. */
 #include "base/log.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
@@ -46,7 +47,8 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_ABORT:
                 return; /* was under way when its placement ended here */
         default:
-                hb_err_set(&e, -EPROTO, hb_session_host(s), NULL, "a %s message without a placement", hb_msg_name(type));
+                hb_err_set(&e, -EPROTO, hb_session_host(s), NULL, "a %s message without a placement",
+                           hb_msg_name(type));
                 hb_log_err(HB_LOG_WARNING, "peer", &e);
                 arrival_free(a, false);
                 hb_session_refuse(s, &e);
@@ -76,7 +78,8 @@ static void on_session(void *arg, hb_session *s) {
         hb_daemon *d = arg;
         if (!hb_settings_host(d->settings, hb_session_host(s))) {
                 struct hb_err e;
-                hb_err_set(&e, -EACCES, hb_session_host(s), "add a [host.NAME] section for it to this host's settings and reload",
+                hb_err_set(&e, -EACCES, hb_session_host(s),
+                           "add a [host.NAME] section for it to this host's settings and reload",
                            "host %s does not know this host", d->settings->name);
                 hb_log_err(HB_LOG_WARNING, "turning a host away", &e);
                 hb_session_refuse(s, &e);

@@ -1,4 +1,5 @@
-/* commands: the control socket's commands, one short function each, in one table. Arguments were checked against control/ctl.h's table. */
+/* commands: the control socket's commands, one short function each, in one table. Arguments were checked
+ * against control/ctl.h's table. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/guest.h"
@@ -23,7 +24,8 @@ static struct hb_guest *need_guest(hb_daemon *d, hb_request *r, const char *name
         struct hb_guest *g = hb_guest_find(d, name);
         struct hb_err e;
         if (!g)
-                hb_err_set(&e, -ENOENT, name, "harbinger guest list", "no guest of this name is attached on host %s", d->settings->name);
+                hb_err_set(&e, -ENOENT, name, "harbinger guest list",
+                           "no guest of this name is attached on host %s", d->settings->name);
         else if (!g->caps)
                 hb_err_set(&e, -EAGAIN, name, "try again in a moment", "the guest is still being attached");
         else
@@ -37,7 +39,8 @@ static struct hb_incoming *need_image(hb_daemon *d, hb_request *r, const char *n
         if (in)
                 return in;
         struct hb_err e;
-        hb_err_set(&e, -ENOENT, name, "harbinger status shows the images of this host", "host %s holds no image of this guest", d->settings->name);
+        hb_err_set(&e, -ENOENT, name, "harbinger status shows the images of this host",
+                   "host %s holds no image of this guest", d->settings->name);
         hb_request_fail(r, &e);
         return NULL;
 }
@@ -57,11 +60,13 @@ static void cmd_attach(hb_daemon *d, hb_request *r, json_t *args) {
         const char *qmp = str(args, "qmp"), *process = str(args, "process");
         struct hb_err e;
         if (!*qmp == !*process) {
-                hb_err_set(&e, -EINVAL, str(args, "name"), "give either --qmp PATH or --process SOCKET", "which guest to attach is not clear");
+                hb_err_set(&e, -EINVAL, str(args, "name"), "give either --qmp PATH or --process SOCKET",
+                           "which guest to attach is not clear");
                 hb_request_fail(r, &e);
                 return;
         }
-        if (hb_guest_attach(d, str(args, "name"), *qmp ? "qemu" : "process", *qmp ? qmp : process, str(args, "tracker"), attached, r, &e) < 0)
+        if (hb_guest_attach(d, str(args, "name"), *qmp ? "qemu" : "process", *qmp ? qmp : process,
+                            str(args, "tracker"), attached, r, &e) < 0)
                 hb_request_fail(r, &e);
 }
 
@@ -114,7 +119,8 @@ static void unplace_image(hb_daemon *d, hb_request *r, const char *name) {
                 return;
         if (in->session || in->handover) {
                 struct hb_err e;
-                hb_err_set(&e, -EBUSY, name, "harbinger unplace it there", "host %s keeps this placement up", in->host);
+                hb_err_set(&e, -EBUSY, name, "harbinger unplace it there", "host %s keeps this placement up",
+                           in->host);
                 hb_request_fail(r, &e);
                 return;
         }
@@ -135,7 +141,8 @@ static void cmd_unplace(hb_daemon *d, hb_request *r, json_t *args) {
                 hb_err_set(&e, -EBUSY, name, "harbinger migrate --abort it first", "it is being moved");
                 hb_request_fail(r, &e);
         } else {
-                hb_daemon_history(d, "placement", name, d->settings->name, g->placement->host, "unplaced", hb_outgoing_json(g->placement));
+                hb_daemon_history(d, "placement", name, d->settings->name, g->placement->host, "unplaced",
+                                  hb_outgoing_json(g->placement));
                 hb_outgoing_free(g->placement, true);
                 hb_request_ok(r, json_object());
         }
@@ -145,7 +152,8 @@ static void cmd_status(hb_daemon *d, hb_request *r, json_t *args) {
         const char *name = str(args, "guest");
         if (*name && !hb_guest_find(d, name) && !hb_incoming_find(d, name) && !hb_handover_find(d, name)) {
                 struct hb_err e;
-                hb_err_set(&e, -ENOENT, name, "harbinger status", "host %s has neither a guest nor an image of this name", d->settings->name);
+                hb_err_set(&e, -ENOENT, name, "harbinger status",
+                           "host %s has neither a guest nor an image of this name", d->settings->name);
                 hb_request_fail(r, &e);
                 return;
         }
@@ -181,10 +189,11 @@ static void not_fresh(hb_request *r, const struct hb_incoming *in, uint64_t gfn,
         char which[HB_NAME_MAX + 32];
         snprintf(which, sizeof which, "%s page %llu", in->guest, (unsigned long long)gfn);
         if (code == -EINVAL)
-                hb_err_set(&e, code, which, "harbinger image info", "the guest has %llu pages, numbered from 0", (unsigned long long)in->shape.pages);
+                hb_err_set(&e, code, which, "harbinger image info",
+                           "the guest has %llu pages, numbered from 0", (unsigned long long)in->shape.pages);
         else
                 hb_err_set(&e, code, which, "it has been asked for; read again in a moment",
-                           code == -ESTALE ? "the copy here is stale: the page was written since on %s"
+                           code == -ESTALE    ? "the copy here is stale: the page was written since on %s"
                            : code == -ENODATA ? "the page is not here yet; it is on %s"
                                               : "the page is on its way from %s",
                            in->host);
@@ -214,7 +223,8 @@ static void cmd_image_read(hb_daemon *d, hb_request *r, json_t *args) {
                 hex[2 * i + 1] = digits[page[i] & 15];
         }
         hex[2 * HB_PAGE_SIZE] = '\0';
-        hb_request_ok(r, json_pack("{s:s,s:I,s:s,s:s}", "guest", in->guest, "gfn", (json_int_t)gfn, "state", "fresh", "hex", hex));
+        hb_request_ok(r, json_pack("{s:s,s:I,s:s,s:s}", "guest", in->guest, "gfn", (json_int_t)gfn, "state",
+                                   "fresh", "hex", hex));
 }
 
 static void cmd_image_info(hb_daemon *d, hb_request *r, json_t *args) {
@@ -231,22 +241,28 @@ static int add_history(void *arg, const struct hb_history_entry *h) {
         char when[32];
         strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
         json_t *fig = json_loads(h->json, 0, NULL);
-        json_array_append_new(arg, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o}", "time", when, "kind", h->kind, "guest", h->guest, "from", h->from,
-                                             "to", h->to, "result", h->result, "figures", fig ? fig : json_object()));
+        json_array_append_new(arg, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:o}", "time", when, "kind", h->kind,
+                                             "guest", h->guest, "from", h->from, "to", h->to, "result",
+                                             h->result, "figures", fig ? fig : json_object()));
         return 0;
 }
 
 static void cmd_history(hb_daemon *d, hb_request *r, json_t *args) {
         double limit = num(args, "limit", 20);
         json_t *a = json_array();
-        int rc = hb_history_list(d->store, limit < 1 ? 1 : limit > 10000 ? 10000 : (unsigned)limit, add_history, a);
+        int rc = hb_history_list(d->store,
+                                 limit < 1       ? 1
+                                 : limit > 10000 ? 10000
+                                                 : (unsigned)limit,
+                                 add_history, a);
         if (rc >= 0) {
                 hb_request_ok(r, json_pack("{s:o}", "entries", a));
                 return;
         }
         struct hb_err e;
         json_decref(a);
-        hb_err_set(&e, rc, "history", "see state_dir/harbinger.db", "the history cannot be read: %s", hb_errno_name(rc));
+        hb_err_set(&e, rc, "history", "see state_dir/harbinger.db", "the history cannot be read: %s",
+                   hb_errno_name(rc));
         hb_request_fail(r, &e);
 }
 
@@ -266,10 +282,11 @@ static const struct {
         const char *name;
         void (*run)(hb_daemon *d, hb_request *r, json_t *args);
 } table[] = {
-        {"guest.attach", cmd_attach},     {"guest.detach", cmd_detach}, {"guest.list", cmd_list},         {"place", cmd_place},
-        {"unplace", cmd_unplace},         {"status", cmd_status},       {"migrate", cmd_migrate},         {"migrate.abort", cmd_abort},
-        {"migrate.recover", cmd_recover}, {"image.read", cmd_image_read}, {"image.info", cmd_image_info}, {"history", cmd_history},
-        {"doctor", cmd_doctor},           {"reload", cmd_reload},
+        {"guest.attach", cmd_attach},   {"guest.detach", cmd_detach},   {"guest.list", cmd_list},
+        {"place", cmd_place},           {"unplace", cmd_unplace},       {"status", cmd_status},
+        {"migrate", cmd_migrate},       {"migrate.abort", cmd_abort},   {"migrate.recover", cmd_recover},
+        {"image.read", cmd_image_read}, {"image.info", cmd_image_info}, {"history", cmd_history},
+        {"doctor", cmd_doctor},         {"reload", cmd_reload},
 };
 
 void hb_daemon_command(void *arg, hb_request *r, const struct hb_ctl_command *cmd, json_t *args) {

@@ -1,8 +1,9 @@
-/* control_server: the unix socket on the loop: accepts clients, reads lines, checks requests against the command table and hands them
- * to the daemon; answers may come later. A client that sends too long a line, bad JSON or does not read is dropped.
+/* control_server: the unix socket on the loop: accepts clients, reads lines, checks requests against the
+ * command table and hands them to the daemon; answers may come later. A client that sends too long a line,
+ * bad JSON or does not read is dropped.
  *
- * Who may connect is the socket file's mode and group, which the kernel checks. Everything runs on the loop's thread. The program
- * must ignore SIGPIPE. */
+ * Who may connect is the socket file's mode and group, which the kernel checks. Everything runs on the loop's
+ * thread. The program must ignore SIGPIPE. */
 #pragma once
 #include "base/err.h"
 #include "control/ctl.h"
@@ -11,14 +12,16 @@
 typedef struct hb_control_server hb_control_server;
 typedef struct hb_request hb_request; /* one request under way; survives its client's disconnect */
 
-/* cmd and args are valid until the handler returns (incref args to keep). Exactly one hb_request_ok/fail per request, now or later. */
+/* cmd and args are valid until the handler returns (incref args to keep). Exactly one hb_request_ok/fail per
+ * request, now or later. */
 typedef void (*hb_control_handler)(void *arg, hb_request *r, const struct hb_ctl_command *cmd, json_t *args);
 
-/* Socket mode 0660, group by name ("" keeps the process's). A stale socket file is replaced, a live one is -EADDRINUSE (PATH.lock
- * keeps two daemons that start at once apart). -ENOENT: no such folder or group. */
-int hb_control_server_new(struct event_base *base, const char *path, const char *group, hb_control_handler h, void *arg,
-                          hb_control_server **ret, struct hb_err *e);
-/* Not from inside the handler. Requests still under way stay the daemon's to finish; their answers go nowhere. */
+/* Socket mode 0660, group by name ("" keeps the process's). A stale socket file is replaced, a live one is
+ * -EADDRINUSE (PATH.lock keeps two daemons that start at once apart). -ENOENT: no such folder or group. */
+int hb_control_server_new(struct event_base *base, const char *path, const char *group, hb_control_handler h,
+                          void *arg, hb_control_server **ret, struct hb_err *e);
+/* Not from inside the handler. Requests still under way stay the daemon's to finish; their answers go
+ * nowhere. */
 hb_control_server *hb_control_server_free(hb_control_server *s);
 unsigned hb_control_server_clients(const hb_control_server *s);
 void hb_request_ok(hb_request *r, json_t *result /* stolen */); /* frees r */

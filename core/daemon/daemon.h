@@ -1,5 +1,5 @@
-/* daemon: what the wiring files of core/daemon share. One loop thread owns everything reachable from here; other threads (jobs,
- * transports) reach it only through the mailbox. No other room includes this. */
+/* daemon: what the wiring files of core/daemon share. One loop thread owns everything reachable from here;
+ * other threads (jobs, transports) reach it only through the mailbox. No other room includes this. */
 #pragma once
 #include "daemon/control_server.h"
 #include "daemon/jobs.h"
@@ -19,15 +19,16 @@ typedef struct hb_daemon {
         hb_settings *settings;
         char *settings_path;
         hb_tls *tls;
-        struct hb_retired *retired; /* settings and keys of before a reload: jobs under way may still read them */
+        struct hb_retired
+                *retired; /* settings and keys of before a reload: jobs under way may still read them */
         hb_store *store;
         hb_mailbox *mailbox;
         hb_peer_listener *listener;
         hb_control_server *control;
-        struct hb_guest *guests;     /* tracked here */
-        struct hb_incoming *incoming; /* images here for guests elsewhere */
+        struct hb_guest *guests;       /* tracked here */
+        struct hb_incoming *incoming;  /* images here for guests elsewhere */
         struct hb_handover *handovers; /* both roles, until ended */
-        struct hb_arrival *arrivals; /* accepted sessions that have not said what they want */
+        struct hb_arrival *arrivals;   /* accepted sessions that have not said what they want */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;
@@ -48,5 +49,5 @@ void hb_id_hex(const uint8_t id[16], char out[33]);
 uint64_t hb_ms_to_ns(int ms);
 struct timeval hb_timeval(uint64_t ns);
 /* One history line; a failure to write it is logged, never fatal. figures: stolen, may be NULL. */
-void hb_daemon_history(hb_daemon *d, const char *kind, const char *guest, const char *from, const char *to, const char *result,
-                       json_t *figures);
+void hb_daemon_history(hb_daemon *d, const char *kind, const char *guest, const char *from, const char *to,
+                       const char *result, json_t *figures);

@@ -16,14 +16,16 @@
 
 static const char *const all_trackers[] = {"present", "wp", "softdirty", "hash"};
 
-static void add(json_t *a, const char *name, const char *ok, const char *next, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void add(json_t *a, const char *name, const char *ok, const char *next, const char *fmt, ...)
+        __attribute__((format(printf, 5, 6)));
 static void add(json_t *a, const char *name, const char *ok, const char *next, const char *fmt, ...) {
         char detail[400];
         va_list ap;
         va_start(ap, fmt);
         vsnprintf(detail, sizeof detail, fmt, ap);
         va_end(ap);
-        json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "ok", ok, "detail", detail, "next", next));
+        json_array_append_new(
+                a, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "ok", ok, "detail", detail, "next", next));
 }
 
 json_t *hb_probe_json(void) {
@@ -36,8 +38,9 @@ json_t *hb_probe_json(void) {
                 for (int k = 0; k < n; k++)
                         works |= strcmp(have[k], all_trackers[i]) == 0;
                 if (c)
-                        json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:b,s:s}", "name", c->name, "sees", c->sees, "blind", c->blind, "works",
-                                                           works, "why", works ? "" : "not offered by this kernel"));
+                        json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:b,s:s}", "name", c->name, "sees",
+                                                           c->sees, "blind", c->blind, "works", works, "why",
+                                                           works ? "" : "not offered by this kernel"));
         }
         return json_pack("{s:o}", "trackers", a);
 }
@@ -46,13 +49,15 @@ static void check_trackers(json_t *a) {
         json_t *p = hb_probe_json(), *list = json_object_get(p, "trackers"), *t;
         size_t i;
         bool any = false;
-        json_array_foreach (list, i, t) {
+        json_array_foreach(list, i, t) {
                 char name[64];
                 snprintf(name, sizeof name, "tracker %s", json_string_value(json_object_get(t, "name")));
                 bool works = json_is_true(json_object_get(t, "works"));
                 any |= works;
-                add(a, name, works ? "ok" : "warn", works ? "" : "Linux 6.7 or later has the exact trackers (Debian 12: backports)",
-                    "sees %s; cannot see %s", json_string_value(json_object_get(t, "sees")), json_string_value(json_object_get(t, "blind")));
+                add(a, name, works ? "ok" : "warn",
+                    works ? "" : "Linux 6.7 or later has the exact trackers (Debian 12: backports)",
+                    "sees %s; cannot see %s", json_string_value(json_object_get(t, "sees")),
+                    json_string_value(json_object_get(t, "blind")));
         }
         if (!any)
                 add(a, "trackers", "fail", "see docs/OPERATING.md, \"Trackers\"", "no tracker works here");
@@ -63,12 +68,14 @@ static void check_image_dir(json_t *a, const hb_settings *s) {
         struct statfs fs;
         struct statvfs v;
         if (statfs(s->image_dir, &fs) < 0 || statvfs(s->image_dir, &v) < 0) {
-                add(a, "image_dir", "fail", "create it on tmpfs, or set image_dir", "%s cannot be looked at", s->image_dir);
+                add(a, "image_dir", "fail", "create it on tmpfs, or set image_dir", "%s cannot be looked at",
+                    s->image_dir);
                 return;
         }
         double free_gib = (double)v.f_bavail * (double)v.f_frsize / (1 << 30);
         bool ram = fs.f_type == TMPFS_MAGIC || fs.f_type == HUGETLBFS_MAGIC;
-        add(a, "image_dir", ram ? "ok" : "fail", ram ? "" : "images must lie on tmpfs or hugetlbfs: set image_dir", "%s: %.1f GiB free%s",
+        add(a, "image_dir", ram ? "ok" : "fail",
+            ram ? "" : "images must lie on tmpfs or hugetlbfs: set image_dir", "%s: %.1f GiB free%s",
             s->image_dir, free_gib, ram ? "" : ", not a memory file system");
 }
 
@@ -80,8 +87,12 @@ static void check_certificate(json_t *a, const hb_settings *s) {
                 return;
         }
         double days = (double)(c.not_after - (long long)time(NULL)) / 86400;
-        add(a, "certificate", days > 14 ? "ok" : days > 0 ? "warn" : "fail", days > 14 ? "" : "harbinger cert host, then reload",
-            "%s, signed by %s, good for %.0f more days", c.subject, c.issuer, days);
+        add(a, "certificate",
+            days > 14  ? "ok"
+            : days > 0 ? "warn"
+                       : "fail",
+            days > 14 ? "" : "harbinger cert host, then reload", "%s, signed by %s, good for %.0f more days",
+            c.subject, c.issuer, days);
 }
 
 json_t *hb_doctor_json(const hb_daemon *d) {
@@ -90,13 +101,17 @@ json_t *hb_doctor_json(const hb_daemon *d) {
         check_image_dir(a, d->settings);
         check_certificate(a, d->settings);
         if (geteuid() != 0)
-                add(a, "rights", "warn", "run harbingerd as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN", "not root: attaching may be forbidden");
+                add(a, "rights", "warn", "run harbingerd as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN",
+                    "not root: attaching may be forbidden");
         for (const struct hb_guest *g = d->guests; g; g = g->next) {
                 for (int i = 0; i < g->nmappers; i++)
-                        add(a, g->name, "warn", "its memory is tracked by content hash, which sees every writer", "process %d (%s) maps region %s",
-                            (int)g->mappers[i].pid, g->mappers[i].comm, g->mappers[i].region);
+                        add(a, g->name, "warn",
+                            "its memory is tracked by content hash, which sees every writer",
+                            "process %d (%s) maps region %s", (int)g->mappers[i].pid, g->mappers[i].comm,
+                            g->mappers[i].region);
                 if (g->placement && !hb_outgoing_usable(g->placement))
-                        add(a, g->name, "warn", g->placement->last_error.next, "its placement on %s has no link: %s", g->placement->host,
+                        add(a, g->name, "warn", g->placement->last_error.next,
+                            "its placement on %s has no link: %s", g->placement->host,
                             g->placement->last_error.what);
         }
         return json_pack("{s:o}", "checks", a);

@@ -1,6 +1,7 @@
-/* guest: attach, the epoch clock, and detach. Everything slow is a job; the page map is touched on the loop only, and a scan's bitmaps
- * belong to the job while `scanning` is set. completed_epoch is published after the map holds the epoch: a page server that reads it
- * early stamps its pages too old, which only costs a second fetch. */
+/* guest: attach, the epoch clock, and detach. Everything slow is a job; the page map is touched on the loop
+ * only, and a scan's bitmaps belong to the job while `scanning` is set. completed_epoch is published after
+ * the map holds the epoch: a page server that reads it early stamps its pages too old, which only costs a
+ * second fetch. */
 #include "daemon/guest.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -42,15 +43,18 @@ static int choose_tracker(struct hb_guest *g, const char *wanted, char out[32], 
                 snprintf(out, 32, "hash");
                 return 0;
         }
-        return hb_err_set(e, -EBUSY, g->name, "attach with --tracker hash (sees every writer), or end that process first",
-                          "process %d (%s) maps region %s writable: its writes would go unseen by tracker '%s'",
-                          (int)g->mappers[0].pid, g->mappers[0].comm, g->mappers[0].region, wanted);
+        return hb_err_set(
+                e, -EBUSY, g->name,
+                "attach with --tracker hash (sees every writer), or end that process first",
+                "process %d (%s) maps region %s writable: its writes would go unseen by tracker '%s'",
+                (int)g->mappers[0].pid, g->mappers[0].comm, g->mappers[0].region, wanted);
 }
 
 static int open_map(struct attach *a) {
         struct hb_guest *g = a->g;
         int r = hb_page_map_open(&g->target->shape, a->map_path, &g->map, &a->err);
-        if (r == -ESTALE || r == -EBADMSG) { /* another shape's or a damaged map: everything counts as written */
+        if (r == -ESTALE ||
+            r == -EBADMSG) { /* another shape's or a damaged map: everything counts as written */
                 unlink(a->map_path);
                 unlink(a->track_path);
                 r = hb_page_map_open(&g->target->shape, a->map_path, &g->map, &a->err);
@@ -86,9 +90,10 @@ static int attach_work(void *arg) {
         g->resumed = hb_tracker_resumed(g->tracker);
         uint64_t pages = g->target->shape.pages;
         if (hb_bitmap_init(&g->scan.written, pages) || hb_bitmap_init(&g->scan.accessed, pages) ||
-            hb_bitmap_init(&g->scan.observed, pages) || hb_bitmap_init(&g->unsettled, pages) || hb_bitmap_init(&a->resident, pages))
-                return hb_err_set(&a->err, -ENOMEM, g->name, NULL, "no memory for the page bitmaps of %llu pages",
-                                  (unsigned long long)pages);
+            hb_bitmap_init(&g->scan.observed, pages) || hb_bitmap_init(&g->unsettled, pages) ||
+            hb_bitmap_init(&a->resident, pages))
+                return hb_err_set(&a->err, -ENOMEM, g->name, NULL,
+                                  "no memory for the page bitmaps of %llu pages", (unsigned long long)pages);
         return hb_target_resident(g->target, &a->resident, &a->err);
 }
 
@@ -158,16 +163,19 @@ static const struct hb_job_ops attach_job = {attach_work, attach_done, attach_dr
 
 static int check_name(hb_daemon *d, const char *name, struct hb_err *e) {
         if (!hb_name_ok(name))
-                return hb_err_set(e, -EINVAL, name, "use letters, digits, '.', '_' and '-', at most 63", "not a guest name");
+                return hb_err_set(e, -EINVAL, name, "use letters, digits, '.', '_' and '-', at most 63",
+                                  "not a guest name");
         if (hb_guest_find(d, name))
-                return hb_err_set(e, -EEXIST, name, "harbinger guest list", "a guest of this name is attached already");
+                return hb_err_set(e, -EEXIST, name, "harbinger guest list",
+                                  "a guest of this name is attached already");
         if (hb_incoming_find(d, name))
-                return hb_err_set(e, -EEXIST, name, "harbinger status", "an image for a guest of this name is being filled here");
+                return hb_err_set(e, -EEXIST, name, "harbinger status",
+                                  "an image for a guest of this name is being filled here");
         return 0;
 }
 
-int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path, const char *tracker, hb_guest_attached cb,
-                    void *arg, struct hb_err *e) {
+int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path,
+                    const char *tracker, hb_guest_attached cb, void *arg, struct hb_err *e) {
         int r = check_name(d, name, e);
         if (r < 0)
                 return r;
@@ -182,7 +190,8 @@ int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char
         snprintf(g->name, sizeof g->name, "%s", name);
         snprintf(g->kind, sizeof g->kind, "%s", kind);
         snprintf(g->port_path, sizeof g->port_path, "%s", port_path);
-        snprintf(g->tracker_wanted, sizeof g->tracker_wanted, "%s", tracker && *tracker ? tracker : d->settings->backend);
+        snprintf(g->tracker_wanted, sizeof g->tracker_wanted, "%s",
+                 tracker && *tracker ? tracker : d->settings->backend);
         g->next = d->guests;
         d->guests = g;
         a->g = g;
@@ -190,7 +199,8 @@ int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char
         a->arg = arg;
         snprintf(a->track_path, sizeof a->track_path, "%s/%s.track", d->settings->run_dir, name);
         snprintf(a->map_path, sizeof a->map_path, "%s/%s.map", d->settings->run_dir, name);
-        /* the tracker itself checks pid and start time; a map without the tracker's state is refreshed by its first, full scan */
+        /* the tracker itself checks pid and start time; a map without the tracker's state is refreshed by its
+         * first, full scan */
         a->fresh = access(a->track_path, F_OK) != 0;
         a->opt = (struct hb_tracker_options){.state_path = a->track_path,
                                              .guest_budget = d->settings->budget,
@@ -257,7 +267,8 @@ struct scan_job {
         struct hb_mapper mappers[HB_MAX_MAPPERS];
 };
 
-/* A writer we cannot follow page by page came up while we tracked: whatever it did is unknown, so every page counts as written. */
+/* A writer we cannot follow page by page came up while we tracked: whatever it did is unknown, so every page
+ * counts as written. */
 static int follow_mappers(struct scan_job *s) {
         struct hb_guest *g = s->g;
         s->nmappers = hb_target_find_mappers(g->target, s->mappers, HB_MAX_MAPPERS);
@@ -293,7 +304,8 @@ static int scan_work(void *arg) {
         return r;
 }
 
-/* Device writes past the page tables may still have been under way for pages written shortly before the guest stood still. */
+/* Device writes past the page tables may still have been under way for pages written shortly before the guest
+ * stood still. */
 static void add_unsettled(struct hb_guest *g, uint64_t now) {
         uint32_t epoch = hb_page_map_epoch(g->map), since = epoch;
         while (since > 0) {
@@ -312,7 +324,8 @@ static void note_mappers(struct hb_guest *g, const struct scan_job *s) {
                 return;
         if (s->nmappers > 0 && g->nmappers <= 0)
                 hb_log(HB_LOG_WARNING,
-                       "guest %s: process %d (%s) now maps region %s writable; tracking goes on by content hash, all pages sent again",
+                       "guest %s: process %d (%s) now maps region %s writable; tracking goes on by content "
+                       "hash, all pages sent again",
                        g->name, (int)s->mappers[0].pid, s->mappers[0].comm, s->mappers[0].region);
         g->nmappers = s->nmappers;
         memcpy(g->mappers, s->mappers, sizeof g->mappers);
@@ -335,7 +348,8 @@ static void scan_done(void *owner, void *arg, int rc) {
         if (rc == 0) {
                 if (s->final && g->grace_ns)
                         add_unsettled(g, s->at_ns);
-                hb_page_map_apply(g->map, s->at_ns, &g->scan.written, &g->scan.accessed, &g->scan.observed, g->scan.lost);
+                hb_page_map_apply(g->map, s->at_ns, &g->scan.written, &g->scan.accessed, &g->scan.observed,
+                                  g->scan.lost);
                 hb_tracker_commit(g->tracker);
                 __atomic_store_n(&g->completed_epoch, hb_page_map_epoch(g->map), __ATOMIC_RELEASE);
                 g->caps = hb_tracker_caps(g->tracker);
@@ -354,7 +368,8 @@ static void scan_done(void *owner, void *arg, int rc) {
                 g->scanned(g, rc, &s->err);
 }
 
-/* In the frozen state: has anybody come to map the memory since the last look? Runs beside the transfer of the last pages. */
+/* In the frozen state: has anybody come to map the memory since the last look? Runs beside the transfer of
+ * the last pages. */
 static int look_work(void *arg) {
         struct scan_job *s = arg;
         s->nmappers = hb_target_find_mappers(s->g->target, s->mappers, HB_MAX_MAPPERS);

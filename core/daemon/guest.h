@@ -1,5 +1,6 @@
-/* guest: a tracked guest of this host: its port, target, tracker and page map, and the epoch clock. Blocking work (attach, scans,
- * monitor commands) runs on the guest's own jobs thread; the page map belongs to the loop. */
+/* guest: a tracked guest of this host: its port, target, tracker and page map, and the epoch clock. Blocking
+ * work (attach, scans, monitor commands) runs on the guest's own jobs thread; the page map belongs to the
+ * loop. */
 #pragma once
 #include "daemon/daemon.h"
 #include "map/page_map.h"
@@ -23,9 +24,9 @@ struct hb_guest {
         struct hb_scan scan;        /* the job's while `scanning` */
         struct hb_bitmap unsettled; /* written within grace before the final scan; scratch */
         bool scanning, resumed, gone;
-        uint32_t completed_epoch;   /* read by page servers with acquire */
+        uint32_t completed_epoch; /* read by page servers with acquire */
         struct event *epoch_timer;
-        uint32_t epoch_ms;          /* now in force: shorter while converging */
+        uint32_t epoch_ms; /* now in force: shorter while converging */
         uint64_t grace_ns, next_mapper_check_ns;
         struct hb_mapper mappers[HB_MAX_MAPPERS];
         int nmappers;
@@ -38,16 +39,20 @@ struct hb_guest {
         void (*looked)(struct hb_guest *g, bool unseen_writer, const struct hb_mapper *who);
 };
 
-typedef void (*hb_guest_attached)(void *arg, struct hb_guest *g, const struct hb_err *e); /* g NULL on failure */
+typedef void (*hb_guest_attached)(void *arg, struct hb_guest *g,
+                                  const struct hb_err *e); /* g NULL on failure */
 
-/* Attaches in the background; `cb` (may be NULL) once on the loop. fresh: forget what an earlier process of this name left. */
-int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path, const char *tracker, hb_guest_attached cb,
-                    void *arg, struct hb_err *e);
+/* Attaches in the background; `cb` (may be NULL) once on the loop. fresh: forget what an earlier process of
+ * this name left. */
+int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path,
+                    const char *tracker, hb_guest_attached cb, void *arg, struct hb_err *e);
 struct hb_guest *hb_guest_find(hb_daemon *d, const char *name);
-/* Stops tracking. leave: the target keeps its registration (daemon restart); else it is left as it was before attach. */
+/* Stops tracking. leave: the target keeps its registration (daemon restart); else it is left as it was before
+ * attach. */
 void hb_guest_free(struct hb_guest *g, bool leave);
 void hb_guest_set_epoch(struct hb_guest *g, uint32_t ms); /* 0: back to the settings' */
-/* One scan now (the epoch timer rests until the next hb_guest_set_epoch when `final`). Ends in g->scanned and the placement. */
+/* One scan now (the epoch timer rests until the next hb_guest_set_epoch when `final`). Ends in g->scanned and
+ * the placement. */
 int hb_guest_scan(struct hb_guest *g, bool final);
 /* Looks once for processes that could write the memory unseen; ends in g->looked. */
 int hb_guest_look(struct hb_guest *g);

@@ -1,6 +1,7 @@
-/* incoming: wires one placement's engine to its session, its fetcher and its image. Transport threads only append to the done queue; the
- * loop drains it in one go, feeds the engine and lets it plan once. Losing the session ends the fetcher too: everything in flight is
- * settled as failed before anything else happens, so a page is never FETCHING without a fetch. */
+/* incoming: wires one placement's engine to its session, its fetcher and its image. Transport threads only
+ * append to the done queue; the loop drains it in one go, feeds the engine and lets it plan once. Losing the
+ * session ends the fetcher too: everything in flight is settled as failed before anything else happens, so a
+ * page is never FETCHING without a fetch. */
 #include "daemon/incoming.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -213,7 +214,8 @@ void hb_incoming_report(struct hb_incoming *in) {
                                   .frozen = s.frozen,
                                   .digest = s.digest};
         bool converging = false;
-        hb_engine_estimate(in->engine, &m.estimate_final_bytes, &m.estimate_final_s, &m.estimate_ready_s, &converging);
+        hb_engine_estimate(in->engine, &m.estimate_final_bytes, &m.estimate_final_s, &m.estimate_ready_s,
+                           &converging);
         m.estimate_final_bytes = no_inf(m.estimate_final_bytes);
         m.estimate_final_s = no_inf(m.estimate_final_s);
         m.estimate_ready_s = no_inf(m.estimate_ready_s);
@@ -261,8 +263,8 @@ static void link_down(struct hb_incoming *in);
 
 static void protocol_error(struct hb_incoming *in, enum hb_msg_type type) {
         struct hb_err e;
-        hb_err_set(&e, -EPROTO, in->host, "update both daemons to the same version", "a %s message of guest %s cannot be read",
-                   hb_msg_name(type), in->guest);
+        hb_err_set(&e, -EPROTO, in->host, "update both daemons to the same version",
+                   "a %s message of guest %s cannot be read", hb_msg_name(type), in->guest);
         hb_log_err(HB_LOG_ERR, "placement", &e);
         hb_session_refuse(in->session, &e);
         in->session = NULL;
@@ -300,7 +302,8 @@ static void on_summary_entry(void *arg, const struct hb_summary_entry *e) {
 }
 
 static void on_summary(struct hb_incoming *in, const uint8_t *p, size_t n) {
-        struct summary_arg s = {in, hb_now_ns(), in->processed}; /* a summary never steers freshness: our own epoch will do */
+        struct summary_arg s = {in, hb_now_ns(),
+                                in->processed}; /* a summary never steers freshness: our own epoch will do */
         uint32_t epoch;
         uint64_t time_ns;
         if (hb_summary_decode(p, n, in->shape.pages, &epoch, &time_ns, on_summary_entry, &s) < 0)
@@ -324,7 +327,8 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_UNPLACE:
                 hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0);
                 hb_log(HB_LOG_NOTICE, "placement of %s from %s: given up by its source", in->guest, in->host);
-                hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced", NULL);
+                hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced",
+                                  NULL);
                 hb_incoming_free(in, HB_IN_REMOVE);
                 break;
         default:
@@ -375,7 +379,8 @@ static int link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e) {
         hb_bitmap_clear_all(&in->scratch);
         struct hb_engine_stats st;
         hb_engine_stats(in->engine, &st);
-        struct hb_msg_placed m = {.processed = in->processed, .fresh_pages = st.fresh,
+        struct hb_msg_placed m = {.processed = in->processed,
+                                  .fresh_pages = st.fresh,
                                   .connections = (uint32_t)in->d->settings->connections};
         memcpy(m.token, in->token, sizeof m.token);
         struct hb_buf b = {0};
@@ -392,30 +397,38 @@ static int link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e) {
 static int check_place(hb_daemon *d, const char *host, const struct hb_msg_place *m, struct hb_err *e) {
         const struct hb_host_settings *h = hb_settings_host(d->settings, host);
         if (!h)
-                return hb_err_set(e, -EACCES, host, "add a [host.NAME] section for it to the target's settings and reload",
+                return hb_err_set(e, -EACCES, host,
+                                  "add a [host.NAME] section for it to the target's settings and reload",
                                   "host %s does not know this host", d->settings->name);
         if (!hb_settings_allows(h->may_push, m->guest))
-                return hb_err_set(e, -EACCES, m->guest, "add the guest to may_push in the target's section for that host and reload",
-                                  "host %s does not let %s place this guest", d->settings->name, host);
+                return hb_err_set(
+                        e, -EACCES, m->guest,
+                        "add the guest to may_push in the target's section for that host and reload",
+                        "host %s does not let %s place this guest", d->settings->name, host);
         if (hb_guest_find(d, m->guest))
-                return hb_err_set(e, -EEXIST, m->guest, "harbinger guest list, on the target", "a guest of this name runs on %s already",
-                                  d->settings->name);
+                return hb_err_set(e, -EEXIST, m->guest, "harbinger guest list, on the target",
+                                  "a guest of this name runs on %s already", d->settings->name);
         struct hb_incoming *in = hb_incoming_find(d, m->guest);
         if (in && (memcmp(in->id, m->placement, HB_ID_SIZE) != 0 || strcmp(in->host, host) != 0))
-                return hb_err_set(e, -EEXIST, m->guest, "harbinger unplace it on the host that placed it, or on the target",
-                                  "%s already holds another placement of this guest, from %s", d->settings->name, in->host);
+                return hb_err_set(e, -EEXIST, m->guest,
+                                  "harbinger unplace it on the host that placed it, or on the target",
+                                  "%s already holds another placement of this guest, from %s",
+                                  d->settings->name, in->host);
         if (in && !hb_shape_equal(&in->shape, &m->shape))
-                return hb_err_set(e, -EINVAL, m->guest, "harbinger unplace, then place again", "the guest's memory has changed its shape");
+                return hb_err_set(e, -EINVAL, m->guest, "harbinger unplace, then place again",
+                                  "the guest's memory has changed its shape");
         return 0;
 }
 
 static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         const hb_settings *s = in->d->settings;
-        struct hb_policy_options po = {.dir = s->policy_dir, .names = {s->predictor, s->scorer, s->threshold}, .seed = 1};
+        struct hb_policy_options po = {
+                .dir = s->policy_dir, .names = {s->predictor, s->scorer, s->threshold}, .seed = 1};
         int r = hb_policies_new(&po, &in->policies, e);
         if (r < 0)
                 return r;
-        struct hb_engine_options eo = {.window_bytes = s->window_bytes, .run_pages = HB_FETCH_MAX_PAGES, .horizon_s = s->horizon_s};
+        struct hb_engine_options eo = {
+                .window_bytes = s->window_bytes, .run_pages = HB_FETCH_MAX_PAGES, .horizon_s = s->horizon_s};
         struct hb_engine_image ei = {.shape = hb_image_shape(in->image),
                                      .pages = hb_image_pages(in->image),
                                      .processed = &in->processed,
@@ -437,7 +450,8 @@ static void remember(struct hb_incoming *in) {
                 hb_log_err(HB_LOG_WARNING, "remembering the placement", &e);
 }
 
-static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_place *m, struct hb_incoming **ret, struct hb_err *e) {
+static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_place *m,
+                        struct hb_incoming **ret, struct hb_err *e) {
         struct hb_incoming *in = calloc(1, sizeof *in);
         if (!in)
                 return hb_err_set(e, -ENOMEM, m->guest, NULL, "no memory for a placement");
@@ -454,7 +468,8 @@ static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_plac
         snprintf(id.guest, sizeof id.guest, "%s", in->guest);
         snprintf(id.source, sizeof id.source, "%s", host);
         bool resumed = false;
-        int r = hb_image_open(in->dir, &id, &in->shape, m->resident_pages * HB_PAGE_SIZE, &in->image, &resumed, e);
+        int r = hb_image_open(in->dir, &id, &in->shape, m->resident_pages * HB_PAGE_SIZE, &in->image,
+                              &resumed, e);
         if (r < 0)
                 goto fail;
         r = hb_bitmap_init(&in->scratch, in->shape.pages);
@@ -473,7 +488,8 @@ static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_plac
         in->next = d->incoming;
         d->incoming = in;
         remember(in);
-        hb_log(HB_LOG_NOTICE, "placement of %s from %s: image in %s%s", in->guest, host, in->dir, resumed ? ", resumed" : "");
+        hb_log(HB_LOG_NOTICE, "placement of %s from %s: image in %s%s", in->guest, host, in->dir,
+               resumed ? ", resumed" : "");
         *ret = in;
         return 0;
 fail:
@@ -487,7 +503,8 @@ void hb_incoming_place(hb_daemon *d, hb_session *s, const uint8_t *payload, size
         const char *host = hb_session_host(s);
         struct hb_incoming *in = NULL;
         if (hb_msg_place_get(payload, size, &m) < 0) {
-                hb_err_set(&e, -EBADMSG, host, "update both daemons to the same version", "a PLACE message cannot be read");
+                hb_err_set(&e, -EBADMSG, host, "update both daemons to the same version",
+                           "a PLACE message cannot be read");
         } else if (check_place(d, host, &m, &e) == 0) {
                 in = hb_incoming_find(d, m.guest);
                 if (!in)
@@ -511,7 +528,8 @@ struct hb_incoming *hb_incoming_find(hb_daemon *d, const char *guest) {
 struct hb_incoming *hb_incoming_by_token(hb_daemon *d, const uint8_t token[HB_TOKEN_SIZE]) {
         for (struct hb_incoming *in = d->incoming; in; in = in->next) {
                 uint8_t diff = 0;
-                for (unsigned i = 0; i < HB_TOKEN_SIZE; i++) /* no early end: a guess learns nothing from the time it took */
+                for (unsigned i = 0; i < HB_TOKEN_SIZE;
+                     i++) /* no early end: a guess learns nothing from the time it took */
                         diff |= (uint8_t)(in->token[i] ^ token[i]);
                 if (in->session && diff == 0)
                         return in;
@@ -558,7 +576,9 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
                 hb_image_free(in->image);
         hb_bitmap_fini(&in->scratch);
         if (in->session && how != HB_IN_KEEP)
-                hb_arrival_adopt(in->d, in->session); /* what was sent last still has to leave; the source may place again */
+                hb_arrival_adopt(
+                        in->d,
+                        in->session); /* what was sent last still has to leave; the source may place again */
         else
                 hb_session_free(in->session);
         for (struct hb_incoming **p = &in->d->incoming; *p; p = &(*p)->next)

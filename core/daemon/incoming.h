@@ -1,5 +1,5 @@
-/* incoming: the target's side of one placement: image, engine, policies and fetcher for a guest that runs on another host. Lives on
- * when its session is lost; the source dials again with the same id. */
+/* incoming: the target's side of one placement: image, engine, policies and fetcher for a guest that runs on
+ * another host. Lives on when its session is lost; the source dials again with the same id. */
 #pragma once
 #include "daemon/daemon.h"
 #include "place/engine.h"
@@ -40,6 +40,10 @@ int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c);
 void hb_incoming_step(struct hb_incoming *in);
 int hb_incoming_send(struct hb_incoming *in, enum hb_msg_type type, const void *payload, size_t size);
 void hb_incoming_report(struct hb_incoming *in);
-enum hb_incoming_end { HB_IN_KEEP /* daemon stops: resume later */, HB_IN_REMOVE /* image goes */, HB_IN_RELEASE /* image is the guest */ };
+enum hb_incoming_end {
+        HB_IN_KEEP /* daemon stops: resume later */,
+        HB_IN_REMOVE /* image goes */,
+        HB_IN_RELEASE /* image is the guest */
+};
 void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how);
 json_t *hb_incoming_json(const struct hb_incoming *in);

@@ -1,5 +1,6 @@
-/* jobs: one worker thread an owner. The core outlives the handle until the last answer has come by, so that an answer which is already
- * in the mailbox when the owner goes finds `alive` false and is dropped. Loop thread only, but for the worker's part. */
+/* jobs: one worker thread an owner. The core outlives the handle until the last answer has come by, so that
+ * an answer which is already in the mailbox when the owner goes finds `alive` false and is dropped. Loop
+ * thread only, but for the worker's part. */
 #include "daemon/jobs.h"
 #include "base/workers.h"
 #include <errno.h>

@@ -1,14 +1,16 @@
-/* jobs: blocking work for one owner (a guest, a placement, a hand-over), done in order on a thread of its own, answered on the loop.
+/* jobs: blocking work for one owner (a guest, a placement, a hand-over), done in order on a thread of its
+ * own, answered on the loop.
  *
- * The argument belongs to the job from run() until done() has returned, or, when the owner is gone first, until drop() has. */
+ * The argument belongs to the job from run() until done() has returned, or, when the owner is gone first,
+ * until drop() has. */
 #pragma once
 #include "daemon/mailbox.h"
 
 typedef struct hb_jobs hb_jobs;
 struct hb_job_ops {
-        int (*work)(void *arg);                      /* on the jobs' thread; may block */
+        int (*work)(void *arg);                       /* on the jobs' thread; may block */
         void (*done)(void *owner, void *arg, int rc); /* on the loop; rc is work's result */
-        void (*drop)(void *arg);                     /* frees arg; after done, or instead of it */
+        void (*drop)(void *arg);                      /* frees arg; after done, or instead of it */
 };
 int hb_jobs_new(hb_mailbox *m, const char *name, void *owner, hb_jobs **ret);
 int hb_jobs_run(hb_jobs *j, const struct hb_job_ops *ops, void *arg); /* -ENOMEM: arg was dropped */

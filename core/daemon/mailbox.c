@@ -1,5 +1,5 @@
-/* mailbox: an intrusive list under a lock and an eventfd. Posting allocates nothing, so it cannot fail; a burst of posts wakes the
- * loop once. */
+/* mailbox: an intrusive list under a lock and an eventfd. Posting allocates nothing, so it cannot fail; a
+ * burst of posts wakes the loop once. */
 #include "daemon/mailbox.h"
 #include <errno.h>
 #include <pthread.h>

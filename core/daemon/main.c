@@ -1,5 +1,5 @@
-/* harbingerd: wiring only. Order of start: settings, store, TLS, listener, control socket, recovery, ready. Exit codes: 0, or LSB's 1 failed,
- * 2 usage, 4 not allowed, 6 not configured. */
+/* harbingerd: wiring only. Order of start: settings, store, TLS, listener, control socket, recovery, ready.
+ * Exit codes: 0, or LSB's 1 failed, 2 usage, 4 not allowed, 6 not configured. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -61,7 +61,8 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
         const char *fixed = hb_settings_fixed_difference(d->settings, s);
         if (fixed) {
                 hb_settings_free(s);
-                return hb_err_set(e, -EBUSY, fixed, "restart harbingerd: guests go on being tracked meanwhile",
+                return hb_err_set(e, -EBUSY, fixed,
+                                  "restart harbingerd: guests go on being tracked meanwhile",
                                   "this setting cannot change while the daemon runs");
         }
         struct hb_tls_files f = {s->ca, s->cert, s->key};
@@ -109,20 +110,24 @@ static void on_hup(evutil_socket_t sig, short what, void *arg) {
 static int make_dir(const char *path, mode_t mode, struct hb_err *e) {
         if (mkdir(path, mode) == 0 || errno == EEXIST)
                 return 0;
-        return hb_err_set(e, -errno, path, "create it, or change the setting that names it", "cannot make the directory");
+        return hb_err_set(e, -errno, path, "create it, or change the setting that names it",
+                          "cannot make the directory");
 }
 
 static int check_cert_name(hb_daemon *d, struct hb_err *e) {
         if (strcmp(hb_tls_own_name(d->tls), d->settings->name) == 0)
                 return 0;
-        return hb_err_set(e, -EACCES, d->settings->cert, "harbinger cert host NAME with the name in [host] name",
-                          "the certificate is for '%s', but this host is called '%s'", hb_tls_own_name(d->tls), d->settings->name);
+        return hb_err_set(e, -EACCES, d->settings->cert,
+                          "harbinger cert host NAME with the name in [host] name",
+                          "the certificate is for '%s', but this host is called '%s'",
+                          hb_tls_own_name(d->tls), d->settings->name);
 }
 
 static int open_all(hb_daemon *d, struct hb_err *e) {
         const hb_settings *s = d->settings;
         int r;
-        if ((r = make_dir(s->state_dir, 0750, e)) < 0 || (r = make_dir(s->run_dir, 0755, e)) < 0 || (r = make_dir(s->image_dir, 0750, e)) < 0)
+        if ((r = make_dir(s->state_dir, 0750, e)) < 0 || (r = make_dir(s->run_dir, 0755, e)) < 0 ||
+            (r = make_dir(s->image_dir, 0750, e)) < 0)
                 return r;
         char path[320];
         snprintf(path, sizeof path, "%s/harbinger.db", s->state_dir);
@@ -135,7 +140,8 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
         cb.arg = d;
         if ((r = hb_peer_listen(d->base, d->tls, s->listen, &cb, &d->listener, e)) < 0)
                 return r;
-        if ((r = hb_control_server_new(d->base, s->control_socket, s->control_group, hb_daemon_command, d, &d->control, e)) < 0)
+        if ((r = hb_control_server_new(d->base, s->control_socket, s->control_group, hb_daemon_command, d,
+                                       &d->control, e)) < 0)
                 return r;
         return hb_daemon_recover(d, e);
 }
@@ -179,8 +185,8 @@ static int serve(hb_daemon *d) {
                 sigs[0] = watch_signal(d, SIGTERM, on_stop);
                 sigs[1] = watch_signal(d, SIGINT, on_stop);
                 sigs[2] = watch_signal(d, SIGHUP, on_hup);
-                hb_log(HB_LOG_NOTICE, "harbingerd %s on host %s, peers on %s, control on %s", HB_VERSION, d->settings->name,
-                       d->settings->listen, d->settings->control_socket);
+                hb_log(HB_LOG_NOTICE, "harbingerd %s on host %s, peers on %s, control on %s", HB_VERSION,
+                       d->settings->name, d->settings->listen, d->settings->control_socket);
                 hb_notify("READY=1");
                 event_base_dispatch(d->base);
                 hb_notify("STOPPING=1");
@@ -203,10 +209,11 @@ static int probe(void) {
 }
 
 int main(int argc, char **argv) {
-        static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-                                                {"probe", no_argument, NULL, 'p'},        {"reference", no_argument, NULL, 'r'},
-                                                {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
-                                                {"help", no_argument, NULL, 'h'},         {0}};
+        static const struct option options[] = {
+                {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+                {"probe", no_argument, NULL, 'p'},        {"reference", no_argument, NULL, 'r'},
+                {"verbose", no_argument, NULL, 'v'},      {"version", no_argument, NULL, 'V'},
+                {"help", no_argument, NULL, 'h'},         {0}};
         const char *config = NULL;
         bool check = false, verbose = false;
         int c;

@@ -1,6 +1,6 @@
-/* migrate: the driver. It knows the table's rules and no action: a transition replaces the entry's list of actions and raises the generation,
- * so the outcome of an action begun for an earlier entry is recognised and dropped, and the next entry's actions begin when it has
- * ended. Loop thread. */
+/* migrate: the driver. It knows the table's rules and no action: a transition replaces the entry's list of
+ * actions and raises the generation, so the outcome of an action begun for an earlier entry is recognised and
+ * dropped, and the next entry's actions begin when it has ended. Loop thread. */
 #include "daemon/migrate.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -14,7 +14,8 @@
 
 static void run_actions(struct hb_handover *h);
 
-struct hb_handover *hb_handover_new(hb_daemon *d, enum hb_role role, const uint8_t id[HB_ID_SIZE], const char *guest, const char *peer) {
+struct hb_handover *hb_handover_new(hb_daemon *d, enum hb_role role, const uint8_t id[HB_ID_SIZE],
+                                    const char *guest, const char *peer) {
         struct hb_handover *h = calloc(1, sizeof *h);
         if (!h || hb_jobs_new(d->mailbox, "move", h, &h->jobs) < 0) {
                 free(h);
@@ -52,14 +53,16 @@ void hb_handover_why(struct hb_handover *h, const struct hb_err *e) {
                 h->why = *e;
 }
 
-/* Which of the guest's memory files an earlier hand-over made here: named as an image is, in our folder, and the very file. */
+/* Which of the guest's memory files an earlier hand-over made here: named as an image is, in our folder, and
+ * the very file. */
 void hb_handover_note_memory(struct hb_handover *h) {
         const hb_target *t = h->g->target;
         size_t used = 0;
         for (unsigned i = 0; i < t->shape.nregions; i++) {
                 char path[512];
                 struct stat st;
-                snprintf(path, sizeof path, "%s/%s.%s.img", h->d->settings->image_dir, h->guest, t->regions[i].name);
+                snprintf(path, sizeof path, "%s/%s.%s.img", h->d->settings->image_dir, h->guest,
+                         t->regions[i].name);
                 if (stat(path, &st) < 0 || st.st_dev != t->regions[i].dev || st.st_ino != t->regions[i].ino)
                         continue;
                 int n = snprintf(h->memory + used, sizeof h->memory - used, "%s\n", path);
@@ -115,8 +118,8 @@ static void cancel_running(struct hb_handover *h) {
 }
 
 static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum hb_ho_event ev) {
-        hb_log(HB_LOG_INFO, "hand-over of %s: %s --%s--> %s", h->guest, hb_ho_state_name(h->state), hb_ho_event_name(ev),
-               hb_ho_state_name(t->to));
+        hb_log(HB_LOG_INFO, "hand-over of %s: %s --%s--> %s", h->guest, hb_ho_state_name(h->state),
+               hb_ho_event_name(ev), hb_ho_state_name(t->to));
         bool moved = t->to != h->state || ev == HB_EV_TIMEOUT || ev == HB_EV_RECOVER;
         if (h->state == HB_S_CONVERGE && t->to != HB_S_CONVERGE)
                 hb_migrate_left_converge(h);
@@ -134,7 +137,8 @@ static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum 
         arm_timeout(h);
         struct hb_err e;
         if (hb_ho_recorded(h->state) && hb_handover_record(h, &e) < 0)
-                hb_log_err(HB_LOG_ERR, "writing the journal", &e); /* the former record stands; recovery goes on from there */
+                hb_log_err(HB_LOG_ERR, "writing the journal",
+                           &e); /* the former record stands; recovery goes on from there */
         /* A named point at each state, so that tests can kill either side exactly there. */
         char point[48];
         snprintf(point, sizeof point, "handover.%s", hb_ho_state_name(h->state));
@@ -150,12 +154,14 @@ static bool link_up(const struct hb_handover *h) {
 void hb_handover_event(struct hb_handover *h, enum hb_ho_event ev) {
         const struct hb_ho_transition *t = hb_ho_next(h->state, ev);
         if (!t) {
-                hb_log(HB_LOG_DEBUG, "hand-over of %s: %s means nothing in %s", h->guest, hb_ho_event_name(ev), hb_ho_state_name(h->state));
+                hb_log(HB_LOG_DEBUG, "hand-over of %s: %s means nothing in %s", h->guest,
+                       hb_ho_event_name(ev), hb_ho_state_name(h->state));
                 return;
         }
         enum hb_ho_state before = h->state;
         enter(h, t, ev);
-        if (!link_up(h) && before != h->state && ev != HB_EV_LINK_LOST && hb_ho_next(h->state, HB_EV_LINK_LOST)) {
+        if (!link_up(h) && before != h->state && ev != HB_EV_LINK_LOST &&
+            hb_ho_next(h->state, HB_EV_LINK_LOST)) {
                 hb_handover_event(h, HB_EV_LINK_LOST);
                 return;
         }
@@ -183,7 +189,8 @@ static void run_actions(struct hb_handover *h) {
                 }
                 h->busy = true;
                 unsigned generation = h->generation;
-                bool done = h->role == HB_ROLE_SOURCE ? hb_migrate_source_action(h, a) : hb_migrate_target_action(h, a);
+                bool done = h->role == HB_ROLE_SOURCE ? hb_migrate_source_action(h, a)
+                                                      : hb_migrate_target_action(h, a);
                 if (!done)
                         return;
                 h->busy = false;
@@ -309,7 +316,8 @@ static void on_vmm_gone(evutil_socket_t fd, short what, void *arg) {
         struct hb_handover *h = arg;
         struct hb_err e;
         hb_err_set(&e, -ESRCH, h->guest, NULL, "the VMM on this host ended by itself");
-        if (!hb_ho_terminal(h->state) && h->state != HB_S_FINISH && h->state != HB_T_ABORT && h->state != HB_T_UNLOAD)
+        if (!hb_ho_terminal(h->state) && h->state != HB_S_FINISH && h->state != HB_T_ABORT &&
+            h->state != HB_T_UNLOAD)
                 hb_handover_why(h, &e);
         event_del(h->vmm_event);
         hb_handover_event(h, HB_EV_VMM_GONE);
@@ -360,7 +368,8 @@ void hb_handover_free(struct hb_handover *h) {
         }
         if (h->request) {
                 struct hb_err e;
-                hb_err_set(&e, -ECANCELED, h->guest, "harbinger status", "the daemon stopped while the hand-over was under way");
+                hb_err_set(&e, -ECANCELED, h->guest, "harbinger status",
+                           "the daemon stopped while the hand-over was under way");
                 hb_request_fail(h->request, &e);
         }
         for (struct hb_handover **p = &h->d->handovers; *p; p = &(*p)->next)

@@ -10,8 +10,9 @@ json_t *hb_handover_json(const struct hb_handover *h) {
         char id[33];
         hb_id_hex(h->id, id);
         json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:f}", "handover", id, "guest", h->guest, "role",
-                              h->role == HB_ROLE_SOURCE ? "source" : "target", "peer", h->peer, "state", hb_ho_state_name(h->state),
-                              "state_text", hb_ho_state_text(h->state), "state_s", (double)(hb_now_ns() - h->state_since_ns) / 1e9);
+                              h->role == HB_ROLE_SOURCE ? "source" : "target", "peer", h->peer, "state",
+                              hb_ho_state_name(h->state), "state_text", hb_ho_state_text(h->state), "state_s",
+                              (double)(hb_now_ns() - h->state_since_ns) / 1e9);
         if (h->why.code)
                 json_object_set_new(j, "error", hb_ctl_error_json(&h->why));
         return j;
@@ -24,29 +25,38 @@ static void on_progress(evutil_socket_t fd, short what, void *arg) {
         struct hb_outgoing *p = h->g->placement;
         struct hb_estimate est = hb_outgoing_estimate(p);
         uint64_t open = p->report.stale + p->report.absent + p->report.fetching;
-        hb_request_progress(
-                h->request,
-                json_pack("{s:s,s:s,s:I,s:f,s:f,s:s,s:f,s:f}", "state", hb_ho_state_name(h->state), "state_text", hb_ho_state_text(h->state),
-                          "remaining_bytes", (json_int_t)open * HB_PAGE_SIZE, "dirty_bytes_per_s",
-                          hb_page_map_dirty_pages_per_s(h->g->map) * HB_PAGE_SIZE, "rate_bytes_per_s", p->report.rate_bytes_per_s, "trend",
-                          p->trend[0] ? p->trend : "unknown", "estimate_downtime_ms", est.downtime_ms, "elapsed_s",
-                          (double)(hb_now_ns() - h->fig.asked_ns) / 1e9));
+        hb_request_progress(h->request,
+                            json_pack("{s:s,s:s,s:I,s:f,s:f,s:s,s:f,s:f}", "state",
+                                      hb_ho_state_name(h->state), "state_text", hb_ho_state_text(h->state),
+                                      "remaining_bytes", (json_int_t)open * HB_PAGE_SIZE, "dirty_bytes_per_s",
+                                      hb_page_map_dirty_pages_per_s(h->g->map) * HB_PAGE_SIZE,
+                                      "rate_bytes_per_s", p->report.rate_bytes_per_s, "trend",
+                                      p->trend[0] ? p->trend : "unknown", "estimate_downtime_ms",
+                                      est.downtime_ms, "elapsed_s",
+                                      (double)(hb_now_ns() - h->fig.asked_ns) / 1e9));
 }
 
 static int check_start(struct hb_guest *g, const char *host, struct hb_err *e) {
         if (!g->map || !g->epoch_timer)
-                return hb_err_set(e, -EAGAIN, g->name, "try again in a moment", "the guest is still being attached");
+                return hb_err_set(e, -EAGAIN, g->name, "try again in a moment",
+                                  "the guest is still being attached");
         if (g->gone)
-                return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it", "the guest's process has ended");
+                return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it",
+                                  "the guest's process has ended");
         struct hb_handover *h = hb_handover_find(g->d, g->name);
         if (h)
-                return hb_err_set(e, -EBUSY, g->name, "harbinger status", "it is being moved already (%s)", hb_ho_state_text(h->state));
+                return hb_err_set(e, -EBUSY, g->name, "harbinger status", "it is being moved already (%s)",
+                                  hb_ho_state_text(h->state));
         if (!g->info.can_move)
-                return hb_err_set(e, -EOPNOTSUPP, g->name, "see docs/OPERATING.md, \"QEMU options\"", "%s", g->info.cannot_move);
+                return hb_err_set(e, -EOPNOTSUPP, g->name, "see docs/OPERATING.md, \"QEMU options\"", "%s",
+                                  g->info.cannot_move);
         if (g->placement && strcmp(g->placement->host, host) != 0)
-                return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first", "it is placed on host %s, not %s", g->placement->host, host);
+                return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first",
+                                  "it is placed on host %s, not %s", g->placement->host, host);
         if (!hb_settings_host(g->d->settings, host))
-                return hb_err_set(e, -ENOENT, host, "add a [host.NAME] section with its address to the settings and reload", "unknown host");
+                return hb_err_set(e, -ENOENT, host,
+                                  "add a [host.NAME] section with its address to the settings and reload",
+                                  "unknown host");
         return 0;
 }
 
@@ -119,14 +129,16 @@ static void on_cold(evutil_socket_t fd, short what, void *arg) {
         if (refused)
                 e = g->placement->last_error;
         else
-                hb_err_set(&e, gone ? -ECANCELED : -ETIMEDOUT, c->guest, "harbinger status", "no placement could be opened for the move");
+                hb_err_set(&e, gone ? -ECANCELED : -ETIMEDOUT, c->guest, "harbinger status",
+                           "no placement could be opened for the move");
         if (!gone)
                 hb_outgoing_free(g->placement, true);
         hb_request_fail(c->r, &e);
         cold_end(c);
 }
 
-static void begin_cold(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s, hb_request *r) {
+static void begin_cold(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s,
+                       hb_request *r) {
         struct hb_err e;
         struct cold *c = calloc(1, sizeof *c);
         if (!c || hb_outgoing_new(g, host, NULL, &e) < 0) {
@@ -136,7 +148,8 @@ static void begin_cold(struct hb_guest *g, const char *host, int max_downtime_ms
                 hb_request_fail(r, &e);
                 return;
         }
-        *c = (struct cold){.g = g, .d = g->d, .max_downtime_ms = max_downtime_ms, .timeout_s = timeout_s, .r = r};
+        *c = (struct cold){
+                .g = g, .d = g->d, .max_downtime_ms = max_downtime_ms, .timeout_s = timeout_s, .r = r};
         snprintf(c->guest, sizeof c->guest, "%s", g->name);
         c->asked_ns = hb_now_ns();
         c->deadline_ns = c->asked_ns + 30 * HB_NS_PER_S;
@@ -146,7 +159,8 @@ static void begin_cold(struct hb_guest *g, const char *host, int max_downtime_ms
         event_add(c->poll, &tv);
 }
 
-void hb_migrate_start(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s, hb_request *r) {
+void hb_migrate_start(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s,
+                      hb_request *r) {
         struct hb_err e;
         if (check_start(g, host, &e) < 0) {
                 hb_request_fail(r, &e);
@@ -155,8 +169,8 @@ void hb_migrate_start(struct hb_guest *g, const char *host, int max_downtime_ms,
         if (g->placement && hb_outgoing_usable(g->placement) && g->placement->have_report) {
                 begin(g, max_downtime_ms, timeout_s, r);
         } else if (g->placement) {
-                hb_err_set(&e, -ENOTCONN, host, "harbinger status; it reconnects by itself", "the placement's link is down: %s",
-                           g->placement->last_error.what);
+                hb_err_set(&e, -ENOTCONN, host, "harbinger status; it reconnects by itself",
+                           "the placement's link is down: %s", g->placement->last_error.what);
                 hb_request_fail(r, &e);
         } else {
                 begin_cold(g, host, max_downtime_ms, timeout_s, r);
@@ -179,17 +193,20 @@ void hb_migrate_dry_run(struct hb_guest *g, const char *host, int max_downtime_m
         if (link)
                 est = hb_outgoing_estimate(g->placement);
         bool over = est.known && est.downtime_ms > max_downtime_ms;
-        const char *why = !ok                ? e.what
-                          : !g->placement    ? "not placed: everything would be sent after the request"
-                          : !link            ? "the placement's link is down"
-                          : over             ? "stopping now would take longer than allowed; the move would first try to get below it"
-                                             : "";
-        json_t *j = json_pack("{s:s,s:s,s:s,s:b,s:b,s:s,s:i,s:b}", "guest", g->name, "from", g->d->settings->name, "to", host, "ready",
-                              link && g->placement->report.ready, "can_move", ok, "why", why, "max_downtime_ms", max_downtime_ms,
-                              "would_refuse", !ok || (over && !est.converging));
+        const char *why = !ok             ? e.what
+                          : !g->placement ? "not placed: everything would be sent after the request"
+                          : !link         ? "the placement's link is down"
+                          : over ? "stopping now would take longer than allowed; the move would first try to "
+                                   "get below it"
+                                 : "";
+        json_t *j = json_pack("{s:s,s:s,s:s,s:b,s:b,s:s,s:i,s:b}", "guest", g->name, "from",
+                              g->d->settings->name, "to", host, "ready", link && g->placement->report.ready,
+                              "can_move", ok, "why", why, "max_downtime_ms", max_downtime_ms, "would_refuse",
+                              !ok || (over && !est.converging));
         json_object_set_new(j, "estimate",
-                            est.known ? json_pack("{s:o,s:o,s:o}", "downtime_ms", or_null(est.downtime_ms), "time_to_ready_s",
-                                                  or_null(est.ready_s), "bytes_after", or_null(est.bytes_after))
+                            est.known ? json_pack("{s:o,s:o,s:o}", "downtime_ms", or_null(est.downtime_ms),
+                                                  "time_to_ready_s", or_null(est.ready_s), "bytes_after",
+                                                  or_null(est.bytes_after))
                                       : json_null());
         json_object_set_new(j, "placement", g->placement ? hb_outgoing_json(g->placement) : json_null());
         hb_request_ok(r, j);
@@ -204,7 +221,8 @@ void hb_migrate_abort(hb_daemon *d, const char *guest, hb_request *r) {
                 return;
         }
         if (!hb_ho_next(h->state, HB_EV_OPERATOR_ABORT)) {
-                hb_err_set(&e, -EBUSY, guest, "wait, or see: harbinger migrate --recover", "too late to abort: %s", hb_ho_state_text(h->state));
+                hb_err_set(&e, -EBUSY, guest, "wait, or see: harbinger migrate --recover",
+                           "too late to abort: %s", hb_ho_state_text(h->state));
                 hb_request_fail(r, &e);
                 return;
         }
@@ -231,8 +249,8 @@ static int find_kept(void *arg, const struct hb_journal_entry *j) {
         return 0;
 }
 
-/* The target's VMM died after it had taken the guest: the frozen copy here is a checkpoint of the moment of the move. Only an operator may decide
- * to go on from it. */
+/* The target's VMM died after it had taken the guest: the frozen copy here is a checkpoint of the moment of
+ * the move. Only an operator may decide to go on from it. */
 static int resume_kept(hb_daemon *d, struct kept *k, struct hb_err *e) {
         struct hb_handover *h = hb_handover_new(d, HB_ROLE_SOURCE, k->j.id, k->j.guest, k->j.peer);
         if (!h)
@@ -258,7 +276,9 @@ void hb_migrate_recover(hb_daemon *d, const char *guest, bool keep_source, hb_re
         if (h) {
                 json_t *j = hb_handover_json(h);
                 bool asked = hb_ho_next(h->state, HB_EV_TIMEOUT) && !hb_ho_undoable(h->state);
-                json_object_set_new(j, "action", json_string(asked ? "asked the other host, or tried the step, again" : "nothing to do: it is moving on"));
+                json_object_set_new(j, "action",
+                                    json_string(asked ? "asked the other host, or tried the step, again"
+                                                      : "nothing to do: it is moving on"));
                 hb_request_ok(r, j);
                 if (asked)
                         hb_handover_event(h, HB_EV_TIMEOUT);
@@ -267,12 +287,15 @@ void hb_migrate_recover(hb_daemon *d, const char *guest, bool keep_source, hb_re
         struct kept k = {.guest = guest};
         hb_journal_each(d->store, false, find_kept, &k);
         if (!k.found) {
-                hb_err_set(&e, -ENOENT, guest, "harbinger history", "no hand-over of this guest needs recovery on this host");
+                hb_err_set(&e, -ENOENT, guest, "harbinger history",
+                           "no hand-over of this guest needs recovery on this host");
         } else if (!keep_source) {
-                hb_err_set(&e, -EINVAL, guest, "add --keep-source to resume the copy that was frozen here for the move",
+                hb_err_set(&e, -EINVAL, guest,
+                           "add --keep-source to resume the copy that was frozen here for the move",
                            "the target took this guest and its VMM ended there");
         } else if (resume_kept(d, &k, &e) == 0) {
-                hb_request_ok(r, json_pack("{s:s,s:s}", "guest", guest, "action", "resuming the copy kept on this host"));
+                hb_request_ok(r, json_pack("{s:s,s:s}", "guest", guest, "action",
+                                           "resuming the copy kept on this host"));
                 return;
         }
         hb_request_fail(r, &e);

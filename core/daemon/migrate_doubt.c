@@ -1,6 +1,7 @@
-/* migrate_doubt: questions and answers. Whoever is in doubt asks: on the placement's session when there is one, else on a session dialled for the
- * purpose. The answer comes from the live hand-over or from the journal; where neither knows, the answer is made true first (a target
- * records that it refuses). Only the peer named in the record is answered. */
+/* migrate_doubt: questions and answers. Whoever is in doubt asks: on the placement's session when there is
+ * one, else on a session dialled for the purpose. The answer comes from the live hand-over or from the
+ * journal; where neither knows, the answer is made true first (a target records that it refuses). Only the
+ * peer named in the record is answered. */
 #include "base/log.h"
 #include "daemon/migrate.h"
 #include <errno.h>
@@ -30,7 +31,8 @@ static void ask_closed(void *arg, hb_session *s, const struct hb_err *why) {
         h->ask = hb_session_free(h->ask);
         h->ask_ready = false;
         char line[512];
-        hb_log(HB_LOG_INFO, "hand-over of %s: asking %s: %s", h->guest, h->peer, hb_err_line(why, line, sizeof line));
+        hb_log(HB_LOG_INFO, "hand-over of %s: asking %s: %s", h->guest, h->peer,
+               hb_err_line(why, line, sizeof line));
 }
 
 static const struct hb_session_callbacks ask_cb = {ask_ready, ask_message, ask_closed};
@@ -51,9 +53,11 @@ void hb_migrate_ask(struct hb_handover *h) {
         const struct hb_host_settings *host = hb_settings_host(h->d->settings, h->peer);
         struct hb_err e;
         if (!host) {
-                hb_err_set(&e, -ENOENT, h->peer, "put its [host.NAME] section back and reload", "the settings no longer name this host");
+                hb_err_set(&e, -ENOENT, h->peer, "put its [host.NAME] section back and reload",
+                           "the settings no longer name this host");
                 hb_log_err(HB_LOG_ERR, "asking about a hand-over", &e);
-        } else if (hb_session_dial(h->d->base, h->d->tls, h->peer, host->address, &ask_cb, h, &h->ask, &e) < 0) {
+        } else if (hb_session_dial(h->d->base, h->d->tls, h->peer, host->address, &ask_cb, h, &h->ask, &e) <
+                   0) {
                 hb_log_err(HB_LOG_INFO, "asking about a hand-over", &e);
         }
 }
@@ -65,9 +69,12 @@ void hb_migrate_ask_free(struct hb_handover *h) {
 
 void hb_migrate_verdict(struct hb_handover *h, enum hb_msg_type type, const uint8_t *payload, size_t n) {
         static const enum hb_ho_event of[] = {
-                [HB_VERDICT_UNKNOWN] = HB_EV_VERDICT_UNKNOWN,     [HB_VERDICT_PENDING] = HB_EV_VERDICT_PENDING,
-                [HB_VERDICT_ABORTED] = HB_EV_VERDICT_ABORTED,     [HB_VERDICT_COMMITTED] = HB_EV_VERDICT_COMMITTED,
-                [HB_VERDICT_REFUSED] = HB_EV_VERDICT_REFUSED,     [HB_VERDICT_DEAD] = HB_EV_VERDICT_DEAD,
+                [HB_VERDICT_UNKNOWN] = HB_EV_VERDICT_UNKNOWN,
+                [HB_VERDICT_PENDING] = HB_EV_VERDICT_PENDING,
+                [HB_VERDICT_ABORTED] = HB_EV_VERDICT_ABORTED,
+                [HB_VERDICT_COMMITTED] = HB_EV_VERDICT_COMMITTED,
+                [HB_VERDICT_REFUSED] = HB_EV_VERDICT_REFUSED,
+                [HB_VERDICT_DEAD] = HB_EV_VERDICT_DEAD,
         };
         if (type == HB_MSG_COMMIT && h->role == HB_ROLE_TARGET)
                 hb_handover_event(h, HB_EV_MSG_COMMIT);
@@ -106,8 +113,8 @@ static void answer(hb_session *s, const uint8_t *id, enum hb_ho_event ev) {
         hb_session_send(s, HB_MSG_VERDICT, body, sizeof body);
 }
 
-/* Nobody here ever heard of it. A source would have recorded it before the first message, so the asker is a source and we are the target: from
- * now on this id is refused for good. */
+/* Nobody here ever heard of it. A source would have recorded it before the first message, so the asker is a
+ * source and we are the target: from now on this id is refused for good. */
 static void refuse_unknown(hb_daemon *d, hb_session *s, const uint8_t *id) {
         struct hb_journal_entry j = {0};
         struct hb_err e;

@@ -1,5 +1,5 @@
-/* migrate_end: what a hand-over leaves behind: the journal's last word, a line of history, the answer to whoever waits, and the next life of the
- * guest's objects on this host. Frees the hand-over. */
+/* migrate_end: what a hand-over leaves behind: the journal's last word, a line of history, the answer to
+ * whoever waits, and the next life of the guest's objects on this host. Frees the hand-over. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
@@ -32,7 +32,8 @@ static json_t *phases(const struct hb_handover *h) {
         json_t *j = json_object();
         for (int s = 0; s < HB_HO_STATES; s++)
                 if (h->fig.in_state_ns[s])
-                        json_object_set_new(j, hb_ho_state_name((enum hb_ho_state)s), json_real((double)h->fig.in_state_ns[s] / 1e6));
+                        json_object_set_new(j, hb_ho_state_name((enum hb_ho_state)s),
+                                            json_real((double)h->fig.in_state_ns[s] / 1e6));
         return j;
 }
 
@@ -41,19 +42,25 @@ static json_t *source_figures(const struct hb_handover *h) {
         const struct hb_msg_report *a = &f->at_request, *z = &f->at_end;
         char id[33];
         hb_id_hex(h->id, id);
-        double downtime = f->committed_wall_ns > f->stop_wall_ns && f->stop_wall_ns ? (f->committed_wall_ns - f->stop_wall_ns) / 1e6 : 0;
-        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s}", "handover", id, "guest", h->guest, "from", h->d->settings->name, "to", h->peer, "result",
-                              result_name(h->state));
-        json_object_update_new(
-                j, json_pack("{s:f,s:f,s:I,s:I,s:I,s:I}", "downtime_ms", downtime, "total_ms", (f->ended_ns - f->asked_ns) / 1e6, "bytes_after",
-                             minus(z->wire_bytes, a->wire_bytes) + (json_int_t)f->tunnel_bytes, "pages_final", (json_int_t)z->final_pages,
-                             "nonzero_bytes", minus(z->fresh, z->zero_pages) * HB_PAGE_SIZE, "state_bytes", (json_int_t)f->tunnel_bytes));
+        double downtime = f->committed_wall_ns > f->stop_wall_ns && f->stop_wall_ns
+                                  ? (f->committed_wall_ns - f->stop_wall_ns) / 1e6
+                                  : 0;
+        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s}", "handover", id, "guest", h->guest, "from",
+                              h->d->settings->name, "to", h->peer, "result", result_name(h->state));
+        json_object_update_new(j, json_pack("{s:f,s:f,s:I,s:I,s:I,s:I}", "downtime_ms", downtime, "total_ms",
+                                            (f->ended_ns - f->asked_ns) / 1e6, "bytes_after",
+                                            minus(z->wire_bytes, a->wire_bytes) + (json_int_t)f->tunnel_bytes,
+                                            "pages_final", (json_int_t)z->final_pages, "nonzero_bytes",
+                                            minus(z->fresh, z->zero_pages) * HB_PAGE_SIZE, "state_bytes",
+                                            (json_int_t)f->tunnel_bytes));
         json_object_set_new(j, "placement",
-                            json_pack("{s:I,s:I,s:f,s:I}", "bytes", (json_int_t)a->wire_bytes, "pages", (json_int_t)a->fetched_pages, "seconds",
-                                      f->placement_s, "summary_bytes", (json_int_t)f->summary_before));
+                            json_pack("{s:I,s:I,s:f,s:I}", "bytes", (json_int_t)a->wire_bytes, "pages",
+                                      (json_int_t)a->fetched_pages, "seconds", f->placement_s,
+                                      "summary_bytes", (json_int_t)f->summary_before));
         json_object_set_new(j, "outcome",
-                            json_pack("{s:I,s:I,s:I,s:I,s:I}", "hit", (json_int_t)z->hit, "late", (json_int_t)z->late, "stale",
-                                      (json_int_t)z->stale_at_freeze, "missing", (json_int_t)z->missing_at_freeze, "wasted",
+                            json_pack("{s:I,s:I,s:I,s:I,s:I}", "hit", (json_int_t)z->hit, "late",
+                                      (json_int_t)z->late, "stale", (json_int_t)z->stale_at_freeze, "missing",
+                                      (json_int_t)z->missing_at_freeze, "wasted",
                                       (json_int_t)z->wasted_pages));
         return j;
 }
@@ -61,13 +68,17 @@ static json_t *source_figures(const struct hb_handover *h) {
 static void fail_request(struct hb_handover *h) {
         struct hb_err e;
         if (h->state == HB_S_DEAD)
-                hb_err_set(&e, -ESRCH, h->guest, "harbinger history", "the guest's VMM on the source ended during the move; it was the only copy");
+                hb_err_set(&e, -ESRCH, h->guest, "harbinger history",
+                           "the guest's VMM on the source ended during the move; it was the only copy");
         else if (h->state == HB_S_KEPT)
-                hb_err_set(&e, -EOWNERDEAD, h->guest, "harbinger migrate --recover GUEST --keep-source resumes the copy frozen here",
+                hb_err_set(&e, -EOWNERDEAD, h->guest,
+                           "harbinger migrate --recover GUEST --keep-source resumes the copy frozen here",
                            "the target took the guest and its VMM ended there");
         else
-                hb_err_set(&e, h->why.code ? h->why.code : -ECANCELED, h->why.which[0] ? h->why.which : h->guest,
-                           h->why.next[0] ? h->why.next : "harbinger history", "%s; the guest runs on %s as before",
+                hb_err_set(&e, h->why.code ? h->why.code : -ECANCELED,
+                           h->why.which[0] ? h->why.which : h->guest,
+                           h->why.next[0] ? h->why.next : "harbinger history",
+                           "%s; the guest runs on %s as before",
                            h->why.code ? h->why.what : "the hand-over was given up", h->d->settings->name);
         hb_request_fail(h->request, &e);
         h->request = NULL;
@@ -75,15 +86,16 @@ static void fail_request(struct hb_handover *h) {
 
 static void tell(struct hb_handover *h) {
         h->fig.ended_ns = hb_now_ns();
-        json_t *fig = h->role == HB_ROLE_SOURCE ? source_figures(h) : json_pack("{s:s}", "state", hb_ho_state_name(h->state));
+        json_t *fig = h->role == HB_ROLE_SOURCE ? source_figures(h)
+                                                : json_pack("{s:s}", "state", hb_ho_state_name(h->state));
         if (h->why.code)
                 json_object_set_new(fig, "error", hb_ctl_error_json(&h->why));
         json_object_set_new(fig, "phases_ms", phases(h));
         bool out = h->role == HB_ROLE_SOURCE;
-        hb_daemon_history(h->d, "migration", h->guest, out ? h->d->settings->name : h->peer, out ? h->peer : h->d->settings->name,
-                          result_name(h->state), json_incref(fig));
-        hb_log(HB_LOG_NOTICE, "hand-over of %s %s %s: %s%s%s", h->guest, out ? "to" : "from", h->peer, hb_ho_state_text(h->state),
-               h->why.code ? ": " : "", h->why.code ? h->why.what : "");
+        hb_daemon_history(h->d, "migration", h->guest, out ? h->d->settings->name : h->peer,
+                          out ? h->peer : h->d->settings->name, result_name(h->state), json_incref(fig));
+        hb_log(HB_LOG_NOTICE, "hand-over of %s %s %s: %s%s%s", h->guest, out ? "to" : "from", h->peer,
+               hb_ho_state_text(h->state), h->why.code ? ": " : "", h->why.code ? h->why.what : "");
         if (h->request && h->state == HB_S_DONE) {
                 hb_request_ok(h->request, json_incref(fig));
                 h->request = NULL;
@@ -95,13 +107,15 @@ static void tell(struct hb_handover *h) {
 
 /* ---- source ---- */
 
-/* Memory files which an earlier hand-over made here (images that became a guest) are ours to remove when that guest has gone; those an operator
- * made are not. `memory` was filled in while the guest was known: one path a line. */
+/* Memory files which an earlier hand-over made here (images that became a guest) are ours to remove when that
+ * guest has gone; those an operator made are not. `memory` was filled in while the guest was known: one path
+ * a line. */
 static void remove_memory(struct hb_handover *h) {
         char *rest = h->memory, *path;
         while ((path = strsep(&rest, "\n")))
                 if (*path && unlink(path) < 0 && errno != ENOENT)
-                        hb_log(HB_LOG_WARNING, "cannot remove the memory of the guest that left: %s: %s", path, strerror(errno));
+                        hb_log(HB_LOG_WARNING, "cannot remove the memory of the guest that left: %s: %s",
+                               path, strerror(errno));
 }
 
 static void forget_guest(hb_daemon *d, struct hb_guest *g) {
@@ -187,7 +201,8 @@ static void on_end(evutil_socket_t fd, short what, void *arg) {
                 target_ended(h);
 }
 
-/* What the last action sent leaves first: the peer is waiting for it, while clearing up unmaps memory and joins threads. */
+/* What the last action sent leaves first: the peer is waiting for it, while clearing up unmaps memory and
+ * joins threads. */
 void hb_migrate_ended(struct hb_handover *h) {
         struct timeval soon = {0, 10000};
         if (!h->ended && event_base_once(h->d->base, -1, EV_TIMEOUT, on_end, h, &soon) == 0)

@@ -1,8 +1,9 @@
 /* migrate_source: what the source does at each step, and when it thinks the time has come to stop the guest.
  *
- * Converging: the target drains (fetches everything that is not fresh), the guest's epochs get short so that announcements do not lag, and
- * at each report we ask: would a freeze now cost less than the allowed downtime? If so, and the rest no longer shrinks (or is next to
- * nothing), freeze. If the rest has not shrunk for STALL_NS and is still too much, refuse: the guest has not been touched. */
+ * Converging: the target drains (fetches everything that is not fresh), the guest's epochs get short so that
+ * announcements do not lag, and at each report we ask: would a freeze now cost less than the allowed
+ * downtime? If so, and the rest no longer shrinks (or is next to nothing), freeze. If the rest has not shrunk
+ * for STALL_NS and is still too much, refuse: the guest has not been touched. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
@@ -23,7 +24,8 @@ static void cannot(struct hb_handover *h, int code, const char *next, const char
         struct hb_estimate est = hb_outgoing_estimate(p);
         struct hb_err e;
         hb_err_set(&e, code, h->guest, next,
-                   "%s: stopping now would take about %.0f ms (%.1f MiB to send at %.1f MiB/s; the guest dirties %.1f MiB/s), allowed are %d ms",
+                   "%s: stopping now would take about %.0f ms (%.1f MiB to send at %.1f MiB/s; the guest "
+                   "dirties %.1f MiB/s), allowed are %d ms",
                    what, est.downtime_ms, est.bytes_after / 1048576.0, p->report.rate_bytes_per_s / 1048576.0,
                    hb_page_map_dirty_pages_per_s(h->g->map) * HB_PAGE_SIZE / 1048576.0, h->max_downtime_ms);
         hb_handover_why(h, &e);
@@ -31,7 +33,8 @@ static void cannot(struct hb_handover *h, int code, const char *next, const char
 }
 
 static bool report_is_new(const struct hb_handover *h, const struct hb_outgoing *p) {
-        return p->have_report && p->report_ns > h->state_since_ns && p->report.draining && p->report.processed == p->sent_epoch;
+        return p->have_report && p->report_ns > h->state_since_ns && p->report.draining &&
+               p->report.processed == p->sent_epoch;
 }
 
 static void consider(struct hb_handover *h) {
@@ -55,13 +58,16 @@ static void consider(struct hb_handover *h) {
                         return;
                 }
                 if (!bearable && now - h->best_at_ns > STALL_NS) {
-                        cannot(h, -EDEADLK, "allow more with --max-downtime, raise the link's cap, or move it at a quieter time",
+                        cannot(h, -EDEADLK,
+                               "allow more with --max-downtime, raise the link's cap, or move it at a "
+                               "quieter time",
                                "does not converge, so the guest was not stopped");
                         return;
                 }
         }
         if (h->deadline_ns && now > h->deadline_ns)
-                cannot(h, -ETIMEDOUT, "give it more time with --timeout, or place it earlier", "not below the allowed downtime in time");
+                cannot(h, -ETIMEDOUT, "give it more time with --timeout, or place it earlier",
+                       "not below the allowed downtime in time");
 }
 
 static void on_poll(evutil_socket_t fd, short what, void *arg) {
@@ -110,7 +116,8 @@ static int open_tunnel(struct hb_handover *h, struct hb_err *e) {
         int r = h->port->ops->stream(h->port, &fd, e);
         if (r < 0)
                 return r;
-        r = hb_data_dial(h->d->tls, h->peer, host ? host->address : "", h->g->placement->placed.token, HB_DATA_TUNNEL, 10000, &c, e);
+        r = hb_data_dial(h->d->tls, h->peer, host ? host->address : "", h->g->placement->placed.token,
+                         HB_DATA_TUNNEL, 10000, &c, e);
         if (r == 0)
                 r = hb_handover_start_tunnel(h, &c, fd, e);
         if (r < 0) {
@@ -137,8 +144,9 @@ static int op_quit(struct hb_handover *h, struct hb_err *e) {
 
 static int op_thaw(struct hb_handover *h, struct hb_err *e) {
         if (!h->port) { /* recovery: the guest's socket is known, its port is not open yet */
-                int r = strcmp(h->port_kind, "process") == 0 ? hb_process_port_open(h->port_path, 2000, &h->port, e)
-                                                             : hb_qemu_port_open(h->port_path, 2000, &h->port, e);
+                int r = strcmp(h->port_kind, "process") == 0
+                                ? hb_process_port_open(h->port_path, 2000, &h->port, e)
+                                : hb_qemu_port_open(h->port_path, 2000, &h->port, e);
                 if (r < 0)
                         return r == -ENOENT || r == -ECONNREFUSED ? -ESRCH : r;
                 h->own_port = true;
@@ -148,8 +156,9 @@ static int op_thaw(struct hb_handover *h, struct hb_err *e) {
 
 static int op_quit_recovered(struct hb_handover *h, struct hb_err *e) {
         if (!h->port) {
-                int r = strcmp(h->port_kind, "process") == 0 ? hb_process_port_open(h->port_path, 0, &h->port, e)
-                                                             : hb_qemu_port_open(h->port_path, 0, &h->port, e);
+                int r = strcmp(h->port_kind, "process") == 0
+                                ? hb_process_port_open(h->port_path, 0, &h->port, e)
+                                : hb_qemu_port_open(h->port_path, 0, &h->port, e);
                 if (r == -ENOENT || r == -ECONNREFUSED)
                         return 0; /* gone already, which is what is wanted */
                 if (r < 0)
@@ -163,7 +172,8 @@ static int op_quit_recovered(struct hb_handover *h, struct hb_err *e) {
 
 static bool journal_released(struct hb_handover *h);
 
-/* Whether another process could write the memory unseen is looked up while the last pages travel, and known before the guest is released. */
+/* Whether another process could write the memory unseen is looked up while the last pages travel, and known
+ * before the guest is released. */
 static void on_looked(struct hb_guest *g, bool unseen, const struct hb_mapper *who) {
         struct hb_handover *h = g->handover;
         g->looked = NULL;
@@ -172,8 +182,10 @@ static void on_looked(struct hb_guest *g, bool unseen, const struct hb_mapper *w
         h->looking = false;
         if (unseen) {
                 struct hb_err e;
-                hb_err_set(&e, -ESTALE, g->name, "end that process, or migrate again: tracking then goes on by content",
-                           "process %d (%s) has come to map the guest's memory writable", (int)who->pid, who->comm);
+                hb_err_set(&e, -ESTALE, g->name,
+                           "end that process, or migrate again: tracking then goes on by content",
+                           "process %d (%s) has come to map the guest's memory writable", (int)who->pid,
+                           who->comm);
                 hb_handover_why(h, &e);
                 hb_handover_event(h, HB_EV_FAIL);
         } else if (h->release_wanted && h->waiting) {
@@ -313,7 +325,8 @@ static void on_abort(struct hb_handover *h, const uint8_t *p, size_t n) {
                 hb_handover_why(h, &e);
 }
 
-void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, const uint8_t *payload, size_t n) {
+void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, const uint8_t *payload,
+                               size_t n) {
         struct hb_handover *h = p->g->handover;
         if (type == HB_MSG_REPORT) {
                 if (h && h->state == HB_S_CONVERGE)

@@ -1,5 +1,6 @@
-/* migrate_target: what the target does at each step. The VMM is started (or found waiting) on the image's own files; device state comes through
- * the tunnel, which joins two halves that may arrive in either order: the VMM's stream and the source's connection. */
+/* migrate_target: what the target does at each step. The VMM is started (or found waiting) on the image's own
+ * files; device state comes through the tunnel, which joins two halves that may arrive in either order: the
+ * VMM's stream and the source's connection. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
@@ -26,7 +27,8 @@ static int open_port(struct hb_handover *h, int wait_ms, struct hb_err *e) {
         return hb_qemu_port_open(h->port_path, wait_ms, &h->port, e);
 }
 
-/* Waits for the socket, but not for that of a command that has failed. A command may also start its VMM in the background and end. */
+/* Waits for the socket, but not for that of a command that has failed. A command may also start its VMM in
+ * the background and end. */
 static int wait_for_port(struct hb_handover *h, int pidfd, const char *log_path, struct hb_err *e) {
         int r = -ETIMEDOUT, after_end = 8;
         for (int waited = 0; waited < VMM_START_MS && after_end > 0; waited += VMM_POLL_MS) {
@@ -38,15 +40,22 @@ static int wait_for_port(struct hb_handover *h, int pidfd, const char *log_path,
         }
         char tail[160];
         hb_vmm_log_tail(log_path, tail, sizeof tail);
-        return hb_err_set(e, -EREMOTEIO, h->guest, "run incoming_command by hand with HB_QMP and HB_IMAGE_* set; see the VMM's log in run_dir",
-                          "the destination VMM did not come up: %s", tail[0] ? tail : "it said nothing");
+        return hb_err_set(
+                e, -EREMOTEIO, h->guest,
+                "run incoming_command by hand with HB_QMP and HB_IMAGE_* set; see the VMM's log in run_dir",
+                "the destination VMM did not come up: %s", tail[0] ? tail : "it said nothing");
 }
 
-static int spawn(struct hb_handover *h, const char *command, int *ret_pidfd, char log_path[512], struct hb_err *e) {
-        struct hb_vmm_start v = {.guest = h->guest, .command = command, .socket_path = h->port_path, .log_path = log_path,
+static int spawn(struct hb_handover *h, const char *command, int *ret_pidfd, char log_path[512],
+                 struct hb_err *e) {
+        struct hb_vmm_start v = {.guest = h->guest,
+                                 .command = command,
+                                 .socket_path = h->port_path,
+                                 .log_path = log_path,
                                  .shape = &h->in->shape};
         for (unsigned i = 0; i < h->in->shape.nregions; i++)
-                snprintf(v.image_paths[i], sizeof v.image_paths[i], "%s", hb_image_region_path(h->in->image, i));
+                snprintf(v.image_paths[i], sizeof v.image_paths[i], "%s",
+                         hb_image_region_path(h->in->image, i));
         return hb_vmm_spawn(&v, ret_pidfd, e);
 }
 
@@ -70,7 +79,8 @@ static int op_start(struct hb_handover *h, struct hb_err *e) {
         return h->port->ops->prepare_target(h->port, &h->in->shape, e);
 }
 
-/* Where the destination's socket will be, by the settings; -ENOENT: nothing says how to receive this guest. */
+/* Where the destination's socket will be, by the settings; -ENOENT: nothing says how to receive this guest.
+ */
 static int choose_port(struct hb_handover *h, struct hb_err *e) {
         const struct hb_guest_settings *gs = hb_settings_guest(h->d->settings, h->guest);
         snprintf(h->port_kind, sizeof h->port_kind, "%s", h->in->kind);
@@ -79,15 +89,19 @@ static int choose_port(struct hb_handover *h, struct hb_err *e) {
         if (gs && !gs->incoming_command[0])
                 waiting = strcmp(h->in->kind, "process") == 0 ? gs->incoming_process : gs->incoming_qmp;
         else if (gs)
-                full = snprintf(h->port_path, sizeof h->port_path, "%s/%s.vmm", h->d->settings->run_dir, h->guest) >= (int)sizeof h->port_path;
+                full = snprintf(h->port_path, sizeof h->port_path, "%s/%s.vmm", h->d->settings->run_dir,
+                                h->guest) >= (int)sizeof h->port_path;
         if (waiting[0])
                 snprintf(h->port_path, sizeof h->port_path, "%s", waiting);
         if (h->port_path[0] && !full)
                 return 0;
         if (full)
-                return hb_err_set(e, -ENAMETOOLONG, h->port_path, "use a shorter run_dir", "the VMM's socket path does not fit");
-        return hb_err_set(e, -ENOENT, h->guest, "add [guest.NAME] with incoming_command or incoming_qmp to the target's settings and reload",
-                          "host %s does not know how to start this guest", h->d->settings->name);
+                return hb_err_set(e, -ENAMETOOLONG, h->port_path, "use a shorter run_dir",
+                                  "the VMM's socket path does not fit");
+        return hb_err_set(
+                e, -ENOENT, h->guest,
+                "add [guest.NAME] with incoming_command or incoming_qmp to the target's settings and reload",
+                "host %s does not know how to start this guest", h->d->settings->name);
 }
 
 /* ---- other operations; jobs ---- */
@@ -288,7 +302,8 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
 static void on_prepare(struct hb_incoming *in, const uint8_t *p) {
         struct hb_journal_entry j;
         if (hb_journal_get(in->d->store, p, &j) == 0)
-                return; /* ended before (refused by an answer to QUERY, or twice sent): it must never be taken */
+                return; /* ended before (refused by an answer to QUERY, or twice sent): it must never be taken
+                         */
         struct hb_handover *h = hb_handover_new(in->d, HB_ROLE_TARGET, p, in->guest, in->host);
         if (!h)
                 return; /* the source times out and goes on */
@@ -307,7 +322,8 @@ static void on_freeze(struct hb_handover *h, const uint8_t *p, size_t n) {
         hb_handover_event(h, HB_EV_MSG_FREEZE);
 }
 
-void hb_migrate_target_message(struct hb_incoming *in, enum hb_msg_type type, const uint8_t *payload, size_t n) {
+void hb_migrate_target_message(struct hb_incoming *in, enum hb_msg_type type, const uint8_t *payload,
+                               size_t n) {
         struct hb_handover *h = in->handover;
         if (type == HB_MSG_QUERY) {
                 hb_migrate_query(in->d, in->session, type, payload, n);

@@ -1,4 +1,5 @@
-/* notify: see sd_notify(3), "Notes": one datagram to the socket in $NOTIFY_SOCKET, '@' standing for an abstract name. */
+/* notify: see sd_notify(3), "Notes": one datagram to the socket in $NOTIFY_SOCKET, '@' standing for an
+ * abstract name. */
 #include "daemon/notify.h"
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ void hb_notify(const char *state) {
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return;
-        sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+        sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&a,
+               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
         close(fd);
 }

@@ -1,6 +1,7 @@
-/* outgoing: one session, one page server and one announcement stream. The stream's law: `sent_epoch` advances only with what was queued on
- * the present session; after a reconnect the target names what it has processed, and the map (which knows every page's version) gives
- * exactly what it missed. Loop thread; dialling of data connections is a job. */
+/* outgoing: one session, one page server and one announcement stream. The stream's law: `sent_epoch` advances
+ * only with what was queued on the present session; after a reconnect the target names what it has processed,
+ * and the map (which knows every page's version) gives exactly what it missed. Loop thread; dialling of data
+ * connections is a job. */
 #include "daemon/outgoing.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -30,8 +31,8 @@ static int send_part(void *arg, const void *part, size_t size) {
         return hb_outgoing_send(s->p, s->type, part, size);
 }
 
-static int announce(struct hb_outgoing *p, enum hb_msg_type type, uint32_t from, uint32_t to, uint64_t time_ns,
-                    const struct hb_bitmap *pages) {
+static int announce(struct hb_outgoing *p, enum hb_msg_type type, uint32_t from, uint32_t to,
+                    uint64_t time_ns, const struct hb_bitmap *pages) {
         struct hb_announce a = {.from = from, .to = to, .time_ns = time_ns};
         struct hb_buf b = {0};
         struct sender s = {p, type};
@@ -43,7 +44,8 @@ static int announce(struct hb_outgoing *p, enum hb_msg_type type, uint32_t from,
         return 0;
 }
 
-/* What a target that has processed `since` has missed. Uses the guest's scratch bitmap; only between scans' uses of it. */
+/* What a target that has processed `since` has missed. Uses the guest's scratch bitmap; only between scans'
+ * uses of it. */
 static int announce_since(struct hb_outgoing *p, uint32_t since) {
         struct hb_guest *g = p->g;
         uint32_t now = hb_page_map_epoch(g->map);
@@ -73,8 +75,8 @@ struct holes {
 
 static int holes_work(void *arg) {
         struct holes *h = arg;
-        /* This thread also scans: the last scan is complete, though the loop may not have numbered it yet; the older number is
-         * the careful one. */
+        /* This thread also scans: the last scan is complete, though the loop may not have numbered it yet;
+         * the older number is the careful one. */
         h->stamp = __atomic_load_n(h->completed_epoch, __ATOMIC_ACQUIRE);
         struct hb_bitmap resident;
         int r = hb_bitmap_init(&resident, h->pages.bits);
@@ -227,8 +229,11 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
                 return;
         }
         if (p->placed.processed > hb_page_map_epoch(g->map)) {
-                /* The image is of an earlier life of this guest's map: of no use, and its epochs would lie. */
-                hb_log(HB_LOG_WARNING, "placement of %s on %s: the image there is of another tracking; starting over", g->name, p->host);
+                /* The image is of an earlier life of this guest's map: of no use, and its epochs would lie.
+                 */
+                hb_log(HB_LOG_WARNING,
+                       "placement of %s on %s: the image there is of another tracking; starting over",
+                       g->name, p->host);
                 hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
                 hb_store_placement_remove(p->d->store, p->id);
                 hb_id_random(p->id);
@@ -301,7 +306,8 @@ static void on_retry(evutil_socket_t fd, short what, void *arg) {
         struct hb_handover *h = p->g->handover;
         p->session = hb_session_free(p->session);
         if (h && !hb_ho_undoable(h->state) && !hb_ho_terminal(h->state)) {
-                retry_later(p); /* released: whose guest it is must be known before anything is placed again; the hand-over asks */
+                retry_later(p); /* released: whose guest it is must be known before anything is placed again;
+                                   the hand-over asks */
                 return;
         }
         dial(p);
@@ -333,7 +339,8 @@ static const struct hb_session_callbacks session_cb = {on_ready, on_message, on_
 static void dial(struct hb_outgoing *p) {
         struct hb_err e;
         p->state = HB_OUT_CONNECTING;
-        int r = hb_session_dial(p->d->base, p->d->tls, p->host, address_of(p), &session_cb, p, &p->session, &e);
+        int r = hb_session_dial(p->d->base, p->d->tls, p->host, address_of(p), &session_cb, p, &p->session,
+                                &e);
         if (r < 0) {
                 p->last_error = e;
                 retry_later(p);
@@ -356,7 +363,8 @@ static int start_server(struct hb_outgoing *p, struct hb_err *e) {
         for (unsigned i = 0; i < g->target->shape.nregions; i++)
                 p->source.region_map[i] = g->target->regions[i].bytes_map;
         p->source.completed_epoch = &g->completed_epoch;
-        struct hb_tcp_server_options o = {.cap_bytes_per_s = p->d->settings->cap_bytes_per_s, .zstd_level = p->d->settings->zstd_level};
+        struct hb_tcp_server_options o = {.cap_bytes_per_s = p->d->settings->cap_bytes_per_s,
+                                          .zstd_level = p->d->settings->zstd_level};
         return hb_tcp_server_new(&p->source, &o, &p->server, e);
 }
 
@@ -372,9 +380,11 @@ static void remember(struct hb_outgoing *p) {
 
 int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, struct hb_err *e) {
         if (g->placement)
-                return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first", "already placed on host %s", g->placement->host);
+                return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first",
+                                  "already placed on host %s", g->placement->host);
         if (!hb_settings_host(g->d->settings, host))
-                return hb_err_set(e, -ENOENT, host, "add a [host.NAME] section with its address to the settings and reload",
+                return hb_err_set(e, -ENOENT, host,
+                                  "add a [host.NAME] section with its address to the settings and reload",
                                   "unknown host");
         struct hb_outgoing *p = calloc(1, sizeof *p);
         if (!p)
@@ -470,7 +480,8 @@ void hb_outgoing_epoch(struct hb_outgoing *p, const struct hb_bitmap *written) {
         uint32_t e = hb_page_map_epoch(p->g->map);
         if (p->sent_epoch + 1 != e) {
                 announce_since(p, p->sent_epoch);
-        } else if (announce(p, HB_MSG_INVALIDATE, e - 1, e, hb_page_map_epoch_time_ns(p->g->map, e), written) == 0) {
+        } else if (announce(p, HB_MSG_INVALIDATE, e - 1, e, hb_page_map_epoch_time_ns(p->g->map, e),
+                            written) == 0) {
                 p->sent_epoch = e;
         }
         send_summary(p);

@@ -1,5 +1,5 @@
-/* outgoing: the source's side of one placement: keeps a session with the target, announces every epoch, sends summaries within their
- * budget, and serves pages. Reconnects by itself; what the target has stays good. */
+/* outgoing: the source's side of one placement: keeps a session with the target, announces every epoch, sends
+ * summaries within their budget, and serves pages. Reconnects by itself; what the target has stays good. */
 #pragma once
 #include "daemon/guest.h"
 #include "map/summary.h"
@@ -29,13 +29,14 @@ struct hb_outgoing {
         struct event *retry, *ping;
         unsigned backoff_ms, dialling, connections;
         struct hb_err last_error;
-        struct hb_waiter *waiters;   /* `place --wait` */
+        struct hb_waiter *waiters; /* `place --wait` */
         bool draining, holes_due;
         char trend[16];
         uint64_t trend_since_ns;
 };
 
-int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id /* NULL: a new placement */, struct hb_err *e);
+int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id /* NULL: a new placement */,
+                    struct hb_err *e);
 void hb_outgoing_free(struct hb_outgoing *p, bool unplace); /* unplace: tell the target to drop the image */
 void hb_outgoing_epoch(struct hb_outgoing *p, const struct hb_bitmap *written);
 bool hb_outgoing_usable(const struct hb_outgoing *p);

@@ -3,7 +3,8 @@
 #include "daemon/outgoing.h"
 #include <math.h>
 
-/* Stop to resume with nothing left to send: VMM stop, device state, three journal records. Measured by tests/bench; FACTS give 13-33 ms. */
+/* Stop to resume with nothing left to send: VMM stop, device state, three journal records. Measured by
+ * tests/bench; FACTS give 13-33 ms. */
 #define HANDOVER_OVERHEAD_MS 30.0
 
 static double link_rate(const struct hb_outgoing *p, const struct hb_link_stats *st) {
@@ -46,8 +47,9 @@ static json_t *link_json(const struct hb_outgoing *p, const struct hb_link_stats
         struct hb_session_stats ss = {.latency_s = -1};
         if (p->session)
                 hb_session_stats(p->session, &ss);
-        return json_pack("{s:f,s:f,s:f,s:f,s:I,s:i}", "latency_ms", ss.latency_s < 0 ? -1.0 : ss.latency_s * 1e3, "bytes_per_s",
-                         st->bytes_per_s, "used_share", st->used_share, "compression", st->compression, "cap_bytes_per_s",
+        return json_pack("{s:f,s:f,s:f,s:f,s:I,s:i}", "latency_ms",
+                         ss.latency_s < 0 ? -1.0 : ss.latency_s * 1e3, "bytes_per_s", st->bytes_per_s,
+                         "used_share", st->used_share, "compression", st->compression, "cap_bytes_per_s",
                          (json_int_t)p->d->settings->cap_bytes_per_s, "connections", (int)st->connections);
 }
 
@@ -63,29 +65,36 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
         uint64_t now = hb_now_ns(), until = p->ready_ns ? p->ready_ns : now;
         char id[33];
         hb_id_hex(p->id, id);
-        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:f}", "id", id, "guest", p->g->name, "to", p->host, "state", state_name(p), "since_s",
-                              (double)(now - p->since_ns) / 1e9);
-        json_t *more = json_pack(
-                "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "resident_pages", (json_int_t)r->resident, "fresh_pages",
-                (json_int_t)r->fresh, "stale_pages", (json_int_t)r->stale, "absent_pages", (json_int_t)r->absent, "fetching_pages",
-                (json_int_t)r->fetching, "zero_pages", (json_int_t)r->zero_pages, "pages", (json_int_t)r->fetched_pages, "bytes",
-                (json_int_t)r->fetched_bytes, "wire_bytes", (json_int_t)r->wire_bytes, "summary_bytes", (json_int_t)p->summary_bytes,
-                "announce_bytes", (json_int_t)p->announce_bytes, "wasted_pages", (json_int_t)r->wasted_pages);
+        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:f}", "id", id, "guest", p->g->name, "to", p->host, "state",
+                              state_name(p), "since_s", (double)(now - p->since_ns) / 1e9);
+        json_t *more = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "resident_pages",
+                                 (json_int_t)r->resident, "fresh_pages", (json_int_t)r->fresh, "stale_pages",
+                                 (json_int_t)r->stale, "absent_pages", (json_int_t)r->absent,
+                                 "fetching_pages", (json_int_t)r->fetching, "zero_pages",
+                                 (json_int_t)r->zero_pages, "pages", (json_int_t)r->fetched_pages, "bytes",
+                                 (json_int_t)r->fetched_bytes, "wire_bytes", (json_int_t)r->wire_bytes,
+                                 "summary_bytes", (json_int_t)p->summary_bytes, "announce_bytes",
+                                 (json_int_t)p->announce_bytes, "wasted_pages", (json_int_t)r->wasted_pages);
         json_object_update_new(j, more);
-        json_object_update_new(j, json_pack("{s:f,s:f,s:f,s:f,s:I}", "threshold", r->threshold, "precision", r->precision, "recall",
-                                            r->recall, "rate_bytes_per_s", r->rate_bytes_per_s, "above_threshold",
+        json_object_update_new(j, json_pack("{s:f,s:f,s:f,s:f,s:I}", "threshold", r->threshold, "precision",
+                                            r->precision, "recall", r->recall, "rate_bytes_per_s",
+                                            r->rate_bytes_per_s, "above_threshold",
                                             (json_int_t)r->above_threshold));
         json_object_set_new(j, "link", link_json(p, &st));
         json_object_set_new(j, "estimate",
-                            e.known ? json_pack("{s:o,s:o,s:o}", "downtime_ms", or_null(e.downtime_ms), "time_to_ready_s",
-                                                or_null(e.ready_s), "bytes_after", or_null(e.bytes_after))
+                            e.known ? json_pack("{s:o,s:o,s:o}", "downtime_ms", or_null(e.downtime_ms),
+                                                "time_to_ready_s", or_null(e.ready_s), "bytes_after",
+                                                or_null(e.bytes_after))
                                     : json_null());
         json_object_set_new(j, "trend", json_string(p->trend[0] ? p->trend : "unknown"));
-        json_object_set_new(j, "trend_since_s", json_real(p->trend_since_ns ? (double)(now - p->trend_since_ns) / 1e9 : 0));
+        json_object_set_new(j, "trend_since_s",
+                            json_real(p->trend_since_ns ? (double)(now - p->trend_since_ns) / 1e9 : 0));
         json_object_set_new(j, "seconds", json_real((double)(until - p->began_ns) / 1e9));
-        json_object_set_new(j, "dirty_bytes_per_s", json_real(hb_page_map_dirty_pages_per_s(p->g->map) * HB_PAGE_SIZE));
-        json_object_set_new(j, "policies", json_pack("{s:s,s:s,s:s}", "predictor", p->d->settings->predictor, "scorer",
-                                                     p->d->settings->scorer, "threshold", p->d->settings->threshold));
+        json_object_set_new(j, "dirty_bytes_per_s",
+                            json_real(hb_page_map_dirty_pages_per_s(p->g->map) * HB_PAGE_SIZE));
+        json_object_set_new(j, "policies",
+                            json_pack("{s:s,s:s,s:s}", "predictor", p->d->settings->predictor, "scorer",
+                                      p->d->settings->scorer, "threshold", p->d->settings->threshold));
         if (p->last_error.code && p->state != HB_OUT_OPEN)
                 json_object_set_new(j, "error", hb_ctl_error_json(&p->last_error));
         return j;

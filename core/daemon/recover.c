@@ -1,4 +1,5 @@
-/* recover: see recover.h. Everything here runs once on the loop before it turns, but for what attach answers later. */
+/* recover: see recover.h. Everything here runs once on the loop before it turns, but for what attach answers
+ * later. */
 #include "daemon/recover.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
@@ -96,10 +97,13 @@ static int take_up_handover(void *arg, const struct hb_journal_entry *j) {
 void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
         int state = hb_ho_state_from_name(j->state);
         if (state < 0) {
-                hb_log(HB_LOG_ERR, "hand-over of %s: the journal names a state this version does not know: %s", j->guest, j->state);
+                hb_log(HB_LOG_ERR,
+                       "hand-over of %s: the journal names a state this version does not know: %s", j->guest,
+                       j->state);
                 return;
         }
-        struct hb_handover *h = hb_handover_new(d, hb_ho_role((enum hb_ho_state)state), j->id, j->guest, j->peer);
+        struct hb_handover *h =
+                hb_handover_new(d, hb_ho_role((enum hb_ho_state)state), j->id, j->guest, j->peer);
         if (!h)
                 return;
         h->recovered = true;
@@ -108,16 +112,20 @@ void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
         snprintf(h->port_path, sizeof h->port_path, "%s", j->port_path);
         if (h->role == HB_ROLE_SOURCE)
                 snprintf(h->memory, sizeof h->memory, "%s", j->image);
-        hb_err_set(&h->why, -EOWNERDEAD, j->guest, "harbinger history", "the daemon was restarted while it was: %s",
-                   hb_ho_state_text((enum hb_ho_state)state));
-        hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer, j->state);
+        hb_err_set(&h->why, -EOWNERDEAD, j->guest, "harbinger history",
+                   "the daemon was restarted while it was: %s", hb_ho_state_text((enum hb_ho_state)state));
+        hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer,
+               j->state);
         hb_handover_event(h, HB_EV_RECOVER);
 }
 
 int hb_daemon_recover(hb_daemon *d, struct hb_err *e) {
         int r = hb_journal_each(d->store, true, take_up_handover, d);
         if (r < 0)
-                return hb_err_set(e, r, "journal", "see state_dir/harbinger.db", "cannot read the journal of hand-overs");
+                return hb_err_set(e, r, "journal", "see state_dir/harbinger.db",
+                                  "cannot read the journal of hand-overs");
         r = hb_store_guests(d->store, take_up_guest, d);
-        return r < 0 ? hb_err_set(e, r, "registry", "see state_dir/harbinger.db", "cannot read the registry of guests") : 0;
+        return r < 0 ? hb_err_set(e, r, "registry", "see state_dir/harbinger.db",
+                                  "cannot read the registry of guests")
+                     : 0;
 }

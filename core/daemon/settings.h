@@ -1,5 +1,6 @@
-/* settings: one table of options (section, key, type, range, default, help), from which parsing, --check, the man page and
- * examples/settings are made. INI by libinih. Unknown sections or keys, and values out of range, are errors with line numbers. */
+/* settings: one table of options (section, key, type, range, default, help), from which parsing, --check, the
+ * man page and examples/settings are made. INI by libinih. Unknown sections or keys, and values out of range,
+ * are errors with line numbers. */
 #pragma once
 #include "base/err.h"
 #include "base/shape.h"
@@ -45,7 +46,8 @@ typedef struct hb_settings {
         struct hb_guest_settings *guests;
 } hb_settings;
 
-int hb_settings_load(const char *path, hb_settings **ret, struct hb_err *e); /* checks everything, names path:line */
+int hb_settings_load(const char *path, hb_settings **ret,
+                     struct hb_err *e); /* checks everything, names path:line */
 /* The same from memory; `path` is only for messages. */
 int hb_settings_parse(const char *text, size_t len, const char *path, hb_settings **ret, struct hb_err *e);
 hb_settings *hb_settings_free(hb_settings *s);

@@ -16,8 +16,9 @@ static json_t *regions_json(const hb_target *t) {
         json_t *a = json_array();
         for (unsigned i = 0; i < t->shape.nregions; i++) {
                 const struct hb_target_region *r = &t->regions[i];
-                json_array_append_new(a, json_pack("{s:s,s:I,s:s,s:s}", "name", r->name, "bytes", (json_int_t)r->bytes, "backing",
-                                                   backing_name(r->backing), "path", r->path));
+                json_array_append_new(a, json_pack("{s:s,s:I,s:s,s:s}", "name", r->name, "bytes",
+                                                   (json_int_t)r->bytes, "backing", backing_name(r->backing),
+                                                   "path", r->path));
         }
         return a;
 }
@@ -25,8 +26,8 @@ static json_t *regions_json(const hb_target *t) {
 static json_t *mappers_json(const struct hb_guest *g) {
         json_t *a = json_array();
         for (int i = 0; i < g->nmappers; i++)
-                json_array_append_new(a, json_pack("{s:i,s:s,s:s}", "pid", (int)g->mappers[i].pid, "comm", g->mappers[i].comm, "region",
-                                                   g->mappers[i].region));
+                json_array_append_new(a, json_pack("{s:i,s:s,s:s}", "pid", (int)g->mappers[i].pid, "comm",
+                                                   g->mappers[i].comm, "region", g->mappers[i].region));
         return a;
 }
 
@@ -36,14 +37,17 @@ json_t *hb_guest_json(const struct hb_guest *g) {
                 json_object_set_new(j, "state", json_string("attaching"));
                 return j;
         }
+        json_object_update_new(j, json_pack("{s:i,s:s,s:s,s:s,s:s,s:b}", "pid", (int)g->target->pid, "state",
+                                            g->gone ? "gone" : hb_guest_state_name(g->info.state), "tracker",
+                                            g->caps->name, "sees", g->caps->sees, "blind", g->caps->blind,
+                                            "resumed", g->resumed));
         json_object_update_new(
-                j, json_pack("{s:i,s:s,s:s,s:s,s:s,s:b}", "pid", (int)g->target->pid, "state", g->gone ? "gone" : hb_guest_state_name(g->info.state),
-                             "tracker", g->caps->name, "sees", g->caps->sees, "blind", g->caps->blind, "resumed", g->resumed));
-        json_object_update_new(
-                j, json_pack("{s:I,s:I,s:i,s:i,s:f,s:f,s:f}", "ram_bytes", (json_int_t)g->target->shape.pages * HB_PAGE_SIZE, "resident_bytes",
-                             (json_int_t)hb_page_map_resident_pages(g->map) * HB_PAGE_SIZE, "epoch", (int)hb_page_map_epoch(g->map), "epoch_ms",
-                             (int)g->epoch_ms, "dirty_bytes_per_s", hb_page_map_dirty_pages_per_s(g->map) * HB_PAGE_SIZE, "scan_ms", g->scan_ms,
-                             "guest_cost_share", g->guest_cost_share));
+                j, json_pack("{s:I,s:I,s:i,s:i,s:f,s:f,s:f}", "ram_bytes",
+                             (json_int_t)g->target->shape.pages * HB_PAGE_SIZE, "resident_bytes",
+                             (json_int_t)hb_page_map_resident_pages(g->map) * HB_PAGE_SIZE, "epoch",
+                             (int)hb_page_map_epoch(g->map), "epoch_ms", (int)g->epoch_ms,
+                             "dirty_bytes_per_s", hb_page_map_dirty_pages_per_s(g->map) * HB_PAGE_SIZE,
+                             "scan_ms", g->scan_ms, "guest_cost_share", g->guest_cost_share));
         json_object_set_new(j, "vmm", json_string(g->info.vmm_version));
         json_object_set_new(j, "can_move", json_boolean(g->info.can_move));
         json_object_set_new(j, "cannot_move", json_string(g->info.cannot_move));
@@ -61,17 +65,20 @@ static json_t *policies_json(const struct hb_incoming *in) {
         for (int k = 0; k < HB_POLICY_KINDS; k++) {
                 struct hb_policy_status s;
                 hb_policies_status(in->policies, (enum hb_policy_kind)k, &s);
-                json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s}", "kind", hb_policy_kind_name((enum hb_policy_kind)k),
-                                                   "name", s.name, "version", s.version, "hash", s.hash, "calls", (json_int_t)s.calls, "errors",
-                                                   (json_int_t)s.errors, "builtin", s.builtin, "quarantined", s.quarantined, "last_error",
-                                                   s.last_error));
+                json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s}", "kind",
+                                                   hb_policy_kind_name((enum hb_policy_kind)k), "name",
+                                                   s.name, "version", s.version, "hash", s.hash, "calls",
+                                                   (json_int_t)s.calls, "errors", (json_int_t)s.errors,
+                                                   "builtin", s.builtin, "quarantined", s.quarantined,
+                                                   "last_error", s.last_error));
         }
         return a;
 }
 
 static json_t *states_json(const struct hb_engine_stats *s) {
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "fresh", (json_int_t)s->fresh, "stale", (json_int_t)s->stale, "absent",
-                         (json_int_t)s->absent, "fetching", (json_int_t)s->fetching, "resident", (json_int_t)s->resident, "zero",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "fresh", (json_int_t)s->fresh, "stale",
+                         (json_int_t)s->stale, "absent", (json_int_t)s->absent, "fetching",
+                         (json_int_t)s->fetching, "resident", (json_int_t)s->resident, "zero",
                          (json_int_t)s->zero_pages);
 }
 
@@ -81,20 +88,25 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
         char id[33], digest[17];
         hb_id_hex(in->id, id);
         snprintf(digest, sizeof digest, "%016llx", (unsigned long long)s.digest);
-        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "id", id, "guest", in->guest, "from", in->host, "dir", in->dir, "state",
-                              !in->session  ? "lost"
-                              : s.frozen    ? "frozen"
-                              : s.draining  ? "draining"
-                              : s.ready     ? "ready"
-                                            : "filling",
+        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "id", id, "guest", in->guest, "from", in->host,
+                              "dir", in->dir, "state",
+                              !in->session ? "lost"
+                              : s.frozen   ? "frozen"
+                              : s.draining ? "draining"
+                              : s.ready    ? "ready"
+                                           : "filling",
                               "decision_digest", digest);
-        json_object_update_new(j, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "resident_pages", (json_int_t)s.resident, "fresh_pages",
-                                            (json_int_t)s.fresh, "stale_pages", (json_int_t)s.stale, "absent_pages", (json_int_t)s.absent,
-                                            "fetching_pages", (json_int_t)s.fetching, "zero_pages", (json_int_t)s.zero_pages, "pages",
-                                            (json_int_t)s.fetched_pages, "wire_bytes", (json_int_t)s.wire_bytes));
-        json_object_update_new(j, json_pack("{s:I,s:i,s:f,s:f,s:f,s:I,s:I}", "wasted_pages", (json_int_t)s.wasted_pages, "processed",
-                                            (int)s.processed, "threshold", s.threshold, "precision", s.precision, "recall", s.recall,
-                                            "above_threshold", (json_int_t)s.above_threshold, "failed_pages", (json_int_t)s.failed_pages));
+        json_object_update_new(
+                j, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "resident_pages", (json_int_t)s.resident,
+                             "fresh_pages", (json_int_t)s.fresh, "stale_pages", (json_int_t)s.stale,
+                             "absent_pages", (json_int_t)s.absent, "fetching_pages", (json_int_t)s.fetching,
+                             "zero_pages", (json_int_t)s.zero_pages, "pages", (json_int_t)s.fetched_pages,
+                             "wire_bytes", (json_int_t)s.wire_bytes));
+        json_object_update_new(j, json_pack("{s:I,s:i,s:f,s:f,s:f,s:I,s:I}", "wasted_pages",
+                                            (json_int_t)s.wasted_pages, "processed", (int)s.processed,
+                                            "threshold", s.threshold, "precision", s.precision, "recall",
+                                            s.recall, "above_threshold", (json_int_t)s.above_threshold,
+                                            "failed_pages", (json_int_t)s.failed_pages));
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
         json_object_set_new(j, "policies", policies_json(in));
         return j;
@@ -109,12 +121,13 @@ json_t *hb_image_info_json(const struct hb_incoming *in) {
                 struct stat st = {0};
                 if (stat(path, &st) < 0)
                         st.st_blocks = 0;
-                json_array_append_new(a, json_pack("{s:s,s:s,s:I,s:I}", "name", in->shape.regions[i].name, "path", path, "bytes",
-                                                   (json_int_t)in->shape.regions[i].pages * HB_PAGE_SIZE, "allocated_bytes",
-                                                   (json_int_t)st.st_blocks * 512));
+                json_array_append_new(a, json_pack("{s:s,s:s,s:I,s:I}", "name", in->shape.regions[i].name,
+                                                   "path", path, "bytes",
+                                                   (json_int_t)in->shape.regions[i].pages * HB_PAGE_SIZE,
+                                                   "allocated_bytes", (json_int_t)st.st_blocks * 512));
         }
-        return json_pack("{s:s,s:s,s:o,s:o,s:i}", "guest", in->guest, "dir", in->dir, "regions", a, "states", states_json(&s), "processed",
-                         (int)s.processed);
+        return json_pack("{s:s,s:s,s:o,s:o,s:i}", "guest", in->guest, "dir", in->dir, "regions", a, "states",
+                         states_json(&s), "processed", (int)s.processed);
 }
 
 static bool wanted(const char *name, const char *only) {
@@ -132,6 +145,7 @@ json_t *hb_status_json(const hb_daemon *d, const char *only) {
         for (const struct hb_handover *h = d->handovers; h; h = h->next)
                 if (wanted(h->guest, only))
                         json_array_append_new(moves, hb_handover_json(h));
-        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION, "uptime_s",
-                         (double)(hb_now_ns() - d->started_ns) / 1e9, "guests", guests, "incoming", incoming, "handovers", moves);
+        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION,
+                         "uptime_s", (double)(hb_now_ns() - d->started_ns) / 1e9, "guests", guests,
+                         "incoming", incoming, "handovers", moves);
 }

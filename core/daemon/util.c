@@ -26,8 +26,8 @@ struct timeval hb_timeval(uint64_t ns) {
         return (struct timeval){(time_t)(ns / HB_NS_PER_S), (suseconds_t)(ns % HB_NS_PER_S / 1000)};
 }
 
-void hb_daemon_history(hb_daemon *d, const char *kind, const char *guest, const char *from, const char *to, const char *result,
-                       json_t *figures) {
+void hb_daemon_history(hb_daemon *d, const char *kind, const char *guest, const char *from, const char *to,
+                       const char *result, json_t *figures) {
         struct hb_history_entry *h = calloc(1, sizeof *h);
         struct hb_err e;
         if (!h)

@@ -1,5 +1,6 @@
-/* vmm: fork and exec of /bin/sh -c with HB_GUEST, HB_QMP, HB_IMAGE_<region> and HB_BYTES_<region> in the environment. Everything the child
- * needs is made before fork, so that between fork and exec only async-signal-safe calls happen (the daemon has threads). */
+/* vmm: fork and exec of /bin/sh -c with HB_GUEST, HB_QMP, HB_IMAGE_<region> and HB_BYTES_<region> in the
+ * environment. Everything the child needs is made before fork, so that between fork and exec only
+ * async-signal-safe calls happen (the daemon has threads). */
 #include "daemon/vmm.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,8 @@ static void env_build(struct env *env, const struct hb_vmm_start *v) {
                 region_key("HB_IMAGE_", v->shape->regions[i].name, key);
                 env_set(env, key, v->image_paths[i]);
                 region_key("HB_BYTES_", v->shape->regions[i].name, key);
-                snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)v->shape->regions[i].pages * HB_PAGE_SIZE);
+                snprintf(bytes, sizeof bytes, "%llu",
+                         (unsigned long long)v->shape->regions[i].pages * HB_PAGE_SIZE);
                 env_set(env, key, bytes);
         }
         env->v[env->n] = NULL;
@@ -83,10 +85,12 @@ static void child(const struct hb_vmm_start *v, struct env *env, int log_fd) {
 int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e) {
         int log_fd = open(v->log_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0640);
         if (log_fd < 0)
-                return hb_err_set(e, -errno, v->log_path, "check run_dir in the settings", "cannot write the VMM's log: %s", strerror(errno));
+                return hb_err_set(e, -errno, v->log_path, "check run_dir in the settings",
+                                  "cannot write the VMM's log: %s", strerror(errno));
         struct env env = {.n = 0};
         env_build(&env, v);
-        unlink(v->socket_path); /* of an earlier life; a live one would answer and be refused by its size or state */
+        unlink(v->socket_path); /* of an earlier life; a live one would answer and be refused by its size or
+                                   state */
         pid_t pid = fork();
         if (pid == 0)
                 child(v, &env, log_fd);
@@ -97,7 +101,8 @@ int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e)
                 return hb_err_set(e, -err, v->guest, NULL, "cannot start the VMM: %s", strerror(err));
         int fd = (int)syscall(SYS_pidfd_open, pid, 0);
         if (fd < 0)
-                return hb_err_set(e, -ESRCH, v->guest, "see the VMM's log", "the VMM's command ended at once");
+                return hb_err_set(e, -ESRCH, v->guest, "see the VMM's log",
+                                  "the VMM's command ended at once");
         *ret_pidfd = fd;
         return 0;
 }

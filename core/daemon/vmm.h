@@ -1,5 +1,5 @@
-/* vmm: starts the destination's VMM from its command template. The process gets a session of its own, so that it outlives the daemon; its
- * output goes to a log file beside its socket. */
+/* vmm: starts the destination's VMM from its command template. The process gets a session of its own, so that
+ * it outlives the daemon; its output goes to a log file beside its socket. */
 #pragma once
 #include "base/shape.h"
 #include <sys/types.h>
@@ -9,8 +9,8 @@ struct hb_vmm_start {
         const struct hb_shape *shape;
         char image_paths[HB_MAX_REGIONS][320];
 };
-/* BLOCKING only for fork and exec. Returns with the child's pidfd (readable once it ended). The child is reaped by the system
- * (SIGCHLD is ignored in harbingerd). */
+/* BLOCKING only for fork and exec. Returns with the child's pidfd (readable once it ended). The child is
+ * reaped by the system (SIGCHLD is ignored in harbingerd). */
 int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e);
 /* The last lines of the log, for an error message. */
 void hb_vmm_log_tail(const char *log_path, char *out, size_t size);

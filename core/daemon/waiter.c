@@ -1,5 +1,5 @@
-/* waiter: a list on the placement; each has its own time-out and a progress object a second. A lost session is no failure of the wait
- * (the placement reconnects) unless the target refused for good. */
+/* waiter: a list on the placement; each has its own time-out and a progress object a second. A lost session
+ * is no failure of the wait (the placement reconnects) unless the target refused for good. */
 #include "daemon/waiter.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -31,7 +31,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg) {
         hb_err_set(&e, -ETIMEDOUT, w->p->g->name, "the placement goes on; look with: harbinger status",
                    "the placement on %s is not ready yet (%llu pages absent, %llu stale)%s%s", w->p->host,
                    (unsigned long long)w->p->report.absent, (unsigned long long)w->p->report.stale,
-                   w->p->last_error.code ? "; last trouble: " : "", w->p->last_error.code ? w->p->last_error.what : "");
+                   w->p->last_error.code ? "; last trouble: " : "",
+                   w->p->last_error.code ? w->p->last_error.what : "");
         hb_request_fail(w->request, &e);
         waiter_free(w);
 }
@@ -75,7 +76,8 @@ void hb_waiters_check(struct hb_outgoing *p) {
 
 /* What trying again will not change by itself. */
 static bool final_refusal(int code) {
-        return code == -EACCES || code == -EEXIST || code == -EPROTONOSUPPORT || code == -ENOSPC || code == -ECANCELED || code == -EINVAL;
+        return code == -EACCES || code == -EEXIST || code == -EPROTONOSUPPORT || code == -ENOSPC ||
+               code == -ECANCELED || code == -EINVAL;
 }
 
 void hb_waiters_failed(struct hb_outgoing *p, const struct hb_err *e) {

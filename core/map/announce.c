@@ -1,4 +1,5 @@
-/* announce: a part is a window on the bitmap, so the run codec of summary.h does the work. Cost: one pass over the bitmap's words. */
+/* announce: a part is a window on the bitmap, so the run codec of summary.h does the work. Cost: one pass
+ * over the bitmap's words. */
 #include "map/announce.h"
 #include "map/summary.h"
 #include <errno.h>
@@ -6,7 +7,8 @@
 
 static struct hb_bitmap window(const struct hb_bitmap *b, uint64_t base) {
         uint64_t left = b->bits - base;
-        return (struct hb_bitmap){.words = b->words + base / 64, .bits = left < HB_ANNOUNCE_SPAN ? left : HB_ANNOUNCE_SPAN};
+        return (struct hb_bitmap){.words = b->words + base / 64,
+                                  .bits = left < HB_ANNOUNCE_SPAN ? left : HB_ANNOUNCE_SPAN};
 }
 
 /* First window at or after `base` with a page in it; false: none. */
@@ -18,7 +20,8 @@ static bool next_window(const struct hb_bitmap *b, uint64_t *base) {
         return true;
 }
 
-static void put_part(const struct hb_announce *a, bool more, uint64_t base, const struct hb_bitmap *w, struct hb_buf *b) {
+static void put_part(const struct hb_announce *a, bool more, uint64_t base, const struct hb_bitmap *w,
+                     struct hb_buf *b) {
         hb_buf_reset(b);
         hb_buf_u8(b, 1);
         hb_buf_u8(b, more);

@@ -1,8 +1,10 @@
-/* announce: bodies of the INVALIDATE and ZERO messages: which pages W(from, to] holds, or which are holes as of `stamp`, cut into parts of
- * at most HB_ANNOUNCE_SPAN pages each so that no frame grows with the guest. Parts without pages are left out; the last part always
- * comes, with `more` = 0, and only then does the announcement count.
+/* announce: bodies of the INVALIDATE and ZERO messages: which pages W(from, to] holds, or which are holes as
+ * of `stamp`, cut into parts of at most HB_ANNOUNCE_SPAN pages each so that no frame grows with the guest.
+ * Parts without pages are left out; the last part always comes, with `more` = 0, and only then does the
+ * announcement count.
  *
- *   u8 version (1), u8 more, u32 from, u32 to, u64 time_ns, u64 base (multiple of HB_ANNOUNCE_SPAN), runs relative to base
+ *   u8 version (1), u8 more, u32 from, u32 to, u64 time_ns, u64 base (multiple of HB_ANNOUNCE_SPAN), runs
+ * relative to base
  *
  * ZERO uses the same body with from = 0 and to = stamp. */
 #pragma once

@@ -1,11 +1,11 @@
 /* announce: what is cut into parts comes together again, whatever the pattern; hostile parts are refused. */
 #include "map/announce.h"
+#include <cmocka.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <string.h>
 
 #define PAGES (HB_ANNOUNCE_SPAN * 3 + 12345)
@@ -93,8 +93,14 @@ static void test_hostile(void **state) {
                 uint8_t version, more;
                 uint32_t from, to;
                 uint64_t base;
-        } bad[] = {{0, 0, 0, 1, 0}, {2, 0, 0, 1, 0}, {1, 2, 0, 1, 0}, {1, 0, 1, 1, 0}, {1, 0, 2, 1, 0}, {1, 0, 0, 1, 64},
-                   {1, 0, 0, 1, HB_ANNOUNCE_SPAN}, {1, 0, 0, 1, UINT64_MAX - HB_ANNOUNCE_SPAN + 1}};
+        } bad[] = {{0, 0, 0, 1, 0},
+                   {2, 0, 0, 1, 0},
+                   {1, 2, 0, 1, 0},
+                   {1, 0, 1, 1, 0},
+                   {1, 0, 2, 1, 0},
+                   {1, 0, 0, 1, 64},
+                   {1, 0, 0, 1, HB_ANNOUNCE_SPAN},
+                   {1, 0, 0, 1, UINT64_MAX - HB_ANNOUNCE_SPAN + 1}};
         struct hb_bitmap b;
         struct hb_buf buf = {0};
         struct hb_announce a;
@@ -116,6 +122,8 @@ static void test_hostile(void **state) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns), cmocka_unit_test(test_sender_fails), cmocka_unit_test(test_hostile)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns),
+                                           cmocka_unit_test(test_sender_fails),
+                                           cmocka_unit_test(test_hostile)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
