@@ -18,8 +18,9 @@ typedef struct hb_engine hb_engine;
 enum hb_fetch_class { HB_FETCH_PREFETCH, HB_FETCH_DRAIN, HB_FETCH_FINAL, HB_FETCH_DEMAND };
 
 struct hb_engine_ops { /* actions; called only from inside hb_engine_step and hb_engine_demand */
-        /* Fetch a run (all pages marked FETCHING). The answer comes as hb_engine_fetched/_failed. 0, or -EAGAIN: the transport is full,
-         * the engine unmarks the run and tries at a later step. */
+        /* Fetch a run (all pages marked FETCHING, no stamps). The answer comes as hb_engine_fetched/_failed for the same run, never from
+         * inside. 0, or -EAGAIN: the transport is full (any other failure is taken the same), the engine unmarks the run and tries at
+         * a later step. */
         int (*fetch)(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c);
         /* State worth telling the source: emptied/filled/ready changed. */
         void (*report)(void *arg);
@@ -32,7 +33,8 @@ struct hb_engine_ops { /* actions; called only from inside hb_engine_step and hb
 struct hb_engine_options {
         uint64_t window_bytes;   /* in flight, default 8 MiB */
         uint32_t run_pages;      /* longest single fetch, default 64 */
-        double horizon_s;
+        double horizon_s;        /* default 10 */
+        double epoch_s;          /* the source's epochs as far as known, default 1; measured from then on */
         uint64_t plan_ns;        /* least time between full scorings, default 200 ms */
         uint32_t plan_pages;     /* most candidates scored per step, default HB_POLICY_BATCH; a cursor goes round */
 };
@@ -81,7 +83,8 @@ void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on);  /* a migration wa
 void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f); /* the guest stands still; f is the final epoch (its W may still come) */
 void hb_engine_thaw(hb_engine *e, uint64_t now_ns);            /* hand-over given up: go on as before */
 void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn); /* want this page now */
-void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);     /* every fetch in flight is gone: FETCHING -> absent */
+/* Every fetch in flight is gone and none of them writes any more: FETCHING -> absent. */
+void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);
 
 void hb_engine_step(hb_engine *e, uint64_t now_ns);
 enum hb_page_state hb_engine_page(const hb_engine *e, uint64_t gfn);

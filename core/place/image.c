@@ -292,16 +292,18 @@ static bool kept(const struct hb_image_id *id, const struct hb_image_id *keep, u
 static int sweep_one(const char *path, const char *dir, const struct hb_image_id *keep, unsigned n) {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         struct hb_image_state s;
+        struct stat st;
         void *head = MAP_FAILED;
         int removed = 0;
 
-        /* Mapped, not read: hugetlbfs, too. One that is locked has an owner. */
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && lseek(fd, 0, SEEK_END) >= (off_t)HB_IMAGE_HEAD)
-                head = mmap(NULL, HB_IMAGE_HEAD, PROT_READ, MAP_SHARED, fd, 0);
+        /* Mapped in whole (huge) pages, not read: it may be on hugetlbfs. One that is locked has an owner. */
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)HB_IMAGE_HEAD &&
+            st.st_blksize >= (blksize_t)HB_IMAGE_HEAD)
+                head = mmap(NULL, (size_t)st.st_blksize, PROT_READ, MAP_SHARED, fd, 0);
         if (head != MAP_FAILED) {
                 if (hb_image_state_decode(head, HB_IMAGE_HEAD, &s) == 0 && !kept(&s.id, keep, n))
                         removed = hb_image_unlink_all(dir, &s, path);
-                munmap(head, HB_IMAGE_HEAD);
+                munmap(head, (size_t)st.st_blksize);
         }
         if (fd >= 0)
                 close(fd);

@@ -1,0 +1,298 @@
+/* engine_inputs: everything the engine is told. Each input touches the pages it names and the sums, nothing else.
+ *
+ * Order of stores, for an image that outlives a kill: pages are invalidated before `processed` moves past their epoch; a stamp is cleared
+ * before bytes change (hb_engine_step does that when it sends a fetch, we do when we zero) and set after they are in. */
+#include "base/fault.h"
+#include "map/heat.h"
+#include "map/summary.h"
+#include "place/engine_priv.h"
+#include <errno.h>
+
+/* ---- what the source tells ---- */
+
+struct announced {
+        uint32_t to;
+        bool one; /* a single epoch: its writes happened in it */
+};
+
+static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct announced *a) {
+        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+        bool held = !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
+
+        if (a->one) {
+                hb_accuracy_accessed(&e->accuracy, a->to, p->last_access, held);
+                if ((p->flags & (HB_IP_PREFETCHED | HB_IP_USED)) == HB_IP_PREFETCHED &&
+                    hb_accuracy_used(&e->accuracy, a->to, p->c.stamp))
+                        p->flags |= HB_IP_USED;
+                p->last_access = a->to;
+        }
+        hb_coherency_invalidate(&p->c, a->to);
+        p->flags |= HB_IP_RESIDENT;
+        if (held && hb_coherency_judge(p->c) == HB_PAGE_STALE && (p->flags & HB_IP_PREFETCHED)) {
+                e->s.wasted_pages++;
+                hb_accuracy_wasted(&e->accuracy);
+                if (e->s.frozen) { /* W(f) came after the freeze was counted */
+                        e->s.hit--;
+                        e->s.stale_at_freeze++;
+                }
+        }
+        hb_ledger_put(&e->ledger, gfn);
+}
+
+int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to, const struct hb_bitmap *written) {
+        struct announced a = {.to = to, .one = to - from == 1 && from != 0};
+        uint64_t first = 0, n = 0, pages = 0;
+        int rc = hb_coherency_accept(*e->image.processed, from, to);
+
+        hb_engine_clock(e, now_ns);
+        if (rc == -ESTALE)
+                e->resync_wanted = true;
+        if (rc < 0)
+                return rc;
+        while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
+                for (uint64_t g = first; g < first + n; g++)
+                        invalidate_page(e, g, &a);
+                pages += n;
+        }
+        hb_epochs_note(&e->epochs, from, to, e->now_ns);
+        if (a.one)
+                hb_rates_announced(&e->rates, e->now_ns, pages, e->epochs.epoch_s);
+        hb_accuracy_epoch(&e->accuracy, to, e->o.horizon_s / e->epochs.epoch_s);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(e->image.processed, to, __ATOMIC_RELEASE);
+        return 0;
+}
+
+/* True when the page's bytes in the image may be other than zero. */
+static bool holds_bytes(const struct hb_image_page *p) {
+        return p->fetches > 0 && !(p->flags & HB_IP_ZERO);
+}
+
+/* A run of pages of the image becomes zeros; false when that failed (then nobody knows what is there). */
+static bool zero_bytes(struct hb_engine *e, uint64_t gfn, uint64_t pages) {
+        return !hb_fault("engine.zero") && e->image.zero(e->image.arg, gfn, pages) == 0;
+}
+
+static bool zero_helps(const struct hb_engine *e, uint64_t gfn, uint32_t stamp) {
+        const struct hb_image_page *p = &e->ledger.pages[gfn];
+
+        return hb_ledger_wants(p) && p->c.stamp <= stamp && p->c.invalid <= stamp;
+}
+
+static void settle_zero(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool ok) {
+        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+
+        p->flags &= (uint8_t)~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
+        if (ok) {
+                p->flags |= HB_IP_ZERO;
+                hb_coherency_fetched(&p->c, stamp);
+        }
+        hb_ledger_put(&e->ledger, gfn);
+}
+
+static void zero_run(struct hb_engine *e, uint64_t gfn, uint64_t pages, uint32_t stamp) {
+        bool bytes = false, ok;
+
+        for (uint64_t g = gfn; g < gfn + pages; g++) {
+                hb_ledger_take(&e->ledger, g);
+                bytes |= holds_bytes(&e->ledger.pages[g]);
+                hb_coherency_overwriting(&e->ledger.pages[g].c);
+                hb_ledger_put(&e->ledger, g);
+        }
+        ok = !bytes || zero_bytes(e, gfn, pages);
+        for (uint64_t g = gfn; g < gfn + pages; g++)
+                settle_zero(e, g, stamp, ok);
+}
+
+void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct hb_bitmap *zero) {
+        uint64_t first = 0, n = 0;
+
+        hb_engine_clock(e, now_ns);
+        while (stamp && hb_bitmap_next_run(zero, first + n, 0, &first, &n)) {
+                for (uint64_t g = hb_ledger_next_wanted(&e->ledger, first); g < first + n;
+                     g = hb_ledger_next_wanted(&e->ledger, g)) {
+                        uint64_t k = 0;
+
+                        while (g + k < first + n && zero_helps(e, g + k, stamp))
+                                k++;
+                        if (k > 0)
+                                zero_run(e, g, k, stamp);
+                        g += k ? k : 1;
+                }
+        }
+}
+
+static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch, const struct hb_summary_entry *entry) {
+        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+
+        p->write_q = hb_heat_q(entry->write_heat);
+        p->read_q = hb_heat_q(entry->read_heat);
+        if (entry->last_access > p->last_access) {
+                bool held = !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
+
+                hb_accuracy_accessed(&e->accuracy, entry->last_access, p->last_access, held);
+                if ((p->flags & (HB_IP_PREFETCHED | HB_IP_USED)) == HB_IP_PREFETCHED &&
+                    hb_accuracy_used(&e->accuracy, entry->last_access, p->c.stamp))
+                        p->flags |= HB_IP_USED;
+        }
+        /* Lower is right too: an announcement of lost state looked like an access. But not below what came after the summary. */
+        if (entry->last_access > p->last_access || p->last_access <= epoch)
+                p->last_access = entry->last_access;
+        if (entry->resident)
+                p->flags |= HB_IP_RESIDENT;
+        hb_ledger_put(&e->ledger, gfn);
+}
+
+void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const struct hb_summary_entry *entry) {
+        uint64_t end = entry->gfn + entry->pages;
+
+        hb_engine_clock(e, now_ns);
+        if (entry->gfn >= e->ledger.npages || entry->pages > e->ledger.npages - entry->gfn)
+                return;
+        for (uint64_t g = entry->gfn; g < end; g++)
+                summarize_page(e, g, epoch, entry);
+}
+
+void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *l) {
+        hb_engine_clock(e, now_ns);
+        e->link = *l;
+}
+
+/* ---- what the transport tells ---- */
+
+/* The end of a page's transfer. stamp 0: it failed. */
+static void arrived(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool zero) {
+        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+
+        p->flags &= (uint8_t)~(HB_IP_FETCHING | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
+        if (stamp == 0 || !hb_coherency_fetched(&p->c, stamp)) {
+                hb_coherency_overwriting(&p->c);
+                e->s.failed_pages++;
+        } else {
+                if (zero)
+                        p->flags |= HB_IP_ZERO;
+                if (!e->s.frozen) {
+                        p->flags |= HB_IP_PREFETCHED;
+                        hb_accuracy_copied(&e->accuracy, stamp);
+                }
+                if (!e->s.frozen && hb_coherency_judge(p->c) == HB_PAGE_STALE) {
+                        e->s.wasted_pages++;
+                        hb_accuracy_wasted(&e->accuracy);
+                }
+        }
+        hb_ledger_put(&e->ledger, gfn);
+}
+
+static bool flying(const struct hb_engine *e, uint64_t gfn) {
+        return gfn < e->ledger.npages && e->ledger.pages[gfn].flags & HB_IP_FETCHING;
+}
+
+/* Zero pages did not travel: their old bytes, or the room reserved for new ones, are given back. One call for neighbours. */
+static void arrived_zero(struct hb_engine *e, uint64_t gfn, uint32_t pages, uint32_t stamp) {
+        bool ok = zero_bytes(e, gfn, pages);
+
+        for (uint64_t g = gfn; g < gfn + pages; g++)
+                arrived(e, g, ok ? stamp : 0, true);
+}
+
+/* Pages from `i` on that are alike: in flight, and zero or not. */
+static uint32_t alike(const struct hb_engine *e, uint64_t gfn, uint32_t i, uint32_t pages, uint64_t zero_mask) {
+        uint32_t k = 1;
+
+        while (i + k < pages && flying(e, gfn + i + k) && ((zero_mask >> (i + k) ^ zero_mask >> i) & 1) == 0)
+                k++;
+        return k;
+}
+
+void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp, uint64_t wire_bytes,
+                       uint64_t zero_mask) {
+        uint32_t came = 0, k = 1;
+
+        hb_engine_clock(e, now_ns);
+        for (uint32_t i = 0; i < pages && i < 64; i += k) {
+                k = 1;
+                if (!flying(e, gfn + i)) /* answered twice, or given up by a reconnect */
+                        continue;
+                k = alike(e, gfn, i, pages < 64 ? pages : 64, zero_mask);
+                came += k;
+                if (zero_mask >> i & 1)
+                        arrived_zero(e, gfn + i, k, stamp);
+                else
+                        for (uint32_t j = i; j < i + k; j++)
+                                arrived(e, gfn + j, stamp, false);
+        }
+        if (came == 0)
+                return;
+        e->s.fetched_pages += came;
+        e->s.fetched_bytes += (uint64_t)came << HB_PAGE_SHIFT;
+        e->s.wire_bytes += wire_bytes;
+        if (e->s.frozen) {
+                e->s.final_pages += came;
+                e->s.final_bytes += wire_bytes;
+        }
+        hb_rates_done(&e->rates, e->now_ns, came, wire_bytes);
+        hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
+}
+
+void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages) {
+        hb_engine_clock(e, now_ns);
+        for (uint32_t i = 0; i < pages; i++)
+                if (flying(e, gfn + i))
+                        arrived(e, gfn + i, 0, false);
+        hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
+}
+
+void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
+        hb_engine_clock(e, now_ns);
+        for (uint64_t g = 0; g < e->ledger.npages && hb_engine_in_flight(e) > 0; g++)
+                if (flying(e, g))
+                        arrived(e, g, 0, false);
+        hb_rates_flight(&e->rates, e->now_ns, false);
+        e->resync_wanted = false; /* the source announces from `processed` on by itself */
+}
+
+/* ---- what the operator tells ---- */
+
+void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on) {
+        hb_engine_clock(e, now_ns);
+        if (e->s.draining != on)
+                hb_planner_restart(&e->planner, on);
+        e->s.draining = on;
+}
+
+void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {
+        hb_engine_clock(e, now_ns);
+        if (e->s.frozen || f == 0)
+                return;
+        e->s.frozen = true;
+        e->s.complete = false;
+        e->s.final_epoch = f;
+        e->s.hit = e->ledger.hits;
+        e->s.late = e->ledger.state[HB_PAGE_FETCHING];
+        e->s.stale_at_freeze = e->ledger.state[HB_PAGE_STALE];
+        e->s.missing_at_freeze = e->ledger.state[HB_PAGE_ABSENT];
+        e->s.final_pages = e->s.final_bytes = 0;
+        e->final_cursor = 0;
+        hb_planner_restart(&e->planner, true);
+}
+
+/* Copies made while frozen were not made ahead; of a freeze that comes now they are. */
+static void call_prefetched(struct hb_engine *e) {
+        for (uint64_t g = 0; g < e->ledger.npages; g++) {
+                struct hb_image_page *p = hb_ledger_take(&e->ledger, g);
+
+                if (p->fetches > 0 && hb_ledger_state_of(p) == HB_PAGE_FRESH)
+                        p->flags |= HB_IP_PREFETCHED;
+                hb_ledger_put(&e->ledger, g);
+        }
+}
+
+void hb_engine_thaw(hb_engine *e, uint64_t now_ns) {
+        hb_engine_clock(e, now_ns);
+        if (!e->s.frozen)
+                return;
+        call_prefetched(e);
+        e->s.frozen = e->s.complete = false;
+        e->s.final_epoch = 0;
+        hb_planner_restart(&e->planner, e->s.draining);
+}
