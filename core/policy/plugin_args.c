@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 struct field {
         const char *name;
@@ -37,7 +38,9 @@ static const struct field accuracy_shares[] = {
 
 static void push_columns(lua_State *L, const struct field *f, const struct hb_policy_pages *pages) {
         for (; f->name; f++) {
-                hb_vec_push_column(L, *(const float *const *)((const char *)pages + f->offset), pages->n);
+                const float *data;
+                memcpy(&data, (const char *)pages + f->offset, sizeof data);
+                hb_vec_push_column(L, data, pages->n);
                 lua_setfield(L, -2, f->name);
         }
 }
@@ -54,7 +57,8 @@ static void push_pages(lua_State *L, const struct hb_policy_pages *pages, bool w
 /* Numbers of a struct; those below `least` are left out, so the policy reads nil. */
 static void push_numbers(lua_State *L, const struct field *f, const void *from, double least) {
         for (; f->name; f++) {
-                double v = *(const double *)((const char *)from + f->offset);
+                double v;
+                memcpy(&v, (const char *)from + f->offset, sizeof v);
                 if (v < least)
                         continue;
                 lua_pushnumber(L, v);
@@ -113,18 +117,22 @@ int hb_plugin_push_args(lua_State *L, enum hb_policy_kind k, const struct hb_plu
         return 4;
 }
 
+/* The vector at `index`, of the right length. */
+static struct hb_vec_node *check_result(lua_State *L, int index, int number, uint32_t n) {
+        struct hb_vec_node *node = hb_vec_test(L, index);
+
+        if (!node)
+                luaL_error(L, "result %d must be a vector, not %s", number, luaL_typename(L, index));
+        else if (node->n != n)
+                luaL_error(L, "result %d has %d elements, pages.n is %d", number, (int)node->n, (int)n);
+        return node;
+}
+
 static void read_vectors(lua_State *L, int count, struct hb_plugin_call *c) {
         struct hb_vec_node *roots[2] = {NULL, NULL};
 
-        for (int i = 0; i < count; i++) {
-                int index = i - count;
-                roots[i] = hb_vec_test(L, index);
-                if (!roots[i])
-                        luaL_error(L, "result %d must be a vector, not %s", i + 1, luaL_typename(L, index));
-                if (roots[i]->n != c->pages->n)
-                        luaL_error(L, "result %d has %d elements, pages.n is %d", i + 1, (int)roots[i]->n,
-                                   (int)c->pages->n);
-        }
+        for (int i = 0; i < count; i++)
+                roots[i] = check_result(L, i - count, i + 1, c->pages->n);
         hb_vec_eval(L, roots, c->out, (unsigned)count);
         for (int i = 0; i < count; i++)
                 if (!hb_vec_all_finite(c->out[i], c->pages->n))

@@ -29,17 +29,16 @@ static float awkward(unsigned column, unsigned i) {
 }
 
 static void fill(struct trial *t, uint32_t n, unsigned round) {
-        const float **column = (const float **)&t->pages.read_heat;
+        float *c[COLUMNS];
 
-        memset(&t->pages, 0, sizeof t->pages);
-        t->pages.n = n;
         for (unsigned k = 0; k < COLUMNS; k++) {
-                float *to = t->columns + (size_t)k * HB_POLICY_BATCH;
+                c[k] = t->columns + (size_t)k * HB_POLICY_BATCH;
                 for (uint32_t i = 0; i < n; i++)
-                        to[i] = awkward(k, i + round * 3);
-                if (round) /* the first round has no columns at all: they read as zeros */
-                        column[k] = to;
+                        c[k][i] = awkward(k, i + round * 3);
         }
+        t->pages = (struct hb_policy_pages){.n = n};
+        if (round) /* the first round has no columns at all: they read as zeros */
+                t->pages = (struct hb_policy_pages){n, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]};
 }
 
 static void set_world(struct trial *t, unsigned round) {

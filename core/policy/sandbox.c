@@ -76,7 +76,7 @@ static void copy_message(lua_State *L, char message[HB_SANDBOX_MESSAGE]) {
                          luaL_typename(L, -1));
                 return;
         }
-        for (i = 0; text[i] && i < HB_SANDBOX_MESSAGE - 1; i++)
+        for (i = 0; i < HB_SANDBOX_MESSAGE - 1 && text[i]; i++)
                 message[i] = isprint((unsigned char)text[i]) ? text[i]
                                                              : '?'; /* it ends on an operator's terminal */
         message[i] = 0;

@@ -34,3 +34,6 @@ size_t hb_sandbox_memory(const hb_sandbox *s);
 
 /* sandbox_env.c: fills the globals of a new state; raises a Lua error on no memory. */
 void hb_sandbox_open_env(lua_State *L, uint64_t *random_state);
+/* sandbox_order.c: pairs and table.sort for the policy. */
+int hb_sandbox_pairs(lua_State *L);
+int hb_sandbox_sort(lua_State *L);

@@ -5,15 +5,13 @@
  * (their results depend on memory and hash seeds); string.find, match, gmatch, gsub, rep, format and
  * table.move (C loops without bound); method calls on strings, which would bring the rest of `string` back;
  * __gc and __mode, which run or act at times nobody chose. Replaced: setmetatable (refuses those two), pairs
- * (sorted keys: Lua's own order differs from state to state), tostring (no addresses), table.* (plain tables
- * up to HB_POLICY_BATCH). So equal inputs give equal outputs in every state. */
+ * and table.sort (see sandbox_order.c), tostring (no addresses), table.* (plain tables up to
+ * HB_POLICY_BATCH). So equal inputs give equal outputs in every state. */
 #include "policy/policy.h"
 #include "policy/sandbox.h"
 #include "policy/vec.h"
 #include <lauxlib.h>
 #include <lualib.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define MAX_ITEMS HB_POLICY_BATCH
 
@@ -42,133 +40,6 @@ static int f_tostring(lua_State *L) {
                 luaL_tolstring(L, 1, NULL);
         else
                 lua_pushstring(L, luaL_typename(L, 1));
-        return 1;
-}
-
-/* Numbers before strings before booleans; within each the natural order, so that it does not depend on the
- * state. */
-struct key {
-        int type; /* 0: number */
-        bool integer;
-        lua_Integer whole;
-        double number;
-        const char *text;
-        size_t length;
-};
-
-static int compare_keys(const void *pa, const void *pb) {
-        const struct key *a = pa, *b = pb;
-        int rc;
-
-        if (a->type != b->type)
-                return a->type < b->type ? -1 : 1;
-        if (a->integer && b->integer)
-                return (a->whole > b->whole) - (a->whole < b->whole);
-        if (a->type != LUA_TSTRING)
-                return (a->number > b->number) - (a->number < b->number);
-        rc = memcmp(a->text, b->text, a->length < b->length ? a->length : b->length);
-        return rc ? rc : (a->length > b->length) - (a->length < b->length);
-}
-
-static void read_key(lua_State *L, int index, struct key *k) {
-        int type = lua_type(L, index);
-
-        memset(k, 0, sizeof *k);
-        k->type = type == LUA_TNUMBER ? 0 : type;
-        if (type == LUA_TNUMBER) {
-                k->number = lua_tonumber(L, index);
-                k->integer = lua_isinteger(L, index);
-                k->whole = lua_tointeger(L, index);
-        } else if (type == LUA_TBOOLEAN)
-                k->number = lua_toboolean(L, index);
-        else if (type == LUA_TSTRING)
-                k->text = lua_tolstring(L, index, &k->length);
-        else
-                luaL_error(L, "pairs: a key that is a %s has no order", lua_typename(L, type));
-}
-
-static void push_key(lua_State *L, const struct key *k) {
-        if (k->type == LUA_TSTRING)
-                lua_pushlstring(L, k->text, k->length);
-        else if (k->type == LUA_TBOOLEAN)
-                lua_pushboolean(L, k->number != 0);
-        else if (k->integer)
-                lua_pushinteger(L, k->whole);
-        else
-                lua_pushnumber(L, k->number);
-}
-
-/* Heap sort in place: qsort may call malloc, which work under the guard must not. */
-static void sift(struct key *keys, size_t root, size_t n) {
-        for (size_t child; (child = 2 * root + 1) < n; root = child) {
-                struct key swap = keys[root];
-                if (child + 1 < n && compare_keys(&keys[child], &keys[child + 1]) < 0)
-                        child++;
-                if (compare_keys(&swap, &keys[child]) >= 0)
-                        return;
-                keys[root] = keys[child];
-                keys[child] = swap;
-        }
-}
-
-static void sort_keys(struct key *keys, size_t n) {
-        for (size_t i = n / 2; i-- > 0;)
-                sift(keys, i, n);
-        for (size_t end = n; end-- > 1;) {
-                struct key top = keys[0];
-                keys[0] = keys[end];
-                keys[end] = top;
-                sift(keys, 0, end);
-        }
-}
-
-/* Upvalues: the table, its keys as a list, the position. Keys removed on the way are skipped, new ones are
- * not seen. */
-static int pairs_step(lua_State *L) {
-        lua_Integer i = lua_tointeger(L, lua_upvalueindex(3));
-
-        for (;;) {
-                i++;
-                if (lua_rawgeti(L, lua_upvalueindex(2), i) == LUA_TNIL)
-                        return 1;
-                lua_pushvalue(L, -1);
-                if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-                        break;
-                lua_pop(L, 2);
-        }
-        lua_pushinteger(L, i);
-        lua_replace(L, lua_upvalueindex(3));
-        return 2;
-}
-
-static size_t count_keys(lua_State *L) {
-        size_t n = 0;
-
-        for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
-                if (++n > MAX_ITEMS)
-                        luaL_error(L, "pairs: more than %d keys", (int)MAX_ITEMS);
-        return n;
-}
-
-static int f_pairs(lua_State *L) {
-        struct key *keys;
-        size_t n, i = 0;
-
-        luaL_checktype(L, 1, LUA_TTABLE);
-        lua_settop(L, 1);
-        n = count_keys(L);
-        keys = lua_newuserdatauv(L, n * sizeof *keys + 1, 0);
-        for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
-                read_key(L, -2, &keys[i++]);
-        sort_keys(keys, n);
-        lua_pushvalue(L, 1);
-        lua_createtable(L, (int)n, 0);
-        for (i = 0; i < n; i++) {
-                push_key(L, &keys[i]);
-                lua_rawseti(L, -2, (lua_Integer)i + 1);
-        }
-        lua_pushinteger(L, 0);
-        lua_pushcclosure(L, pairs_step, 3);
         return 1;
 }
 
@@ -246,8 +117,10 @@ static void add_base(lua_State *L) {
         static const char *const names[] = {
                 "assert", "error",  "getmetatable", "ipairs",   "pcall", "rawequal", "rawget",
                 "rawlen", "rawset", "select",       "tonumber", "type",  NULL};
-        static const luaL_Reg own[] = {
-                {"pairs", f_pairs}, {"setmetatable", f_setmetatable}, {"tostring", f_tostring}, {NULL, NULL}};
+        static const luaL_Reg own[] = {{"pairs", hb_sandbox_pairs},
+                                       {"setmetatable", f_setmetatable},
+                                       {"tostring", f_tostring},
+                                       {NULL, NULL}};
 
         push_library(L, luaopen_base); /* fills the state's own globals table, which the policy never sees */
         copy_fields(L, names, NULL);
@@ -259,7 +132,7 @@ static void add_libraries(lua_State *L) {
                                            "log", "max",  "maxinteger", "min",   "mininteger", "modf",
                                            "pi",  "sqrt", "tointeger",  "type",  "ult",        NULL};
         static const char *const string[] = {"byte", "char", "len", "lower", "reverse", "sub", "upper", NULL};
-        static const char *const table[] = {"concat", "insert", "remove", "sort", "unpack", NULL};
+        static const char *const table[] = {"concat", "insert", "remove", "unpack", NULL};
         static const char *const pack[] = {"pack", NULL};
 
         add_library(L, "math", luaopen_math, math, NULL);
@@ -268,6 +141,8 @@ static void add_libraries(lua_State *L) {
         lua_getfield(L, -1, "table");
         push_library(L, luaopen_table);
         copy_fields(L, pack, NULL);
+        lua_pushcfunction(L, hb_sandbox_sort);
+        lua_setfield(L, -2, "sort");
         lua_pop(L, 1);
         remove_string_methods(L);
 }

@@ -462,6 +462,45 @@ static void test_all_shipped_policies(void **state) {
         assert_true(count >= 5);
 }
 
+/* pairs and table.sort go by the data alone. */
+static void test_orders(void **state) {
+        static const char body[] =
+                "local t = {}\n"
+                "for i = 1, 1000 do t[i] = { key = i * 7919 % 10, id = i } end\n"
+                "table.sort(t, function(a, b) return a.key < b.key end)\n"
+                "for i = 2, 1000 do\n"
+                "  local a, b = t[i - 1], t[i]\n"
+                "  assert(a.key < b.key or a.key == b.key and a.id < b.id, 'not sorted, or not stable')\n"
+                "end\n"
+                "local words = { 'pear', 'fig', 'apple', 'fig' }\n"
+                "table.sort(words)\n"
+                "assert(table.concat(words, ' ') == 'apple fig fig pear')\n"
+                "for n = 0, 40 do\n"
+                "  local x = {}\n"
+                "  for i = 1, n do x[i] = i * 31 % 17 end\n"
+                "  table.sort(x, function(a, b) return a > b end)\n"
+                "  assert(#x == n)\n"
+                "  for i = 2, n do assert(x[i - 1] >= x[i]) end\n"
+                "end\n"
+                "assert(not pcall(table.sort, { 1, 'a' }) and not pcall(table.sort, { 1, 2 }, 3))\n"
+                "assert(not pcall(table.sort, setmetatable({}, {})))\n"
+                "local keys = {}\n"
+                "for k, v in pairs({ b = 1, a = 2, [10] = 3, [-1] = 4, [2.5] = 5, [true] = 6, [false] = 7 }) "
+                "do\n"
+                "  keys[#keys + 1] = tostring(k) .. v\n"
+                "end\n"
+                "assert(table.concat(keys, ' ') == '-14 2.55 103 false7 true6 a2 b1', table.concat(keys, ' "
+                "'))\n"
+                "local left = { a = 1, b = 2, c = 3 }\n"
+                "for k in pairs(left) do left[k] = nil; left.c = nil end\n"
+                "for k in pairs(left) do error(k) end\n"
+                "return pages.read_heat\n";
+        struct fixture *f = fixture_new();
+
+        fixture_must_load(f, HB_POLICY_SCORER, "", body);
+        fixture_free(f);
+}
+
 /* Each place that can fail while the three are loaded does so once: an error and nothing left behind, or they
  * work. */
 static void test_loading_fails_cleanly(void **state) {
@@ -498,6 +537,7 @@ int main(void) {
                 cmocka_unit_test(test_deterministic),
                 cmocka_unit_test(test_params_and_tables),
                 cmocka_unit_test(test_loading_fails_cleanly),
+                cmocka_unit_test(test_orders),
                 cmocka_unit_test(test_documented_policies),
                 cmocka_unit_test(test_all_shipped_policies),
         };
