@@ -1,5 +1,5 @@
-/* attach_reply: decodes "ok key=value ..." and "error ERRNO words". Invariant: what does not fit is refused, never cut: a path or an
- * address that lost its end would be another one. Pure, any thread. */
+/* attach_reply: decodes "ok key=value ..." and "error ERRNO words". Invariant: what does not fit is refused,
+ * never cut: a path or an address that lost its end would be another one. Pure, any thread. */
 #include "move/attach_reply.h"
 #include <errno.h>
 #include <stdbool.h>

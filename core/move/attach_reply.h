@@ -1,4 +1,5 @@
-/* attach_reply: one answer of the attach protocol (examples/guest_load/hb_attach.c lists it), decoded. Pure; the line is not trusted. */
+/* attach_reply: one answer of the attach protocol (examples/guest_load/hb_attach.c lists it), decoded. Pure;
+ * the line is not trusted. */
 #pragma once
 #include "base/err.h"
 #include <stddef.h>
@@ -7,7 +8,7 @@
 #define HB_ATTACH_PAIRS 8
 
 struct hb_attach_reply {
-        int code;       /* 0: ok; else the errno the guest gave, negative */
+        int code;        /* 0: ok; else the errno the guest gave, negative */
         char words[128]; /* of an error */
         unsigned npairs;
         struct {

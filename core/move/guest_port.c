@@ -3,8 +3,9 @@
 
 const char *hb_guest_state_name(enum hb_guest_state s) {
         static const char *const names[] = {
-                [HB_GUEST_RUNNING] = "running", [HB_GUEST_PAUSED] = "paused", [HB_GUEST_INCOMING] = "incoming",
-                [HB_GUEST_FROZEN] = "frozen",   [HB_GUEST_MOVED] = "moved",   [HB_GUEST_GONE] = "gone",
+                [HB_GUEST_RUNNING] = "running",   [HB_GUEST_PAUSED] = "paused",
+                [HB_GUEST_INCOMING] = "incoming", [HB_GUEST_FROZEN] = "frozen",
+                [HB_GUEST_MOVED] = "moved",       [HB_GUEST_GONE] = "gone",
         };
 
         return (unsigned)s < sizeof(names) / sizeof(names[0]) ? names[s] : "?";

@@ -21,7 +21,7 @@
 #define UNDO_ALL(state)                                                                                      \
         UNDO(state, FAIL), UNDO(state, TIMEOUT), UNDO(state, LINK_LOST), UNDO(state, OPERATOR_ABORT),        \
                 UNDO(state, MSG_REFUSED), UNDO(state, MSG_ABORTED), UNDO(state, MSG_ABORT),                  \
-                UNDO(state, VERDICT_REFUSED), UNDO(state, RECOVER)
+                UNDO(state, RECOVER)
 #define DIES(state) ROW(state, VMM_GONE, S_DEAD, HB_ACT_SEND_ABORT, HB_ACT_FINISHED)
 
 /* Before LOADED the target gives up whatever goes wrong: nobody relies on it yet. */
@@ -30,12 +30,12 @@
         DROP(state, FAIL), DROP(state, LINK_LOST), DROP(state, OPERATOR_ABORT), DROP(state, MSG_ABORT),      \
                 DROP(state, VERDICT_ABORTED), DROP(state, VMM_GONE), DROP(state, RECOVER)
 
-/* Released: only the target's word leads out. */
+/* Released: only the target's word leads out. ABORTED is not it: that is what a target says which never
+ * loaded. */
 #define TOLD(state)                                                                                          \
         ROW(state, MSG_COMMITTED, S_FINISH, HB_ACT_QUIT_VMM),                                                \
                 ROW(state, VERDICT_COMMITTED, S_FINISH, HB_ACT_QUIT_VMM), UNDO(state, MSG_REFUSED),          \
-                UNDO(state, VERDICT_REFUSED), UNDO(state, MSG_ABORTED),                                      \
-                ROW(state, VERDICT_DEAD, S_KEPT, HB_ACT_FINISHED)
+                UNDO(state, VERDICT_REFUSED), ROW(state, VERDICT_DEAD, S_KEPT, HB_ACT_FINISHED)
 
 static const struct hb_ho_transition table[] = {
         /* ---- source ---- */
@@ -69,7 +69,6 @@ static const struct hb_ho_transition table[] = {
         ROW(S_RELEASE, OK, S_COMMIT, HB_ACT_SEND_COMMIT),
         UNDO(S_RELEASE, FAIL), /* not recorded, so not released */
         UNDO(S_RELEASE, MSG_REFUSED),
-        UNDO(S_RELEASE, MSG_ABORTED),
         ROW(S_RELEASE, RECOVER, S_DOUBT, HB_ACT_SEND_QUERY),
 
         TOLD(S_COMMIT),
@@ -125,7 +124,7 @@ static const struct hb_ho_transition table[] = {
         DROP(T_JOURNAL, VMM_GONE),
         ROW(T_JOURNAL, RECOVER, T_DOUBT, HB_ACT_SEND_QUERY), /* recorded, and perhaps told */
 
-        ROW(T_LOADED, MSG_COMMIT, T_TAKE, HB_ACT_JOURNAL_OWNED),
+        ROW(T_LOADED, MSG_COMMIT, T_TAKE, HB_ACT_RECEIVE_STATE, HB_ACT_JOURNAL_OWNED),
         DROP(T_LOADED, MSG_ABORT),
         DROP(T_LOADED, VERDICT_ABORTED),
         ROW(T_LOADED, OPERATOR_ABORT, T_UNLOAD, HB_ACT_QUIT_VMM),
@@ -134,7 +133,7 @@ static const struct hb_ho_transition table[] = {
         ROW(T_LOADED, TIMEOUT, T_DOUBT, HB_ACT_SEND_QUERY),
         ROW(T_LOADED, RECOVER, T_DOUBT, HB_ACT_SEND_QUERY),
 
-        ROW(T_DOUBT, MSG_COMMIT, T_TAKE, HB_ACT_JOURNAL_OWNED),
+        ROW(T_DOUBT, MSG_COMMIT, T_TAKE, HB_ACT_RECEIVE_STATE, HB_ACT_JOURNAL_OWNED),
         ROW(T_DOUBT, VERDICT_PENDING, T_LOADED, HB_ACT_SEND_LOADED),
         DROP(T_DOUBT, MSG_ABORT),
         DROP(T_DOUBT, VERDICT_ABORTED),

@@ -1,7 +1,8 @@
 /* line_conn: lines over a unix socket.
  *
- * Invariant: the socket is non-blocking and every wait goes through hb_line_poll, so nothing outlasts its deadline or a cancellation.
- * Bytes after a line stay buffered for the next call. Cost: one buffer, grown to the longest line seen. One thread. */
+ * Invariant: the socket is non-blocking and every wait goes through hb_line_poll, so nothing outlasts its
+ * deadline or a cancellation. Bytes after a line stay buffered for the next call. Cost: one buffer, grown to
+ * the longest line seen. One thread. */
 #include "move/line_conn.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -35,7 +36,8 @@ int hb_line_poll(int fd, short events, int cancel_fd, uint64_t deadline_ns) {
 
         for (;;) {
                 uint64_t now = hb_now_ns(), left = deadline_ns > now ? deadline_ns - now : 0;
-                struct timespec ts = {.tv_sec = (time_t)(left / HB_NS_PER_S), .tv_nsec = (long)(left % HB_NS_PER_S)};
+                struct timespec ts = {.tv_sec = (time_t)(left / HB_NS_PER_S),
+                                      .tv_nsec = (long)(left % HB_NS_PER_S)};
                 int n = ppoll(fds, 2, &ts, NULL);
 
                 if (n < 0 && errno != EINTR)

@@ -1,8 +1,9 @@
 /* process_port: a plain process that was built with the attach library.
  *
- * The same shape as the QEMU port: one client a socket, so it is opened when needed and dropped after describe, and kept from prepare to
- * the end of the hand-over; the process is known by the socket's peer and held by a pidfd. The guest keeps its own state machine and
- * refuses what does not fit, so a new port object after a crash finds everything by asking. One worker thread; cancel from any. */
+ * The same shape as the QEMU port: one client a socket, so it is opened when needed and dropped after
+ * describe, and kept from prepare to the end of the hand-over; the process is known by the socket's peer and
+ * held by a pidfd. The guest keeps its own state machine and refuses what does not fit, so a new port object
+ * after a crash finds everything by asking. One worker thread; cancel from any. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "move/attach_reply.h"
@@ -43,20 +44,22 @@ static bool dead(const struct process_port *p, int wait_ms) {
 }
 
 static int gone(const struct process_port *p, struct hb_err *e) {
-        return hb_err_set(e, -ESRCH, p->path, "see its own log for why", "the guest's process %d has ended", (int)p->pid);
+        return hb_err_set(e, -ESRCH, p->path, "see its own log for why", "the guest's process %d has ended",
+                          (int)p->pid);
 }
 
 static int transport_failed(struct process_port *p, const char *request, int rc, struct hb_err *e) {
         p->line = hb_line_close(p->line); /* a late answer must not be taken for the next one's */
         if (rc == -ECONNRESET && dead(p, DEATH_MS))
                 return gone(p, e);
-        return hb_err_set(e, rc, p->path, NULL, rc == -ECANCELED ? "cancelled: %s%s" : "no answer to '%s' from the guest: %s",
+        return hb_err_set(e, rc, p->path, NULL,
+                          rc == -ECANCELED ? "cancelled: %s%s" : "no answer to '%s' from the guest: %s",
                           request, rc == -ECANCELED ? "" : hb_errno_name(rc));
 }
 
 /* One request on the open connection. An "error" answer is our failure, in the guest's words. */
-static int ask(struct process_port *p, const char *request, int fd, int timeout_ms, struct hb_attach_reply *ret,
-               struct hb_err *e) {
+static int ask(struct process_port *p, const char *request, int fd, int timeout_ms,
+               struct hb_attach_reply *ret, struct hb_err *e) {
         uint64_t deadline_ns = hb_deadline_ns(timeout_ms);
         char out[128], *line;
         size_t size;
@@ -75,7 +78,8 @@ static int ask(struct process_port *p, const char *request, int fd, int timeout_
                 return hb_err_set(e, rc, p->path, "name the socket the guest was given with --attach",
                                   "this does not speak the attach protocol");
         if (ret->code < 0)
-                return hb_err_set(e, ret->code, p->path, NULL, "the guest refused '%s': %s", request, ret->words);
+                return hb_err_set(e, ret->code, p->path, NULL, "the guest refused '%s': %s", request,
+                                  ret->words);
         return 0;
 }
 
@@ -89,7 +93,8 @@ static int not_connected(const char *path, int rc, struct hb_err *e) {
                 return hb_err_set(e, rc, path, next, "nobody listens on the attach socket");
         case -EBUSY:
         case -ETIMEDOUT:
-                return hb_err_set(e, -EBUSY, path, "close the other client", "no answer: another client holds the guest");
+                return hb_err_set(e, -EBUSY, path, "close the other client",
+                                  "no answer: another client holds the guest");
         default:
                 return hb_err_set(e, rc, path, NULL, "cannot open the attach socket: %s", hb_errno_name(rc));
         }
@@ -164,8 +169,9 @@ static enum hb_guest_state state_of(const struct hb_attach_reply *hello_reply) {
         static const struct {
                 const char *name;
                 enum hb_guest_state state;
-        } names[] = {{"running", HB_GUEST_RUNNING},   {"freezing", HB_GUEST_RUNNING}, {"frozen", HB_GUEST_FROZEN},
-                     {"moved", HB_GUEST_MOVED},       {"incoming", HB_GUEST_INCOMING}, {"loading", HB_GUEST_INCOMING},
+        } names[] = {{"running", HB_GUEST_RUNNING},   {"freezing", HB_GUEST_RUNNING},
+                     {"frozen", HB_GUEST_FROZEN},     {"moved", HB_GUEST_MOVED},
+                     {"incoming", HB_GUEST_INCOMING}, {"loading", HB_GUEST_INCOMING},
                      {"loaded", HB_GUEST_PAUSED}};
         const char *name = hb_attach_reply_get(hello_reply, "state");
 
@@ -188,7 +194,8 @@ static int add_region(struct process_port *p, unsigned i, struct hb_guest_info *
         if (!hb_name_ok(hb_attach_reply_get(&r, "name")) ||
             hb_attach_reply_number(&r, "addr", UINT64_MAX, &c->remote_addr) < 0 ||
             hb_attach_reply_number(&r, "bytes", UINT64_MAX, &c->bytes) < 0)
-                return hb_err_set(e, -EPROTO, p->path, NULL, "the guest does not describe its region %u as it should", i);
+                return hb_err_set(e, -EPROTO, p->path, NULL,
+                                  "the guest does not describe its region %u as it should", i);
         snprintf(c->name, sizeof(c->name), "%.63s", hb_attach_reply_get(&r, "name"));
         snprintf(info->paths[i], sizeof(info->paths[i]), "%s", hb_attach_reply_get(&r, "path"));
         return 0;
@@ -237,13 +244,14 @@ static int op_prepare_source(hb_guest_port *port, struct hb_err *e) {
         if (rc == 0)
                 rc = hello(p, &r, e);
         if (rc == 0 && state_of(&r) != HB_GUEST_RUNNING)
-                rc = hb_err_set(e, -EOPNOTSUPP, p->path, NULL, "only a running guest can be moved; this one is '%s'",
+                rc = hb_err_set(e, -EOPNOTSUPP, p->path, NULL,
+                                "only a running guest can be moved; this one is '%s'",
                                 hb_attach_reply_get(&r, "state"));
         return rc;
 }
 
-static int check_shape(const struct process_port *p, const struct hb_guest_info *info, const struct hb_shape *shape,
-                       struct hb_err *e) {
+static int check_shape(const struct process_port *p, const struct hb_guest_info *info,
+                       const struct hb_shape *shape, struct hb_err *e) {
         for (uint32_t i = 0; i < shape->nregions; i++) {
                 const struct hb_region *r = &shape->regions[i];
                 unsigned j = 0;
@@ -261,7 +269,8 @@ static int check_shape(const struct process_port *p, const struct hb_guest_info 
         }
         if (info->nclaims != shape->nregions)
                 return hb_err_set(e, -EINVAL, p->path, "start the same program on the target",
-                                  "the waiting process has %u regions, the source %u", info->nclaims, shape->nregions);
+                                  "the waiting process has %u regions, the source %u", info->nclaims,
+                                  shape->nregions);
         return 0;
 }
 
@@ -274,7 +283,8 @@ static int op_prepare_target(hb_guest_port *port, const struct hb_shape *shape, 
                 rc = describe(p, &info, e);
         if (rc == 0 && info.state != HB_GUEST_INCOMING)
                 rc = hb_err_set(e, -EINVAL, p->path, "start it with --incoming",
-                                "the target's process does not wait for a guest (it is %s)", hb_guest_state_name(info.state));
+                                "the target's process does not wait for a guest (it is %s)",
+                                hb_guest_state_name(info.state));
         return rc < 0 ? rc : check_shape(p, &info, shape, e);
 }
 
@@ -301,7 +311,8 @@ static int op_stream(hb_guest_port *port, int *ret_fd, struct hb_err *e) {
 }
 
 /* The reply's time of stopping or starting. */
-static int wall_of(const struct process_port *p, const struct hb_attach_reply *r, uint64_t *ret, struct hb_err *e) {
+static int wall_of(const struct process_port *p, const struct hb_attach_reply *r, uint64_t *ret,
+                   struct hb_err *e) {
         if (hb_attach_reply_number(r, "wall_ns", UINT64_MAX, ret) < 0)
                 return hb_err_set(e, -EPROTO, p->path, NULL, "the guest does not say when");
         return 0;

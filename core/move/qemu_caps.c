@@ -1,8 +1,9 @@
 /* qemu_caps: the migration capabilities and parameters a hand-over needs, and giving them back.
  *
- * x-ignore-shared must not stay on by itself: an ordinary migration afterwards would leave the RAM behind without a word. So it and
- * pause-before-switchover are always switched off at the end, also by a new port object that knows nothing of the beginning; the rest
- * goes back to what it was before we changed it, where that is known. One worker thread. */
+ * x-ignore-shared must not stay on by itself: an ordinary migration afterwards would leave the RAM behind
+ * without a word. So it and pause-before-switchover are always switched off at the end, also by a new port
+ * object that knows nothing of the beginning; the rest goes back to what it was before we changed it, where
+ * that is known. One worker thread. */
 #include "move/qemu_priv.h"
 #include <errno.h>
 #include <stdio.h>
@@ -51,8 +52,8 @@ int hb_qemu_caps_can_move(struct hb_qemu *q, char *cannot, size_t size, struct h
                 return rc;
         for (size_t i = 0; i < N_WANTED && can; i++)
                 if (wanted[i].needed && cap_state(list, wanted[i].name) < 0) {
-                        snprintf(cannot, size, "%s has no migration capability %s; use QEMU 4.2 or newer", q->version,
-                                 wanted[i].name);
+                        snprintf(cannot, size, "%s has no migration capability %s; use QEMU 4.2 or newer",
+                                 q->version, wanted[i].name);
                         can = 0;
                 }
         json_decref(list);
@@ -101,7 +102,8 @@ static int change_caps(struct hb_qemu *q, struct hb_err *e) {
         return rc;
 }
 
-/* QEMU's pacing is for RAM it does not send here: without a cap and with any downtime it switches over at once. */
+/* QEMU's pacing is for RAM it does not send here: without a cap and with any downtime it switches over at
+ * once. */
 static int change_params(struct hb_qemu *q, struct hb_err *e) {
         json_t *now;
         int rc = hb_qemu_call(q, "query-migrate-parameters", NULL, &now, e);
@@ -109,8 +111,9 @@ static int change_params(struct hb_qemu *q, struct hb_err *e) {
         if (rc < 0)
                 return rc;
         if (!q->params_before)
-                q->params_before = json_pack("{s:O*, s:O*}", "max-bandwidth", json_object_get(now, "max-bandwidth"),
-                                             "downtime-limit", json_object_get(now, "downtime-limit"));
+                q->params_before =
+                        json_pack("{s:O*, s:O*}", "max-bandwidth", json_object_get(now, "max-bandwidth"),
+                                  "downtime-limit", json_object_get(now, "downtime-limit"));
         json_decref(now);
         return hb_qemu_call(q, "migrate-set-parameters",
                             json_pack("{s:I, s:I}", "max-bandwidth", (json_int_t)100 << 30, "downtime-limit",
@@ -123,7 +126,8 @@ int hb_qemu_caps_set(struct hb_qemu *q, struct hb_err *e) {
         int rc = hb_qemu_caps_can_move(q, cannot, sizeof(cannot), e);
 
         if (rc == 0)
-                return hb_err_set(e, -EOPNOTSUPP, q->path, "use QEMU 4.2 or newer on both hosts", "%s", cannot);
+                return hb_err_set(e, -EOPNOTSUPP, q->path, "use QEMU 4.2 or newer on both hosts", "%s",
+                                  cannot);
         if (rc > 0)
                 rc = change_caps(q, e);
         return rc < 0 ? rc : change_params(q, e);

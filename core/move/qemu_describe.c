@@ -1,4 +1,5 @@
-/* qemu_describe: what Harbinger can know of a QEMU guest before it does anything to it. Reads only. One worker thread. */
+/* qemu_describe: what Harbinger can know of a QEMU guest before it does anything to it. Reads only. One
+ * worker thread. */
 #include "move/qemu_priv.h"
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,9 @@
 /* qemu_dma: may something write guest memory where page tables do not show it?
  *
- * Three ways do: the kernel on QEMU's behalf (vhost, and disks opened with O_DIRECT), a device (vfio), and another process
- * (vhost-user). None of them is a reason to refuse; the tracker's grace period and its search for other mappers are for them.
- * A kernel back-end shows by the device node QEMU holds open, whatever the QEMU version calls it. Reads only. One worker thread. */
+ * Three ways do: the kernel on QEMU's behalf (vhost, and disks opened with O_DIRECT), a device (vfio), and
+ * another process (vhost-user). None of them is a reason to refuse; the tracker's grace period and its search
+ * for other mappers are for them. A kernel back-end shows by the device node QEMU holds open, whatever the
+ * QEMU version calls it. Reads only. One worker thread. */
 #include "move/qemu_priv.h"
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,8 @@ static void note(struct hb_guest_info *info, const char *what, const char *which
         info->dma_unseen = true;
         if (strstr(info->dma_note, what))
                 return;
-        snprintf(info->dma_note + n, sizeof(info->dma_note) - n, "%s%s%s%s", n ? "; " : "", what, which[0] ? " " : "", which);
+        snprintf(info->dma_note + n, sizeof(info->dma_note) - n, "%s%s%s%s", n ? "; " : "", what,
+                 which[0] ? " " : "", which);
 }
 
 static void judge_fd(struct hb_guest_info *info, const char *link) {

@@ -1,8 +1,9 @@
 /* qemu_port: a QEMU guest behind its monitor.
  *
- * QEMU serves one client a monitor socket, so the connection is made when an operation needs it and dropped after describe; from
- * prepare to the end of the hand-over it is kept. The process is known by the socket's peer and held by a pidfd: a reused pid cannot
- * be taken for it, and its end is seen even where the monitor is silent. One worker thread at a time; cancel from any. */
+ * QEMU serves one client a monitor socket, so the connection is made when an operation needs it and dropped
+ * after describe; from prepare to the end of the hand-over it is kept. The process is known by the socket's
+ * peer and held by a pidfd: a reused pid cannot be taken for it, and its end is seen even where the monitor
+ * is silent. One worker thread at a time; cancel from any. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "move/line_conn.h"
@@ -33,7 +34,8 @@ bool hb_qemu_dead(const struct hb_qemu *q, int wait_ms) {
 }
 
 int hb_qemu_gone(const struct hb_qemu *q, struct hb_err *e) {
-        return hb_err_set(e, -ESRCH, q->path, "see QEMU's own log for why", "the VMM has ended (process %d)", (int)q->pid);
+        return hb_err_set(e, -ESRCH, q->path, "see QEMU's own log for why", "the VMM has ended (process %d)",
+                          (int)q->pid);
 }
 
 /* The first connection says which process this port is about; a later one must find the same. */
@@ -84,8 +86,8 @@ uint64_t hb_qemu_until(struct hb_qemu *q, int timeout_ms) {
         return q->until_ns = hb_deadline_ns(timeout_ms);
 }
 
-/* QEMU answers in microseconds unless something holds its main loop: then the operation's deadline counts, and a little more, for the
- * question that tells how things stand. */
+/* QEMU answers in microseconds unless something holds its main loop: then the operation's deadline counts,
+ * and a little more, for the question that tells how things stand. */
 static int call_ms(const struct hb_qemu *q) {
         uint64_t now = hb_now_ns(), left;
 
@@ -95,7 +97,8 @@ static int call_ms(const struct hb_qemu *q) {
         return left + LAST_CALL_MS < CALL_MS ? (int)left + LAST_CALL_MS : CALL_MS;
 }
 
-int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd, json_t **ret, struct hb_err *e) {
+int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd, json_t **ret,
+                    struct hb_err *e) {
         int rc = connect_monitor(q, 0, e);
 
         if (rc < 0) {
@@ -111,13 +114,16 @@ int hb_qemu_call(struct hb_qemu *q, const char *command, json_t *args, json_t **
 
 int hb_qemu_hmp(struct hb_qemu *q, const char *command_line, char **ret, struct hb_err *e) {
         json_t *v;
-        int rc = hb_qemu_call(q, "human-monitor-command", json_pack("{s:s}", "command-line", command_line), &v, e);
+        int rc = hb_qemu_call(q, "human-monitor-command", json_pack("{s:s}", "command-line", command_line),
+                              &v, e);
 
         if (rc < 0)
                 return rc;
         *ret = json_is_string(v) ? strdup(json_string_value(v)) : NULL;
         json_decref(v);
-        return *ret ? 0 : hb_err_set(e, -EPROTO, q->path, NULL, "QEMU's answer to '%s' is not text", command_line);
+        return *ret ? 0
+                    : hb_err_set(e, -EPROTO, q->path, NULL, "QEMU's answer to '%s' is not text",
+                                 command_line);
 }
 
 int hb_qemu_pause(struct hb_qemu *q, int timeout_ms, struct hb_err *e) {

@@ -22,7 +22,8 @@ struct hb_qemu {
 uint64_t hb_qemu_until(struct hb_qemu *q, int timeout_ms);
 /* One command on a connection made when needed. As hb_qmp_call; also -ESRCH: the VMM is gone. */
 int hb_qemu_call(struct hb_qemu *q, const char *command, json_t *args, json_t **ret, struct hb_err *e);
-int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd, json_t **ret, struct hb_err *e);
+int hb_qemu_call_fd(struct hb_qemu *q, const char *command, json_t *args, int fd, json_t **ret,
+                    struct hb_err *e);
 /* A human monitor's command; *ret is the caller's to free. */
 int hb_qemu_hmp(struct hb_qemu *q, const char *command_line, char **ret, struct hb_err *e);
 /* Waits for an event or timeout_ms; 0 either way. -ECANCELED, -ESRCH. */
@@ -31,8 +32,16 @@ bool hb_qemu_dead(const struct hb_qemu *q, int wait_ms);
 int hb_qemu_gone(const struct hb_qemu *q, struct hb_err *e); /* fills e; -ESRCH */
 
 enum hb_qemu_mig { /* query-migrate's status, in the order a migration passes them */
-        HB_MIG_NONE, HB_MIG_SETUP, HB_MIG_ACTIVE, HB_MIG_PRE_SWITCHOVER, HB_MIG_DEVICE, HB_MIG_CANCELLING,
-        HB_MIG_COMPLETED, HB_MIG_FAILED, HB_MIG_CANCELLED, HB_MIG_OTHER
+                   HB_MIG_NONE,
+                   HB_MIG_SETUP,
+                   HB_MIG_ACTIVE,
+                   HB_MIG_PRE_SWITCHOVER,
+                   HB_MIG_DEVICE,
+                   HB_MIG_CANCELLING,
+                   HB_MIG_COMPLETED,
+                   HB_MIG_FAILED,
+                   HB_MIG_CANCELLED,
+                   HB_MIG_OTHER
 };
 struct hb_qemu_status {
         char run[32]; /* query-status: "running", "inmigrate" ... */
@@ -42,7 +51,8 @@ struct hb_qemu_status {
 int hb_qemu_status(struct hb_qemu *q, struct hb_qemu_status *ret, struct hb_err *e);
 
 /* qemu_caps.c */
-int hb_qemu_caps_can_move(struct hb_qemu *q, char *cannot, size_t size, struct hb_err *e); /* 1, or 0 with the reason */
+int hb_qemu_caps_can_move(struct hb_qemu *q, char *cannot, size_t size,
+                          struct hb_err *e); /* 1, or 0 with the reason */
 int hb_qemu_caps_set(struct hb_qemu *q, struct hb_err *e);
 void hb_qemu_caps_restore(struct hb_qemu *q); /* as they were; without that knowledge: ours off */
 
@@ -50,7 +60,8 @@ void hb_qemu_caps_restore(struct hb_qemu *q); /* as they were; without that know
 int hb_qemu_describe(struct hb_qemu *q, struct hb_guest_info *ret, struct hb_err *e);
 int hb_qemu_regions(struct hb_qemu *q, struct hb_guest_info *info, struct hb_err *e);
 int hb_qemu_dma(struct hb_qemu *q, struct hb_guest_info *info, struct hb_err *e);
-/* In `info mtree -f`, the lowest guest address at which `name` is plain RAM, and the offset in it. -ENOENT. Pure. */
+/* In `info mtree -f`, the lowest guest address at which `name` is plain RAM, and the offset in it. -ENOENT.
+ * Pure. */
 int hb_qemu_mtree_find(const char *mtree, const char *name, uint64_t *ret_gpa, uint64_t *ret_offset);
 /* The address in "Host virtual address for 0x0 (mem) is 0x7f..."; -EPROTO. Pure. */
 int hb_qemu_hva_parse(const char *text, uint64_t *ret);

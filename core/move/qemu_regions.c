@@ -1,8 +1,9 @@
 /* qemu_regions: which of QEMU's memory is the guest's RAM, and where it lies in the process.
  *
- * Every memory backend must be shared: private memory cannot be read from outside, and x-ignore-shared would send it the slow way.
- * A backend the guest's address space does not show is refused too: QEMU would take it for moved although nobody moved it.
- * The address comes from QEMU's own tables, never from a guess; core/track checks it against the kernel's. One worker thread. */
+ * Every memory backend must be shared: private memory cannot be read from outside, and x-ignore-shared would
+ * send it the slow way. A backend the guest's address space does not show is refused too: QEMU would take it
+ * for moved although nobody moved it. The address comes from QEMU's own tables, never from a guess;
+ * core/track checks it against the kernel's. One worker thread. */
 #include "move/qemu_priv.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -23,8 +24,10 @@ int hb_qemu_hva_parse(const char *text, uint64_t *ret) {
         return 0;
 }
 
-/* "  0000000000100000-0000000003ffffff (prio 0, ram): mem @0000000000100000 KVM": is it plain RAM of `name`? */
-static bool mtree_line(const char *line, size_t size, const char *name, uint64_t *ret_gpa, uint64_t *ret_offset) {
+/* "  0000000000100000-0000000003ffffff (prio 0, ram): mem @0000000000100000 KVM": is it plain RAM of `name`?
+ */
+static bool mtree_line(const char *line, size_t size, const char *name, uint64_t *ret_gpa,
+                       uint64_t *ret_offset) {
         char copy[256], *label, *at;
         uint64_t gpa, last, offset = 0;
         int prio, used = 0;
@@ -33,7 +36,8 @@ static bool mtree_line(const char *line, size_t size, const char *name, uint64_t
                 return false;
         memcpy(copy, line, size);
         copy[size] = '\0';
-        if (sscanf(copy, " %" SCNx64 "-%" SCNx64 " (prio %d, ram): %n", &gpa, &last, &prio, &used) != 3 || used == 0)
+        if (sscanf(copy, " %" SCNx64 "-%" SCNx64 " (prio %d, ram): %n", &gpa, &last, &prio, &used) != 3 ||
+            used == 0)
                 return false;
         label = copy + used;
         label[strcspn(label, "\r")] = '\0';
@@ -65,11 +69,13 @@ int hb_qemu_mtree_find(const char *mtree, const char *name, uint64_t *ret_gpa, u
         return -ENOENT;
 }
 
-static int get_property(struct hb_qemu *q, const char *id, const char *property, json_t **ret, struct hb_err *e) {
+static int get_property(struct hb_qemu *q, const char *id, const char *property, json_t **ret,
+                        struct hb_err *e) {
         char path[128];
 
         snprintf(path, sizeof(path), "/objects/%s", id);
-        return hb_qemu_call(q, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", property), ret, e);
+        return hb_qemu_call(q, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", property), ret,
+                            e);
 }
 
 static int check_shared(struct hb_qemu *q, const char *id, struct hb_err *e) {
@@ -81,7 +87,8 @@ static int check_shared(struct hb_qemu *q, const char *id, struct hb_err *e) {
                 return rc;
         json_decref(v);
         if (!shared)
-                return hb_err_set(e, -EOPNOTSUPP, id, START_WITH, "the guest's memory is private to QEMU (no share=on)");
+                return hb_err_set(e, -EOPNOTSUPP, id, START_WITH,
+                                  "the guest's memory is private to QEMU (no share=on)");
         return 0;
 }
 
@@ -111,7 +118,8 @@ static void backend_path(struct hb_qemu *q, const char *id, const char *type, ch
         json_decref(v);
 }
 
-static int backend_address(struct hb_qemu *q, const char *id, const char *mtree, uint64_t *ret, struct hb_err *e) {
+static int backend_address(struct hb_qemu *q, const char *id, const char *mtree, uint64_t *ret,
+                           struct hb_err *e) {
         uint64_t gpa, offset, hva;
         char command[64], *text;
         int rc = hb_qemu_mtree_find(mtree, id, &gpa, &offset);
@@ -126,7 +134,8 @@ static int backend_address(struct hb_qemu *q, const char *id, const char *mtree,
         rc = hb_qemu_hva_parse(text, &hva);
         free(text);
         if (rc < 0 || hva < offset)
-                return hb_err_set(e, -EPROTO, id, NULL, "QEMU does not say where the memory backend is mapped");
+                return hb_err_set(e, -EPROTO, id, NULL,
+                                  "QEMU does not say where the memory backend is mapped");
         *ret = hva - offset;
         return 0;
 }
@@ -155,8 +164,8 @@ static int add_backend(struct hb_qemu *q, const char *id, const char *type, cons
         return 0;
 }
 
-static int each_backend(struct hb_qemu *q, const json_t *objects, const char *mtree, struct hb_guest_info *info,
-                        struct hb_err *e) {
+static int each_backend(struct hb_qemu *q, const json_t *objects, const char *mtree,
+                        struct hb_guest_info *info, struct hb_err *e) {
         size_t i;
         json_t *item;
 

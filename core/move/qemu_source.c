@@ -1,9 +1,9 @@
 /* qemu_source: the side that gives the guest away.
  *
- * QEMU's own migration does the stopping: it drains the devices, and it knows how to go back. With x-ignore-shared it has next to
- * nothing to send until the devices, so `pre-switchover` comes within milliseconds. Invariant: a guest that stands in finish-migrate
- * or postmigrate was running when we stopped it, because freeze refuses any other; so thaw starts exactly those.
- * One worker thread. */
+ * QEMU's own migration does the stopping: it drains the devices, and it knows how to go back. With
+ * x-ignore-shared it has next to nothing to send until the devices, so `pre-switchover` comes within
+ * milliseconds. Invariant: a guest that stands in finish-migrate or postmigrate was running when we stopped
+ * it, because freeze refuses any other; so thaw starts exactly those. One worker thread. */
 #include "base/clock.h"
 #include "move/qemu_priv.h"
 #include <errno.h>
@@ -19,7 +19,6 @@ static bool is(const struct hb_qemu_status *st, const char *run) {
 static bool under_way(enum hb_qemu_mig m) {
         return m >= HB_MIG_SETUP && m <= HB_MIG_CANCELLING;
 }
-
 
 static int not_running(const struct hb_qemu *q, const struct hb_qemu_status *st, struct hb_err *e) {
         return hb_err_set(e, -EOPNOTSUPP, q->path, "let it run (`cont`) and move it then",
@@ -43,7 +42,8 @@ int hb_qemu_prepare_source(struct hb_qemu *q, struct hb_err *e) {
         return hb_qemu_caps_set(q, e);
 }
 
-static int timed_out(const struct hb_qemu *q, const char *what, const struct hb_qemu_status *st, struct hb_err *e) {
+static int timed_out(const struct hb_qemu *q, const char *what, const struct hb_qemu_status *st,
+                     struct hb_err *e) {
         return hb_err_set(e, -ETIMEDOUT, q->path, "try again; if it persists see QEMU's log",
                           "QEMU did not %s in time (guest '%s')", what, st->run);
 }
@@ -89,7 +89,8 @@ int hb_qemu_freeze(struct hb_qemu *q, int timeout_ms, uint64_t *ret_stop_wall_ns
 
         if (rc < 0)
                 return rc;
-        if (st.mig == HB_MIG_PRE_SWITCHOVER) { /* asked again after a crash of ours; when it stopped is lost */
+        if (st.mig ==
+            HB_MIG_PRE_SWITCHOVER) { /* asked again after a crash of ours; when it stopped is lost */
                 *ret_stop_wall_ns = hb_wall_ns();
                 return 0;
         }
@@ -112,16 +113,19 @@ int hb_qemu_send_state(struct hb_qemu *q, int timeout_ms, struct hb_err *e) {
         if (rc < 0 || (st.mig == HB_MIG_COMPLETED && is(&st, "postmigrate")))
                 return rc;
         if (st.mig == HB_MIG_PRE_SWITCHOVER)
-                rc = hb_qemu_call(q, "migrate-continue", json_pack("{s:s}", "state", "pre-switchover"), NULL, e);
+                rc = hb_qemu_call(q, "migrate-continue", json_pack("{s:s}", "state", "pre-switchover"), NULL,
+                                  e);
         else if (st.mig != HB_MIG_DEVICE)
-                return hb_err_set(e, -EINVAL, q->path, NULL, "the guest is not frozen (it is in state '%s')", st.run);
+                return hb_err_set(e, -EINVAL, q->path, NULL, "the guest is not frozen (it is in state '%s')",
+                                  st.run);
         return rc < 0 ? rc : await_migration(q, HB_MIG_COMPLETED, "send its device state", deadline_ns, e);
 }
 
 /* One step towards a running guest. 1: arrived. */
 static int thaw_step(struct hb_qemu *q, const struct hb_qemu_status *st, bool *cancelled, struct hb_err *e) {
         if (is(st, "inmigrate") || is(st, "prelaunch"))
-                return hb_err_set(e, -EINVAL, q->path, NULL, "there is no guest in this VMM to let go on ('%s')", st->run);
+                return hb_err_set(e, -EINVAL, q->path, NULL,
+                                  "there is no guest in this VMM to let go on ('%s')", st->run);
         if (under_way(st->mig)) {
                 int rc = *cancelled ? 0 : hb_qemu_call(q, "migrate_cancel", NULL, NULL, e);
 

@@ -1,7 +1,8 @@
 /* qemu_target: the side that takes the guest.
  *
- * The VMM was started with -incoming defer on the image. Invariant: it cannot run the guest by itself, because `stop` while it waits
- * switches its autostart off; only resume, after the commit, starts it. One worker thread. */
+ * The VMM was started with -incoming defer on the image. Invariant: it cannot run the guest by itself,
+ * because `stop` while it waits switches its autostart off; only resume, after the commit, starts it. One
+ * worker thread. */
 #include "base/clock.h"
 #include "move/qemu_priv.h"
 #include <errno.h>
@@ -26,7 +27,8 @@ static int check_region(const struct hb_guest_info *info, const struct hb_region
         unsigned long long want = (unsigned long long)r->pages << HB_PAGE_SHIFT;
 
         if (!c)
-                return hb_err_set(e, -EINVAL, r->name, "start the target's QEMU with the same memory backends",
+                return hb_err_set(e, -EINVAL, r->name,
+                                  "start the target's QEMU with the same memory backends",
                                   "the target's VMM has no memory backend of this name");
         if (c->bytes != want)
                 return hb_err_set(e, -EINVAL, r->name, "start the target's QEMU with memory of the same size",
@@ -42,8 +44,10 @@ static int check_shape(struct hb_qemu *q, const struct hb_shape *shape, struct h
         for (uint32_t i = 0; rc == 0 && i < shape->nregions; i++)
                 rc = check_region(&info, &shape->regions[i], e);
         if (rc == 0 && info.nclaims != shape->nregions)
-                return hb_err_set(e, -EINVAL, q->path, "start the target's QEMU with the same memory backends",
-                                  "the target's VMM has %u memory backends, the source %u", info.nclaims, shape->nregions);
+                return hb_err_set(e, -EINVAL, q->path,
+                                  "start the target's QEMU with the same memory backends",
+                                  "the target's VMM has %u memory backends, the source %u", info.nclaims,
+                                  shape->nregions);
         return rc;
 }
 
@@ -78,7 +82,8 @@ static int judge_received(struct hb_qemu *q, const struct hb_qemu_status *st, st
                 return hb_err_set(e, -EPROTO, q->path, "end it at once; the guest may run twice",
                                   "the target's VMM started the guest by itself");
         if (st->mig == HB_MIG_FAILED)
-                return hb_err_set(e, -EREMOTEIO, q->path, "start it with the same machine, CPU and devices as the source's",
+                return hb_err_set(e, -EREMOTEIO, q->path,
+                                  "start it with the same machine, CPU and devices as the source's",
                                   "the target's VMM could not load the device state: %s", st->mig_error);
         return st->mig == HB_MIG_COMPLETED && !is(st, "inmigrate");
 }
@@ -95,17 +100,20 @@ int hb_qemu_receive_wait(struct hb_qemu *q, int timeout_ms, struct hb_err *e) {
                 if (rc != 0)
                         return rc < 0 ? rc : 0;
                 if (hb_now_ns() >= deadline_ns)
-                        return hb_err_set(e, -ETIMEDOUT, q->path, NULL, "the device state was not loaded in time");
+                        return hb_err_set(e, -ETIMEDOUT, q->path, NULL,
+                                          "the device state was not loaded in time");
                 rc = hb_qemu_pause(q, POLL_MS, e);
                 if (rc < 0)
                         return rc;
         }
 }
 
-/* Only a VMM that took a guest in may be resumed here: after a crash of ours it may long have been given away again. */
+/* Only a VMM that took a guest in may be resumed here: after a crash of ours it may long have been given away
+ * again. */
 static int start_guest(struct hb_qemu *q, const struct hb_qemu_status *st, struct hb_err *e) {
         if (!is(st, "paused") || st->mig != HB_MIG_COMPLETED)
-                return hb_err_set(e, -EINVAL, q->path, NULL, "no loaded guest to start (it is in state '%s')", st->run);
+                return hb_err_set(e, -EINVAL, q->path, NULL, "no loaded guest to start (it is in state '%s')",
+                                  st->run);
         return hb_qemu_call(q, "cont", NULL, NULL, e);
 }
 
@@ -121,7 +129,8 @@ int hb_qemu_resume(struct hb_qemu *q, int timeout_ms, uint64_t *ret_resume_wall_
                 if (rc < 0)
                         return rc;
                 if (is(&st, "running")) {
-                        *ret_resume_wall_ns = hb_qmp_event(q->qmp, "RESUME", events, &ev) == 0 ? ev.wall_ns : hb_wall_ns();
+                        *ret_resume_wall_ns =
+                                hb_qmp_event(q->qmp, "RESUME", events, &ev) == 0 ? ev.wall_ns : hb_wall_ns();
                         hb_qemu_caps_restore(q);
                         return 0;
                 }
@@ -129,8 +138,8 @@ int hb_qemu_resume(struct hb_qemu *q, int timeout_ms, uint64_t *ret_resume_wall_
                         rc = start_guest(q, &st, e);
                 started = true;
                 if (rc == 0 && hb_now_ns() >= deadline_ns)
-                        rc = hb_err_set(e, -ETIMEDOUT, q->path, NULL, "QEMU did not start the guest in time (state '%s')",
-                                        st.run);
+                        rc = hb_err_set(e, -ETIMEDOUT, q->path, NULL,
+                                        "QEMU did not start the guest in time (state '%s')", st.run);
                 if (rc < 0)
                         return rc;
         }

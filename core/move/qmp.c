@@ -1,7 +1,8 @@
 /* qmp: client of the QEMU Machine Protocol.
  *
- * Invariant: each request has its own id, and an answer with another id belongs to a call that timed out or was cancelled and is
- * dropped; so a connection stays usable after either. Blocks at most its time-outs. One thread. */
+ * Invariant: each request has its own id, and an answer with another id belongs to a call that timed out or
+ * was cancelled and is dropped; so a connection stays usable after either. Blocks at most its time-outs. One
+ * thread. */
 #include "move/qmp.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -42,7 +43,8 @@ static int next_message(hb_qmp *q, uint64_t deadline_ns, struct hb_qmp_msg *ret)
 static int not_connected(const char *path, int rc, struct hb_err *e) {
         switch (rc) {
         case -ENOENT:
-                return hb_err_set(e, rc, path, "start QEMU with -qmp unix:PATH,server=on,wait=off, or correct the path",
+                return hb_err_set(e, rc, path,
+                                  "start QEMU with -qmp unix:PATH,server=on,wait=off, or correct the path",
                                   "no such monitor socket");
         case -ECONNREFUSED:
                 return hb_err_set(e, rc, path, "QEMU has ended; start the guest again",
@@ -51,13 +53,15 @@ static int not_connected(const char *path, int rc, struct hb_err *e) {
                 return hb_err_set(e, rc, path, "run the daemon as root or give it access to the socket",
                                   "the monitor socket may not be opened");
         case -EBUSY:
-                return hb_err_set(e, rc, path,
-                                  "close the other client, or give QEMU one more -qmp socket for Harbinger alone",
-                                  "no greeting: another client holds the monitor");
+                return hb_err_set(
+                        e, rc, path,
+                        "close the other client, or give QEMU one more -qmp socket for Harbinger alone",
+                        "no greeting: another client holds the monitor");
         case -ECANCELED:
                 return hb_err_set(e, rc, path, NULL, "cancelled while opening the monitor");
         case -EPROTO:
-                return hb_err_set(e, rc, path, "name the socket given to QEMU's -qmp", "this is not a QEMU monitor");
+                return hb_err_set(e, rc, path, "name the socket given to QEMU's -qmp",
+                                  "this is not a QEMU monitor");
         default:
                 return hb_err_set(e, rc, path, NULL, "cannot open the monitor: %s", hb_errno_name(rc));
         }
@@ -132,14 +136,16 @@ static int send_request(hb_qmp *q, const char *command, json_t *args, int fd_to_
         return rc;
 }
 
-static int answered(struct hb_qmp_msg *m, const char *command, const char *path, json_t **ret, struct hb_err *e) {
+static int answered(struct hb_qmp_msg *m, const char *command, const char *path, json_t **ret,
+                    struct hb_err *e) {
         if (m->kind == HB_QMP_RETURN) {
                 if (ret)
                         *ret = json_incref(m->body);
                 return 0;
         }
         if (strcmp(m->name, "CommandNotFound") == 0)
-                return hb_err_set(e, -EOPNOTSUPP, path, "use QEMU 4.2 or newer", "this QEMU does not know %s", command);
+                return hb_err_set(e, -EOPNOTSUPP, path, "use QEMU 4.2 or newer", "this QEMU does not know %s",
+                                  command);
         return hb_err_set(e, -EREMOTEIO, path, NULL, "QEMU refused %s: %s", command, m->text);
 }
 
@@ -149,8 +155,8 @@ static int await(hb_qmp *q, const char *command, uint64_t deadline_ns, json_t **
                 int rc = next_message(q, deadline_ns, &m);
 
                 if (rc < 0)
-                        return hb_err_set(e, rc, q->path, NULL, "no answer to %s from the monitor: %s", command,
-                                          hb_errno_name(rc));
+                        return hb_err_set(e, rc, q->path, NULL, "no answer to %s from the monitor: %s",
+                                          command, hb_errno_name(rc));
                 if (m.kind == HB_QMP_EVENT)
                         keep_event(q, &m);
                 /* an error without id: QEMU could not even parse the request */

@@ -1,4 +1,5 @@
-/* qmp_msg: decodes what a monitor says. Invariant: after a failure *ret is untouched and nothing is owned. Pure, any thread. */
+/* qmp_msg: decodes what a monitor says. Invariant: after a failure *ret is untouched and nothing is owned.
+ * Pure, any thread. */
 #include "move/qmp_msg.h"
 #include <errno.h>
 #include <stdio.h>
@@ -20,8 +21,10 @@ static int parse_greeting(const json_t *qmp, struct hb_qmp_msg *m) {
         if (!json_is_object(v))
                 return -EPROTO;
         m->kind = HB_QMP_GREETING;
-        snprintf(m->name, sizeof(m->name), "QEMU %u.%u.%u", (unsigned)number(json_object_get(v, "major"), 9999),
-                 (unsigned)number(json_object_get(v, "minor"), 9999), (unsigned)number(json_object_get(v, "micro"), 9999));
+        snprintf(m->name, sizeof(m->name), "QEMU %u.%u.%u",
+                 (unsigned)number(json_object_get(v, "major"), 9999),
+                 (unsigned)number(json_object_get(v, "minor"), 9999),
+                 (unsigned)number(json_object_get(v, "micro"), 9999));
         return 0;
 }
 

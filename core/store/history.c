@@ -36,12 +36,14 @@ static int show_history(void *arg, const void *item) {
         return v->fn(v->arg, item);
 }
 
-int hb_history_list(hb_store *s, unsigned limit, int (*fn)(void *arg, const struct hb_history_entry *h), void *arg) {
+int hb_history_list(hb_store *s, unsigned limit, int (*fn)(void *arg, const struct hb_history_entry *h),
+                    void *arg) {
         const struct hb_sql_arg args[] = {HB_N(limit)};
         struct history_visit v = {fn, arg};
 
-        return hb_store_each(s,
-                             "SELECT rowid, wall_ns, kind, guest, host_from, host_to, result, json FROM history "
-                             "ORDER BY rowid DESC LIMIT ?",
-                             args, 1, sizeof(struct hb_history_entry), history_row, show_history, &v);
+        return hb_store_each(
+                s,
+                "SELECT rowid, wall_ns, kind, guest, host_from, host_to, result, json FROM history "
+                "ORDER BY rowid DESC LIMIT ?",
+                args, 1, sizeof(struct hb_history_entry), history_row, show_history, &v);
 }

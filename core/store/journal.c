@@ -1,4 +1,5 @@
-/* journal: the newest state of each hand-over. `seq` keeps them in the order of their last change, whatever the wall clock does. */
+/* journal: the newest state of each hand-over. `seq` keeps them in the order of their last change, whatever
+ * the wall clock does. */
 #include "store/store_priv.h"
 #include <errno.h>
 #include <string.h>
@@ -6,9 +7,9 @@
 #define COLUMNS "id, guest, peer, state, port_kind, port_path, image, wall_ns, open, detail"
 
 int hb_journal_put(hb_store *s, const struct hb_journal_entry *j, struct hb_err *e) {
-        const struct hb_sql_arg args[] = {HB_I(j->id),    HB_T(j->guest),   HB_T(j->peer), HB_T(j->state),
-                                          HB_T(j->port_kind), HB_T(j->port_path), HB_T(j->image), HB_N(j->wall_ns),
-                                          HB_N(j->open),  HB_T(j->detail)};
+        const struct hb_sql_arg args[] = {
+                HB_I(j->id),        HB_T(j->guest), HB_T(j->peer),    HB_T(j->state), HB_T(j->port_kind),
+                HB_T(j->port_path), HB_T(j->image), HB_N(j->wall_ns), HB_N(j->open),  HB_T(j->detail)};
 
         return hb_store_run(s,
                             "INSERT OR REPLACE INTO journal(" COLUMNS ", seq) VALUES(?,?,?,?,?,?,?,?,?,?,"
@@ -49,8 +50,8 @@ static int take(void *arg, const void *item) {
 int hb_journal_get(hb_store *s, const uint8_t id[16], struct hb_journal_entry *ret) {
         const struct hb_sql_arg args[] = {HB_I(id)};
         struct found f = {0};
-        int rc = hb_store_each(s, "SELECT " COLUMNS " FROM journal WHERE id = ?", args, 1, sizeof(f.entry), entry_row, take,
-                               &f);
+        int rc = hb_store_each(s, "SELECT " COLUMNS " FROM journal WHERE id = ?", args, 1, sizeof(f.entry),
+                               entry_row, take, &f);
 
         if (rc == 0 && !f.any)
                 return -ENOENT;
@@ -70,7 +71,8 @@ static int show(void *arg, const void *item) {
         return v->fn(v->arg, item);
 }
 
-int hb_journal_each(hb_store *s, bool open_only, int (*fn)(void *arg, const struct hb_journal_entry *j), void *arg) {
+int hb_journal_each(hb_store *s, bool open_only, int (*fn)(void *arg, const struct hb_journal_entry *j),
+                    void *arg) {
         const struct hb_sql_arg args[] = {HB_N(open_only)};
         struct visit v = {fn, arg};
 

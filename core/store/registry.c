@@ -43,8 +43,9 @@ static int show_guest(void *arg, const void *item) {
 int hb_store_guests(hb_store *s, int (*fn)(void *arg, const struct hb_store_guest *g), void *arg) {
         struct guest_visit v = {fn, arg};
 
-        return hb_store_each(s, "SELECT name, kind, port_path, tracker, pid, start_time FROM guest ORDER BY name", NULL, 0,
-                             sizeof(struct hb_store_guest), guest_row, show_guest, &v);
+        return hb_store_each(
+                s, "SELECT name, kind, port_path, tracker, pid, start_time FROM guest ORDER BY name", NULL, 0,
+                sizeof(struct hb_store_guest), guest_row, show_guest, &v);
 }
 
 int hb_store_placement_put(hb_store *s, const struct hb_store_placement *p, struct hb_err *e) {
@@ -90,7 +91,8 @@ static int show_placement(void *arg, const void *item) {
 int hb_store_placements(hb_store *s, int (*fn)(void *arg, const struct hb_store_placement *p), void *arg) {
         struct placement_visit v = {fn, arg};
 
-        return hb_store_each(s,
-                             "SELECT id, guest, host, incoming, image_dir, wall_ns FROM placement ORDER BY wall_ns, guest",
-                             NULL, 0, sizeof(struct hb_store_placement), placement_row, show_placement, &v);
+        return hb_store_each(
+                s,
+                "SELECT id, guest, host, incoming, image_dir, wall_ns FROM placement ORDER BY wall_ns, guest",
+                NULL, 0, sizeof(struct hb_store_placement), placement_row, show_placement, &v);
 }

@@ -1,23 +1,30 @@
 /* schema: the tables, and bringing an older database up to date.
  *
- * user_version counts the steps taken; a step once released is never changed, only followed by another. A database from a newer
- * Harbinger is refused: writing to it could lose what it knows. Runs at open, before anything else. */
+ * user_version counts the steps taken; a step once released is never changed, only followed by another. A
+ * database from a newer Harbinger is refused: writing to it could lose what it knows. Runs at open, before
+ * anything else. */
 #include "store/store_priv.h"
 #include <errno.h>
 #include <stdio.h>
 
 static const char *const steps[] = {
         /* 1 */
-        "CREATE TABLE journal(id BLOB PRIMARY KEY NOT NULL CHECK(length(id) = 16), seq INTEGER NOT NULL, guest TEXT NOT NULL,"
-        " peer TEXT NOT NULL, state TEXT NOT NULL, port_kind TEXT NOT NULL, port_path TEXT NOT NULL, image TEXT NOT NULL,"
+        "CREATE TABLE journal(id BLOB PRIMARY KEY NOT NULL CHECK(length(id) = 16), seq INTEGER NOT NULL, "
+        "guest TEXT NOT NULL,"
+        " peer TEXT NOT NULL, state TEXT NOT NULL, port_kind TEXT NOT NULL, port_path TEXT NOT NULL, image "
+        "TEXT NOT NULL,"
         " wall_ns INTEGER NOT NULL, open INTEGER NOT NULL, detail TEXT NOT NULL);"
         "CREATE INDEX journal_open ON journal(open, seq);"
-        "CREATE TABLE guest(name TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, port_path TEXT NOT NULL, tracker TEXT NOT NULL,"
+        "CREATE TABLE guest(name TEXT PRIMARY KEY NOT NULL, kind TEXT NOT NULL, port_path TEXT NOT NULL, "
+        "tracker TEXT NOT NULL,"
         " pid INTEGER NOT NULL, start_time INTEGER NOT NULL);"
-        "CREATE TABLE placement(id BLOB PRIMARY KEY NOT NULL CHECK(length(id) = 16), guest TEXT NOT NULL, host TEXT NOT NULL,"
+        "CREATE TABLE placement(id BLOB PRIMARY KEY NOT NULL CHECK(length(id) = 16), guest TEXT NOT NULL, "
+        "host TEXT NOT NULL,"
         " incoming INTEGER NOT NULL, image_dir TEXT NOT NULL, wall_ns INTEGER NOT NULL);"
-        "CREATE TABLE history(rowid INTEGER PRIMARY KEY AUTOINCREMENT, wall_ns INTEGER NOT NULL, kind TEXT NOT NULL,"
-        " guest TEXT NOT NULL, host_from TEXT NOT NULL, host_to TEXT NOT NULL, result TEXT NOT NULL, json TEXT NOT NULL);",
+        "CREATE TABLE history(rowid INTEGER PRIMARY KEY AUTOINCREMENT, wall_ns INTEGER NOT NULL, kind TEXT "
+        "NOT NULL,"
+        " guest TEXT NOT NULL, host_from TEXT NOT NULL, host_to TEXT NOT NULL, result TEXT NOT NULL, json "
+        "TEXT NOT NULL);",
 };
 #define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
 
@@ -55,7 +62,8 @@ static int migrate(hb_store *s, struct hb_err *e) {
                 return rc;
         rc = read_number(s, "PRAGMA user_version", &now, e);
         if (rc == 0 && now > VERSION)
-                rc = hb_err_set(e, -EPROTONOSUPPORT, s->path, "use the Harbinger that wrote it, or a newer one",
+                rc = hb_err_set(e, -EPROTONOSUPPORT, s->path,
+                                "use the Harbinger that wrote it, or a newer one",
                                 "the database has schema %d; this Harbinger knows up to %d", now, VERSION);
         for (int v = now + 1; rc == 0 && v <= VERSION; v++)
                 rc = take_step(s, v, e);
@@ -67,7 +75,10 @@ static int migrate(hb_store *s, struct hb_err *e) {
 }
 
 int hb_store_schema(hb_store *s, struct hb_err *e) {
-        int rc = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304", e);
+        int rc = run(
+                s,
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304",
+                e);
 
         return rc < 0 ? rc : migrate(s, e);
 }

@@ -1,9 +1,10 @@
 /* store: opening the database, and running statements in it.
  *
- * Write-ahead log with synchronous=FULL: one fsync a record, and a commit is on the disk when it returns (a rollback journal in DELETE
- * mode would also need its directory synced). Invariant: every statement is its own transaction, and one that fails is rolled back
- * before its error is returned, so the former record stands. A damaged file is named and left alone: it may be the only witness of who
- * owns a guest. One lock around each statement; callbacks run outside it. */
+ * Write-ahead log with synchronous=FULL: one fsync a record, and a commit is on the disk when it returns (a
+ * rollback journal in DELETE mode would also need its directory synced). Invariant: every statement is its
+ * own transaction, and one that fails is rolled back before its error is returned, so the former record
+ * stands. A damaged file is named and left alone: it may be the only witness of who owns a guest. One lock
+ * around each statement; callbacks run outside it. */
 #include "base/fault.h"
 #include "store/store_priv.h"
 #include <errno.h>
@@ -105,8 +106,8 @@ int hb_store_run(hb_store *s, const char *sql, const struct hb_sql_arg *args, un
 }
 
 /* Copies every row to one growing array. */
-static int gather(hb_store *s, sqlite3_stmt *st, size_t size, void (*row)(sqlite3_stmt *st, void *out), char **ret,
-                  size_t *ret_n) {
+static int gather(hb_store *s, sqlite3_stmt *st, size_t size, void (*row)(sqlite3_stmt *st, void *out),
+                  char **ret, size_t *ret_n) {
         char *items = NULL;
         size_t n = 0, cap = 0;
         int rc;
@@ -134,7 +135,8 @@ static int gather(hb_store *s, sqlite3_stmt *st, size_t size, void (*row)(sqlite
 }
 
 int hb_store_each(hb_store *s, const char *sql, const struct hb_sql_arg *args, unsigned n, size_t size,
-                  void (*row)(sqlite3_stmt *st, void *out), int (*fn)(void *arg, const void *item), void *arg) {
+                  void (*row)(sqlite3_stmt *st, void *out), int (*fn)(void *arg, const void *item),
+                  void *arg) {
         sqlite3_stmt *st = NULL;
         char *items = NULL;
         size_t count = 0;
@@ -167,7 +169,8 @@ int hb_store_open(const char *path, hb_store **ret, struct hb_err *e) {
                 return hb_err_set(e, -ENOMEM, path, NULL, "out of memory");
         pthread_mutex_init(&s->lock, NULL);
         snprintf(s->path, sizeof(s->path), "%s", path);
-        rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+        rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                             NULL);
         if (rc != SQLITE_OK) {
                 rc = hb_store_fail(s, rc, "open the database", e);
                 goto fail;

@@ -10,10 +10,11 @@
  *      thaw               ok               runs again (the guest stayed here)
  *      resume             ok wall_ns=W     runs (the guest came here)
  *      quit               ok               hb_attach_point() returns 1
- * States: running freezing frozen moved incoming loading loaded quit. A client that goes away changes nothing but an
- * unfinished freeze: who stopped a guest may be in doubt about it, and only a decision moves it on.
+ * States: running freezing frozen moved incoming loading loaded quit. A client that goes away changes nothing
+ * but an unfinished freeze: who stopped a guest may be in doubt about it, and only a decision moves it on.
  *
- * One thread of ours (hb_attach_socket.c); the program's thread shares `state` under the lock and reads `wanted` without it. */
+ * One thread of ours (hb_attach_socket.c); the program's thread shares `state` under the lock and reads
+ * `wanted` without it. */
 #include "hb_attach_priv.h"
 #include <errno.h>
 #include <poll.h>
@@ -37,7 +38,8 @@ static uint64_t clock_ns(clockid_t id) {
         return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static const char *const state_names[] = {"running", "freezing", "frozen", "moved", "incoming", "loading", "loaded", "quit"};
+static const char *const state_names[] = {"running",  "freezing", "frozen", "moved",
+                                          "incoming", "loading",  "loaded", "quit"};
 
 /* ---- the program's side ---- */
 
@@ -93,8 +95,8 @@ static void say_wall(struct request *r, uint64_t ns) {
 }
 
 static void do_hello(struct hb_attach *a, struct request *r) {
-        snprintf(r->out, r->size, "ok attach=1 name=%s pid=%d state=%s regions=%u\n", a->guest.name, (int)getpid(),
-                 state_names[a->state], a->guest.nregions);
+        snprintf(r->out, r->size, "ok attach=1 name=%s pid=%d state=%s regions=%u\n", a->guest.name,
+                 (int)getpid(), state_names[a->state], a->guest.nregions);
 }
 
 static void do_region(struct hb_attach *a, struct request *r) {
@@ -164,7 +166,8 @@ int hb_attach_write(int fd, const uint8_t *p, size_t n) {
 }
 
 static int send_saved(struct hb_attach *a, int fd) {
-        size_t n = a->guest.save ? a->guest.save(a->guest.arg, a->buffer + HEADER_BYTES, HB_ATTACH_STATE_MAX) : 0;
+        size_t n = a->guest.save ? a->guest.save(a->guest.arg, a->buffer + HEADER_BYTES, HB_ATTACH_STATE_MAX)
+                                 : 0;
 
         if (n > HB_ATTACH_STATE_MAX)
                 return -EFBIG;
@@ -196,7 +199,8 @@ static void do_save(struct hb_attach *a, struct request *r) {
 
 static void do_load(struct hb_attach *a, struct request *r) {
         if (a->state != INCOMING || r->fd < 0) {
-                say_error(r, a->state != INCOMING ? -EINVAL : -EBADF, "not waiting for a guest, or no descriptor");
+                say_error(r, a->state != INCOMING ? -EINVAL : -EBADF,
+                          "not waiting for a guest, or no descriptor");
                 return;
         }
         a->stream_fd = r->fd;
@@ -250,7 +254,8 @@ static int load_all(struct hb_attach *a, long ms) {
         }
         if (rc < 0)
                 return rc;
-        rc = a->guest.load ? a->guest.load(a->guest.arg, a->buffer + HEADER_BYTES, a->held - HEADER_BYTES) : 0;
+        rc = a->guest.load ? a->guest.load(a->guest.arg, a->buffer + HEADER_BYTES, a->held - HEADER_BYTES)
+                           : 0;
         return rc == 0 ? 0 : -EINVAL;
 }
 
@@ -263,7 +268,9 @@ static void do_loaded(struct hb_attach *a, struct request *r) {
         }
         rc = a->state == LOADING ? load_all(a, r->number < 0 ? 1000 : r->number) : -EINVAL;
         if (rc < 0) {
-                say_error(r, rc, a->state == LOADING ? "the state did not come whole, or was refused" : "nothing is loading");
+                say_error(r, rc,
+                          a->state == LOADING ? "the state did not come whole, or was refused"
+                                              : "nothing is loading");
                 return;
         }
         hb_attach_set_state(a, LOADED);
@@ -299,8 +306,9 @@ static const struct {
         const char *word;
         void (*run)(struct hb_attach *a, struct request *r);
 } commands[] = {
-        {"hello", do_hello},   {"region", do_region}, {"freeze", do_freeze}, {"save", do_save},     {"load", do_load},
-        {"loaded", do_loaded}, {"thaw", do_thaw},     {"resume", do_resume}, {"quit", do_quit},
+        {"hello", do_hello}, {"region", do_region}, {"freeze", do_freeze},
+        {"save", do_save},   {"load", do_load},     {"loaded", do_loaded},
+        {"thaw", do_thaw},   {"resume", do_resume}, {"quit", do_quit},
 };
 
 /* "word key=number": anything else is refused, not guessed. */
@@ -312,8 +320,8 @@ static bool parse_request(const char *line, struct request *r) {
         if (sscanf(line, "%15[a-z]%n", r->word, &end) == 1 && line[end] == '\0')
                 return true;
         end = -1;
-        return sscanf(line, "%15[a-z] %7[a-z]=%ld%n", r->word, key, &r->number, &end) == 3 && end > 0 && line[end] == '\0' &&
-               r->number >= 0 && r->number <= MAX_WAIT_MS;
+        return sscanf(line, "%15[a-z] %7[a-z]=%ld%n", r->word, key, &r->number, &end) == 3 && end > 0 &&
+               line[end] == '\0' && r->number >= 0 && r->number <= MAX_WAIT_MS;
 }
 
 void hb_attach_answer(struct hb_attach *a, const char *line, int *fd, char *out, size_t size) {

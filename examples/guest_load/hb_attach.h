@@ -1,8 +1,9 @@
-/* hb_attach: lets a plain process be a guest of Harbinger: its memory tracked, itself stopped, moved and started on another host.
- * libc and threads only: copy hb_attach*.[ch] into a program.
+/* hb_attach: lets a plain process be a guest of Harbinger: its memory tracked, itself stopped, moved and
+ * started on another host. libc and threads only: copy hb_attach*.[ch] into a program.
  *
- * The program keeps everything that must move in shared memory (a memfd or a file) it names here, plus at most 64 KiB of other state
- * it can write down. It calls hb_attach_point() wherever it could stand still: between two requests, once a loop.
+ * The program keeps everything that must move in shared memory (a memfd or a file) it names here, plus at
+ * most 64 KiB of other state it can write down. It calls hb_attach_point() wherever it could stand still:
+ * between two requests, once a loop.
  *
  *      struct hb_attach *a;
  *      hb_attach_open("/run/app.hb", &guest, &a);      // a thread of ours serves the socket
@@ -10,8 +11,9 @@
  *              work();
  *      hb_attach_close(a);
  *
- * A program started to receive a guest maps the image file, sets `incoming`, and its first hb_attach_point() returns when the guest is
- * there and may run, with load() having been called. The protocol is lines, one client at a time; hb_attach.c lists it. */
+ * A program started to receive a guest maps the image file, sets `incoming`, and its first hb_attach_point()
+ * returns when the guest is there and may run, with load() having been called. The protocol is lines, one
+ * client at a time; hb_attach.c lists it. */
 #ifndef HB_ATTACH_H
 #define HB_ATTACH_H
 
@@ -35,8 +37,8 @@ struct hb_attach_guest { /* copied by hb_attach_open, the regions too; the strin
         const struct hb_attach_region *regions;
         unsigned nregions;
         bool incoming; /* wait for a guest instead of running at once */
-        /* Both are called on the library's thread while the program stands in hb_attach_point(). save: writes at most `size`
-         * bytes, returns how many. load: 0, or non-zero to refuse. */
+        /* Both are called on the library's thread while the program stands in hb_attach_point(). save: writes
+         * at most `size` bytes, returns how many. load: 0, or non-zero to refuse. */
         size_t (*save)(void *arg, void *state, size_t size);
         int (*load)(void *arg, const void *state, size_t bytes);
         void *arg;
@@ -45,8 +47,8 @@ struct hb_attach_guest { /* copied by hb_attach_open, the regions too; the strin
 /* Listens on socket_path (an old socket there is replaced). 0 or a negative errno. */
 int hb_attach_open(const char *socket_path, const struct hb_attach_guest *g, struct hb_attach **ret);
 
-/* A safe point, to be called by the one thread that changes the memory. Blocks while the guest stands still. 0: go on;
- * 1: the guest has moved away or was told to end: leave without touching its memory. */
+/* A safe point, to be called by the one thread that changes the memory. Blocks while the guest stands still.
+ * 0: go on; 1: the guest has moved away or was told to end: leave without touching its memory. */
 int hb_attach_point(struct hb_attach *a);
 
 /* Stops serving and frees; NULL allowed. */

@@ -1,7 +1,7 @@
 /* hb_attach_socket: the thread that serves the attach socket, one client at a time.
  *
- * Invariant: a line longer than the buffer, or a closed connection, ends that client and nothing else; the guest's state is changed by
- * requests only. */
+ * Invariant: a line longer than the buffer, or a closed connection, ends that client and nothing else; the
+ * guest's state is changed by requests only. */
 #include "hb_attach_priv.h"
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
 
 /* Readable, or false when we are being closed. */
 static bool await(const struct hb_attach *a, int fd) {
@@ -26,7 +25,8 @@ static bool await(const struct hb_attach *a, int fd) {
 
 static void take_fd(struct msghdr *msg, int *fd) {
         for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+                    c->cmsg_len != CMSG_LEN(sizeof(int)))
                         continue;
                 if (*fd >= 0)
                         close(*fd);
@@ -40,8 +40,10 @@ static ssize_t receive(int client, char *p, size_t n, int *fd) {
                 char space[CMSG_SPACE(sizeof(int))];
         } control;
         struct iovec iov = {.iov_base = p, .iov_len = n};
-        struct msghdr msg = {
-                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.space)};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control.space)};
         ssize_t got = recvmsg(client, &msg, MSG_CMSG_CLOEXEC);
 
         if (got > 0)
@@ -107,7 +109,8 @@ static int listen_on(struct hb_attach *a) {
         if (a->listen_fd < 0)
                 return -errno;
         unlink(a->path);
-        if (bind(a->listen_fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(a->listen_fd, 1) < 0)
+        if (bind(a->listen_fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+            listen(a->listen_fd, 1) < 0)
                 return -errno;
         a->stop_fd = eventfd(0, EFD_CLOEXEC);
         return a->stop_fd < 0 ? -errno : 0;

@@ -1,13 +1,16 @@
-/* The contract every guest port keeps, run against real guests: "process" (default; the attach library in a process of ours) or "qemu"
- * (argument; a real QEMU). One hand-over is done the way the daemon does it, with the image copied by the test. */
-#include "rig.inc"
+/* The contract every guest port keeps, run against real guests: "process" (default; the attach library in a
+ * process of ours) or "qemu" (argument; a real QEMU). One hand-over is done the way the daemon does it, with
+ * the image copied by the test. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "move/qmp.h"
+#include "rig.inc"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
+#include <stddef.h>
+
+#include <cmocka.h> /* after the rest: it needs it */
 
 static const struct rig *rig;
 
@@ -45,7 +48,7 @@ static void must(int rc, const struct hb_err *e) {
 #define OK(call)                                                                                             \
         do {                                                                                                 \
                 struct hb_err why = {0};                                                                     \
-                must(call, &why);                                                                              \
+                must(call, &why);                                                                            \
         } while (0)
 
 static void open_port(struct vm *v, hb_guest_port **ret) {
@@ -180,7 +183,8 @@ static int hand_over(struct world *w, struct hb_err *e) {
         return rc < 0 ? rc : w->dst->ops->receive_wait(w->dst, 5000, e);
 }
 
-/* The image changes: something runs in it. A firmware that found nothing to boot may not write, so only for the process rig. */
+/* The image changes: something runs in it. A firmware that found nothing to boot may not write, so only for
+ * the process rig. */
 static void assert_alive(const struct vm *v, hb_guest_port *p) {
         int fd = open(v->image, O_RDONLY);
         char *m = mmap(NULL, rig->bytes, PROT_READ, MAP_SHARED, fd, 0);
@@ -354,7 +358,8 @@ static void test_thaw_after_broken_stream(void **state) {
         assert_alive(&w->a, w->src);
 }
 
-/* A VMM that blocks on a stream nobody reads answers nobody; each wait ends in time, and closing the stream frees it. */
+/* A VMM that blocks on a stream nobody reads answers nobody; each wait ends in time, and closing the stream
+ * frees it. */
 static void test_thaw_with_unread_stream(void **state) {
         struct world *w = *state;
         struct hb_err e = {0};
@@ -508,13 +513,27 @@ static void test_vmm_gone(void **state) {
                 rig_kill(&w->a);
                 began = hb_now_ns();
                 switch (op) {
-                case 0: rc = w->src->ops->describe(w->src, &info, &e); break;
-                case 1: rc = w->src->ops->prepare_source(w->src, &e); break;
-                case 2: rc = w->src->ops->stream(w->src, &fd, &e); break;
-                case 3: rc = freeze(w, &e); break;
-                case 4: rc = w->src->ops->send_state(w->src, 5000, &e); break;
-                case 5: rc = w->src->ops->thaw(w->src, 5000, &e); break;
-                case 6: rc = w->src->ops->resume(w->src, 5000, &ns, &e); break;
+                case 0:
+                        rc = w->src->ops->describe(w->src, &info, &e);
+                        break;
+                case 1:
+                        rc = w->src->ops->prepare_source(w->src, &e);
+                        break;
+                case 2:
+                        rc = w->src->ops->stream(w->src, &fd, &e);
+                        break;
+                case 3:
+                        rc = freeze(w, &e);
+                        break;
+                case 4:
+                        rc = w->src->ops->send_state(w->src, 5000, &e);
+                        break;
+                case 5:
+                        rc = w->src->ops->thaw(w->src, 5000, &e);
+                        break;
+                case 6:
+                        rc = w->src->ops->resume(w->src, 5000, &ns, &e);
+                        break;
                 }
                 assert_int_equal(rc, -ESRCH);
                 assert_int_equal(e.code, -ESRCH);
@@ -613,8 +632,9 @@ static void test_garbage_instead_of_state(void **state) {
 
 /* Whatever fails, and whenever, the source can be thawed. */
 static void test_fault_rounds(void **state) {
-        static const char *const points[] = {"line.connect", "line.send", "line.recv", "qmp.call", "attach.call",
-                                             "qemu.prepare_source", "qemu.freeze", "qemu.send_state", "process.freeze"};
+        static const char *const points[] = {"line.connect", "line.send",       "line.recv",
+                                             "qmp.call",     "attach.call",     "qemu.prepare_source",
+                                             "qemu.freeze",  "qemu.send_state", "process.freeze"};
         struct world *w = *state;
 
         start_source(w);
@@ -645,9 +665,21 @@ static void test_fault_rounds(void **state) {
 
 static void start_qemu_with(struct world *w, const char *machine, const char *object) {
         char qmp[160], log[128];
-        char *argv[] = {(char *)"qemu-system-x86_64", (char *)"-machine", (char *)machine, (char *)"-accel", (char *)"tcg",
-                        (char *)"-m", (char *)"32", (char *)"-display", (char *)"none", (char *)"-nodefaults",
-                        (char *)"-qmp", qmp, object ? (char *)"-object" : NULL, (char *)object, NULL};
+        char *argv[] = {(char *)"qemu-system-x86_64",
+                        (char *)"-machine",
+                        (char *)machine,
+                        (char *)"-accel",
+                        (char *)"tcg",
+                        (char *)"-m",
+                        (char *)"32",
+                        (char *)"-display",
+                        (char *)"none",
+                        (char *)"-nodefaults",
+                        (char *)"-qmp",
+                        qmp,
+                        object ? (char *)"-object" : NULL,
+                        (char *)object,
+                        NULL};
 
         rig_paths(w->dir, "x", 1 << 20, &w->a);
         snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", w->a.socket);
@@ -708,9 +740,9 @@ static bool capability(struct world *w, const char *name) {
 
         OK(hb_qmp_connect(w->a.socket, 5000, -1, &q, &why));
         OK(hb_qmp_call(q, "query-migrate-capabilities", NULL, -1, 5000, &list, &why));
-        json_array_foreach(list, i, item)
-                if (strcmp(json_string_value(json_object_get(item, "capability")), name) == 0)
-                        on = json_is_true(json_object_get(item, "state"));
+        json_array_foreach(
+                list, i, item) if (strcmp(json_string_value(json_object_get(item, "capability")), name) == 0)
+                on = json_is_true(json_object_get(item, "state"));
         json_decref(list);
         hb_qmp_close(q);
         return on;
@@ -734,12 +766,29 @@ static void test_two_backends(void **state) {
         struct hb_guest_info info;
         hb_target *t;
         char qmp[160], log[128];
-        char *argv[] = {(char *)"qemu-system-x86_64", (char *)"-machine", (char *)"q35", (char *)"-accel", (char *)"tcg",
-                        (char *)"-m", (char *)"64", (char *)"-smp", (char *)"2", (char *)"-display", (char *)"none",
-                        (char *)"-nodefaults", (char *)"-qmp", qmp, (char *)"-object",
-                        (char *)"memory-backend-memfd,id=n0,size=32M,share=on", (char *)"-object",
-                        (char *)"memory-backend-memfd,id=n1,size=32M,share=on", (char *)"-numa",
-                        (char *)"node,memdev=n0,cpus=0", (char *)"-numa", (char *)"node,memdev=n1,cpus=1", NULL};
+        char *argv[] = {(char *)"qemu-system-x86_64",
+                        (char *)"-machine",
+                        (char *)"q35",
+                        (char *)"-accel",
+                        (char *)"tcg",
+                        (char *)"-m",
+                        (char *)"64",
+                        (char *)"-smp",
+                        (char *)"2",
+                        (char *)"-display",
+                        (char *)"none",
+                        (char *)"-nodefaults",
+                        (char *)"-qmp",
+                        qmp,
+                        (char *)"-object",
+                        (char *)"memory-backend-memfd,id=n0,size=32M,share=on",
+                        (char *)"-object",
+                        (char *)"memory-backend-memfd,id=n1,size=32M,share=on",
+                        (char *)"-numa",
+                        (char *)"node,memdev=n0,cpus=0",
+                        (char *)"-numa",
+                        (char *)"node,memdev=n1,cpus=1",
+                        NULL};
 
         rig_paths(w->dir, "x", 1 << 20, &w->a);
         snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", w->a.socket);
@@ -758,16 +807,16 @@ static void test_two_backends(void **state) {
 #define CONTRACT                                                                                             \
         T(test_describe), T(test_whole_move), T(test_there_and_back), T(test_every_step_may_be_repeated),    \
                 T(test_thaw_from_every_step), T(test_thaw_after_loaded), T(test_thaw_after_broken_stream),   \
-                T(test_thaw_with_unread_stream), T(test_recovered_target), T(test_wrong_way_round), T(test_target_of_another_shape),          \
-                T(test_open_failures), T(test_busy_and_free_again), T(test_vmm_gone),                        \
-                T(test_receive_times_out), T(test_cancel), T(test_killed_while_waited_for),                  \
-                T(test_garbage_instead_of_state), T(test_fault_rounds)
+                T(test_thaw_with_unread_stream), T(test_recovered_target), T(test_wrong_way_round),          \
+                T(test_target_of_another_shape), T(test_open_failures), T(test_busy_and_free_again),         \
+                T(test_vmm_gone), T(test_receive_times_out), T(test_cancel),                                 \
+                T(test_killed_while_waited_for), T(test_garbage_instead_of_state), T(test_fault_rounds)
 
 int main(int argc, char **argv) {
         const struct CMUnitTest process[] = {CONTRACT};
-        const struct CMUnitTest qemu[] = {
-                CONTRACT, T(test_private_memory_is_refused), T(test_paused_by_its_operator),
-                T(test_nothing_is_left_switched_on), T(test_two_backends)};
+        const struct CMUnitTest qemu[] = {CONTRACT, T(test_private_memory_is_refused),
+                                          T(test_paused_by_its_operator), T(test_nothing_is_left_switched_on),
+                                          T(test_two_backends)};
 
         if (argc > 4 && strcmp(argv[1], "--guest") == 0)
                 return rig_guest_main(argc, argv);

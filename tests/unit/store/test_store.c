@@ -5,16 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h> /* after the rest: it needs it */
 
 struct world {
         char dir[64], path[96];
@@ -167,8 +168,8 @@ static int see_guest(void *arg, const struct hb_store_guest *g) {
 static int see_placement(void *arg, const struct hb_store_placement *p) {
         char line[512];
 
-        snprintf(line, sizeof(line), "%02x:%s->%s/%d/%s/%llu ", p->id[0], p->guest, p->host, p->incoming, p->image_dir,
-                 (unsigned long long)p->wall_ns);
+        snprintf(line, sizeof(line), "%02x:%s->%s/%d/%s/%llu ", p->id[0], p->guest, p->host, p->incoming,
+                 p->image_dir, (unsigned long long)p->wall_ns);
         strcat(arg, line);
         return 0;
 }
@@ -177,8 +178,12 @@ static void test_registry(void **state) {
         struct world *w = *state;
         struct hb_store_guest g = {"db1", "qemu", "/run/db1.qmp", "wp", 4711, UINT64_MAX / 2};
         struct hb_store_placement a = {.id = {0xaa}, .guest = "db1", .host = "bravo", .wall_ns = 2};
-        struct hb_store_placement b = {
-                .id = {0xbb}, .guest = "web", .host = "alpha", .incoming = true, .image_dir = "/dev/shm/hb", .wall_ns = 1};
+        struct hb_store_placement b = {.id = {0xbb},
+                                       .guest = "web",
+                                       .host = "alpha",
+                                       .incoming = true,
+                                       .image_dir = "/dev/shm/hb",
+                                       .wall_ns = 1};
         char text[1024] = "";
 
         assert_int_equal(hb_store_guest_put(w->s, &g, NULL), 0);
@@ -206,15 +211,16 @@ static void test_registry(void **state) {
 static int see_history(void *arg, const struct hb_history_entry *h) {
         char line[4500];
 
-        snprintf(line, sizeof(line), "%lld %s %s %s>%s %s %s; ", (long long)h->rowid, h->kind, h->guest, h->from, h->to,
-                 h->result, h->json);
+        snprintf(line, sizeof(line), "%lld %s %s %s>%s %s %s; ", (long long)h->rowid, h->kind, h->guest,
+                 h->from, h->to, h->result, h->json);
         strcat(arg, line);
         return 0;
 }
 
 static void test_history_is_newest_first(void **state) {
         struct world *w = *state;
-        struct hb_history_entry h = {.kind = "migration", .guest = "db1", .from = "alpha", .to = "bravo", .result = "done"};
+        struct hb_history_entry h = {
+                .kind = "migration", .guest = "db1", .from = "alpha", .to = "bravo", .result = "done"};
         char text[1024] = "";
 
         for (int i = 1; i <= 3; i++) {
@@ -222,7 +228,9 @@ static void test_history_is_newest_first(void **state) {
                 assert_int_equal(hb_history_add(w->s, &h, NULL), 0);
         }
         assert_int_equal(hb_history_list(w->s, 2, see_history, text), 0);
-        assert_string_equal(text, "3 migration db1 alpha>bravo done {\"n\":3}; 2 migration db1 alpha>bravo done {\"n\":2}; ");
+        assert_string_equal(
+                text,
+                "3 migration db1 alpha>bravo done {\"n\":3}; 2 migration db1 alpha>bravo done {\"n\":2}; ");
 }
 
 static void test_newer_schema_is_refused(void **state) {
