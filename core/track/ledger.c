@@ -3,7 +3,7 @@
  * Invariant: in_block[] and resident count exactly the bits of `resident`; for each file, at the last walk,
  * st_blocks * 512 == pages entered * 4096 + surplus * 512. What could make the books balance by accident: as many pages swapped out
  * or dropped from the page table unseen as were punched. Swap-outs are counted by the kernel, and any makes the check say SURPLUS;
- * the trackers never drop a page they have not entered. Cost: O(1) to check, O(resident) to walk. Owned by the tracker. */
+ * whoever drops a range with holes has it walked afterwards. Cost: O(1) to check, O(resident) to walk. Owned by the tracker. */
 #include "track/ledger.h"
 #include "base/fault.h"
 #include "track/procmaps.h"
@@ -242,12 +242,11 @@ static int note_files(struct hb_ledger *l, bool after) {
         return 0;
 }
 
-static int walk_region(struct hb_ledger *l, unsigned region, const struct hb_ledger_events *ev) {
-        const struct hb_target_region *reg = &l->t->regions[region];
-        struct walk w = {.l = l, .ev = ev, .region = region, .at = reg->first_gfn};
-        int r = hb_residency_walk(l->t, region, on_data, &w);
+int hb_ledger_walk_part(struct hb_ledger *l, unsigned region, uint64_t gfn, uint64_t pages, const struct hb_ledger_events *ev) {
+        struct walk w = {.l = l, .ev = ev, .region = region, .at = gfn};
+        int r = hb_residency_walk(l->t, region, gfn, pages, on_data, &w);
 
-        return r < 0 ? r : strike(&w, reg->first_gfn + reg->bytes / HB_PAGE_SIZE);
+        return r < 0 ? r : strike(&w, gfn + pages);
 }
 
 int hb_ledger_walk(struct hb_ledger *l, const struct hb_ledger_events *ev) {
@@ -256,6 +255,6 @@ int hb_ledger_walk(struct hb_ledger *l, const struct hb_ledger_events *ev) {
         if (l->can_swap)
                 l->swap_outs = count_swap_outs();
         for (uint32_t i = 0; i < l->t->shape.nregions && r == 0; i++)
-                r = walk_region(l, i, ev);
+                r = hb_ledger_walk_part(l, i, l->t->shape.regions[i].first_gfn, l->t->shape.regions[i].pages, ev);
         return r < 0 ? r : note_files(l, true);
 }

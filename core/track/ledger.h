@@ -48,6 +48,8 @@ struct hb_ledger_events {
         void *arg;
 };
 int hb_ledger_walk(struct hb_ledger *l, const struct hb_ledger_events *ev);
+/* The same for a part of one region, without new books. */
+int hb_ledger_walk_part(struct hb_ledger *l, unsigned region, uint64_t gfn, uint64_t pages, const struct hb_ledger_events *ev);
 
 static inline unsigned hb_ledger_block_pages(const struct hb_ledger *l, unsigned region, uint64_t block) {
         uint64_t left = l->t->regions[region].bytes / HB_PAGE_SIZE - block * HB_BLOCK_PAGES;

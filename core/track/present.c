@@ -7,8 +7,8 @@
  * Budget: every scan earns guest_budget x elapsed time; a drop pays at once for its stop and for the fault that each dropped page
  * will cost at its next touch (measured at open). So over any stretch of time the guest pays at most what was earned: a sweep over
  * long-cold memory collects faults paid for long ago. At most one epoch's earnings are saved up.
- * Invariants: never a mapping that is not MAP_SHARED of the region's own file (looked up before each drop); never a page the ledger
- * has not entered, so that no page leaves the page table unaccounted. Refused: hugetlb, locked memory. */
+ * Invariants: never a mapping that is not MAP_SHARED of the region's own file (looked up before each drop); a range dropped with holes
+ * in it is walked by the next scan, so that no page leaves the page table unaccounted. Refused: hugetlb, locked memory. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/procmaps.h"
@@ -20,8 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#define MAX_CALLS   64u
-#define FIRST_PAGES 512u
+#define FIRST_PAGES HB_BLOCK_PAGES
 #define GROWTH      2u
 
 struct hb_present {
@@ -75,50 +74,37 @@ static int observe(struct hb_present *p, struct hb_scan *s) {
         return r;
 }
 
-struct slice {
-        struct hb_inject_call calls[MAX_CALLS];
+struct slice { /* whole blocks, neighbours joined: each run is one call, and each call wakes a thread twice */
+        struct hb_inject_call calls[HB_WP_RECHECKS];
         struct {
+                unsigned region;
                 uint64_t gfn, pages;
-        } run[MAX_CALLS];
+                bool holes;
+        } run[HB_WP_RECHECKS];
         unsigned n;
-        uint64_t fresh, pages; /* fresh: not dropped already, so what will cost */
+        uint64_t fresh, pages; /* fresh: resident and not dropped already, so what will cost */
 };
 
-static void add_run(struct hb_present *p, struct slice *s, unsigned region, uint64_t gfn, uint64_t pages) {
-        const struct hb_target_region *r = &p->wp.base.target->regions[region];
-
-        if (s->n && s->run[s->n - 1].gfn + s->run[s->n - 1].pages == gfn && gfn != r->first_gfn)
-                s->run[s->n - 1].pages += pages;
-        else {
-                s->run[s->n].gfn = gfn;
-                s->run[s->n].pages = pages;
-                s->n++;
-        }
-        s->calls[s->n - 1] = (struct hb_inject_call){
-                .nr = SYS_madvise,
-                .arg = {r->remote_addr + (s->run[s->n - 1].gfn - r->first_gfn) * HB_PAGE_SIZE,
-                        s->run[s->n - 1].pages * HB_PAGE_SIZE, MADV_DONTNEED}};
-        s->pages += pages;
-}
-
-/* Adds the resident runs of one block, as long as there is room; false when full. */
+/* Adds the block whose turn it is, when any of it is worth dropping; false when there is no room for it. */
 static bool add_block(struct hb_present *p, struct slice *s, uint64_t limit) {
-        const struct hb_target_region *r = &p->wp.base.target->regions[p->region];
-        uint64_t at = r->first_gfn + p->block * HB_BLOCK_PAGES, first, count;
-        uint64_t end = at + hb_ledger_block_pages(&p->wp.ledger, p->region, p->block);
+        uint64_t gfn = p->wp.base.target->regions[p->region].first_gfn + p->block * HB_BLOCK_PAGES;
+        uint64_t pages = hb_ledger_block_pages(&p->wp.ledger, p->region, p->block);
+        uint16_t resident = p->wp.ledger.regions[p->region].in_block[p->block];
+        uint64_t fresh = resident - hb_bits_count(&p->watch, gfn, pages);
+        bool joins = s->n && s->run[s->n - 1].region == p->region && s->run[s->n - 1].gfn + s->run[s->n - 1].pages == gfn;
 
-        while (hb_bitmap_next_run(p->wp.ledger.resident, at, 0, &first, &count) && first < end) {
-                uint64_t fresh;
-
-                count = count < end - first ? count : end - first;
-                fresh = count - hb_bits_count(&p->watch, first, count);
-                if (fresh && (s->n == MAX_CALLS || s->fresh + fresh > limit))
-                        return false;
-                if (fresh)
-                        add_run(p, s, p->region, first, count);
-                s->fresh += fresh;
-                at = first + count;
+        if (fresh == 0)
+                return true;
+        if (s->fresh + fresh > limit || (!joins && s->n == HB_WP_RECHECKS))
+                return false;
+        if (!joins) {
+                s->run[s->n].region = p->region;
+                s->run[s->n++].gfn = gfn;
         }
+        s->run[s->n - 1].pages += pages;
+        s->run[s->n - 1].holes |= resident != pages;
+        s->fresh += fresh;
+        s->pages += pages;
         return true;
 }
 
@@ -139,6 +125,14 @@ static void choose_slice(struct hb_present *p, struct slice *s, uint64_t limit) 
                 if (p->wp.ledger.regions[p->region].in_block[p->block] && !add_block(p, s, limit))
                         break;
                 next_block(p);
+        }
+        for (unsigned i = 0; i < s->n; i++) {
+                const struct hb_target_region *r = &p->wp.base.target->regions[s->run[i].region];
+
+                s->calls[i] = (struct hb_inject_call){
+                        .nr = SYS_madvise,
+                        .arg = {r->remote_addr + (s->run[i].gfn - r->first_gfn) * HB_PAGE_SIZE, s->run[i].pages * HB_PAGE_SIZE,
+                                MADV_DONTNEED}};
         }
 }
 
@@ -168,13 +162,23 @@ static bool still_shared(const hb_target *t) {
         return ok && covered == wanted;
 }
 
+static void watch_resident(struct hb_present *p, uint64_t gfn, uint64_t pages) {
+        uint64_t at = gfn, end = gfn + pages, first, count;
+
+        while (at < end && hb_bitmap_next_run(p->wp.ledger.resident, at, end - at, &first, &count) && first < end) {
+                count = count < end - first ? count : end - first;
+                hb_bitmap_set_range(&p->watch, first, count);
+                at = first + count;
+        }
+}
+
 /* Marks what was dropped, pays, and learns what a page's drop costs. */
 static void settle_drop(struct hb_present *p, const struct slice *s, uint64_t stopped_ns) {
         double page_ns = s->pages ? (double)stopped_ns / (double)s->pages : 0;
 
         for (unsigned i = 0; i < s->n; i++)
                 if (s->calls[i].result == 0)
-                        hb_bitmap_set_range(&p->watch, s->run[i].gfn, s->run[i].pages);
+                        watch_resident(p, s->run[i].gfn, s->run[i].pages);
         p->credit_ns -= (double)stopped_ns + (double)s->fresh * (double)p->wp.fault_ns;
         p->drop_page_ns = p->drop_page_ns > 0 ? 0.7 * p->drop_page_ns + 0.3 * page_ns : page_ns;
 }
@@ -183,6 +187,16 @@ static uint64_t affordable(const struct hb_present *p) {
         double each = p->drop_page_ns + (double)p->wp.fault_ns;
 
         return p->credit_ns <= 0 ? 0 : (uint64_t)(p->credit_ns / each);
+}
+
+static void note_holes(struct hb_present *p, const struct slice *s) {
+        for (unsigned i = 0; i < s->n; i++) {
+                if (!s->run[i].holes)
+                        continue;
+                p->wp.recheck[p->wp.rechecks].region = s->run[i].region;
+                p->wp.recheck[p->wp.rechecks].gfn = s->run[i].gfn;
+                p->wp.recheck[p->wp.rechecks++].pages = s->run[i].pages;
+        }
 }
 
 /* A drop that fails costs this epoch's sample, never the scan. */
@@ -194,6 +208,7 @@ static void drop_slice(struct hb_present *p, struct hb_scan *s) {
         if (limit < FIRST_PAGES || !(sl = calloc(1, sizeof *sl)))
                 return;
         choose_slice(p, sl, limit);
+        note_holes(p, sl); /* before the drop: it may be done although the call for it fails */
         if (sl->n && !hb_fault("track.drop") && still_shared(p->wp.base.target) &&
             hb_inject_run(p->wp.inject, sl->calls, sl->n, &stopped, NULL) == 0) {
                 settle_drop(p, sl, stopped);
@@ -292,9 +307,12 @@ int hb_present_open(hb_target *t, const struct hb_tracker_options *o, hb_tracker
         p->epoch_ns = o->epoch_ns ? o->epoch_ns : HB_NS_PER_S;
         p->slice_pages = FIRST_PAGES;
         p->last_ns = hb_now_ns();
-        r = hb_wp_init(&p->wp, t, o, e);
-        if (r == 0 && (r = hb_bitmap_init(&p->watch, t->shape.pages)) < 0)
+        p->wp.lock_fd = p->wp.pagemap = p->wp.uffd = -1;
+        r = hb_bitmap_init(&p->watch, t->shape.pages);
+        if (r < 0)
                 hb_err_set(e, r, NULL, NULL, "out of memory");
+        else
+                r = hb_wp_init(&p->wp, t, o, e);
         /* Leave the target as it was; a predecessor's tracking is left for `wp` to go on with. */
         if (r == 0 && (r = try_drop(p, e)) < 0 && !p->wp.base.resumed)
                 (void)hb_wp_detach(&p->wp.base, NULL);

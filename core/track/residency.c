@@ -21,8 +21,8 @@
 
 typedef int (*run_fn)(void *arg, uint64_t gfn, uint64_t pages);
 
-static int walk_file(const struct hb_target_region *r, run_fn run, void *arg) {
-        off_t at = (off_t)r->file_offset, end = at + (off_t)r->bytes;
+static int walk_file(const struct hb_target_region *r, uint64_t skip, uint64_t bytes, run_fn run, void *arg) {
+        off_t at = (off_t)(r->file_offset + skip), end = at + (off_t)bytes;
 
         while (at < end) {
                 off_t from = lseek(r->fd, at, SEEK_DATA), to;
@@ -64,8 +64,8 @@ static bool any_byte(const struct hb_target_region *r, uint64_t page, uint8_t *c
         return false;
 }
 
-/* One bit a huge page: mapped in the target. */
-static int mapped_huge(const hb_target *t, const struct hb_target_region *r, struct hb_bitmap *out) {
+/* One bit a huge page, from huge page `base` of the region on: mapped in the target. */
+static int mapped_huge(const hb_target *t, const struct hb_target_region *r, uint64_t base, struct hb_bitmap *out) {
         char path[64];
         int fd, err = 0;
 
@@ -74,7 +74,7 @@ static int mapped_huge(const hb_target *t, const struct hb_target_region *r, str
         if (fd < 0)
                 return errno == ENOENT ? -ESRCH : -errno;
         for (uint64_t i = 0; i < out->bits && err == 0; i++) {
-                uint64_t entry, page = (r->remote_addr + i * r->backing_page) / HB_PAGE_SIZE;
+                uint64_t entry, page = (r->remote_addr + (base + i) * r->backing_page) / HB_PAGE_SIZE;
                 ssize_t n = pread(fd, &entry, sizeof entry, (off_t)(page * sizeof entry));
 
                 if (n != (ssize_t)sizeof entry)
@@ -86,7 +86,7 @@ static int mapped_huge(const hb_target *t, const struct hb_target_region *r, str
         return err;
 }
 
-static int add_unmapped(const struct hb_target_region *r, struct hb_bitmap *pages) {
+static int add_unmapped(const struct hb_target_region *r, uint64_t base, struct hb_bitmap *pages) {
         struct stat st;
         uint8_t *chunk;
 
@@ -98,34 +98,35 @@ static int add_unmapped(const struct hb_target_region *r, struct hb_bitmap *page
         if (!chunk)
                 return -ENOMEM;
         for (uint64_t i = 0; i < pages->bits; i++)
-                if (!hb_bitmap_test(pages, i) && any_byte(r, i, chunk))
+                if (!hb_bitmap_test(pages, i) && any_byte(r, base + i, chunk))
                         hb_bitmap_set(pages, i);
         free(chunk);
         return 0;
 }
 
-static int walk_huge(const hb_target *t, const struct hb_target_region *r, run_fn run, void *arg) {
-        uint64_t per = r->backing_page / HB_PAGE_SIZE, first, count;
+static int walk_huge(const hb_target *t, const struct hb_target_region *r, uint64_t skip, uint64_t bytes, run_fn run, void *arg) {
+        uint64_t per = r->backing_page / HB_PAGE_SIZE, base = skip / r->backing_page, first, count;
         struct hb_bitmap pages;
-        int err = hb_bitmap_init(&pages, r->bytes / r->backing_page);
+        int err = hb_bitmap_init(&pages, bytes / r->backing_page);
 
         if (err < 0)
                 return err;
-        err = mapped_huge(t, r, &pages);
+        err = mapped_huge(t, r, base, &pages);
         if (err == 0)
-                err = add_unmapped(r, &pages);
+                err = add_unmapped(r, base, &pages);
         for (uint64_t at = 0; err >= 0 && hb_bitmap_next_run(&pages, at, 0, &first, &count); at = first + count)
-                err = run(arg, r->first_gfn + first * per, count * per);
+                err = run(arg, r->first_gfn + (base + first) * per, count * per);
         hb_bitmap_fini(&pages);
         return err;
 }
 
-int hb_residency_walk(const hb_target *t, unsigned index, int (*run)(void *arg, uint64_t gfn, uint64_t pages), void *arg) {
+int hb_residency_walk(const hb_target *t, unsigned index, uint64_t gfn, uint64_t pages, run_fn run, void *arg) {
         const struct hb_target_region *r = &t->regions[index];
+        uint64_t skip = (gfn - r->first_gfn) * HB_PAGE_SIZE, bytes = pages * HB_PAGE_SIZE;
 
         if (hb_fault("track.residency"))
                 return -EIO;
-        return r->backing == HB_BACKING_HUGETLB ? walk_huge(t, r, run, arg) : walk_file(r, run, arg);
+        return r->backing == HB_BACKING_HUGETLB ? walk_huge(t, r, skip, bytes, run, arg) : walk_file(r, skip, bytes, run, arg);
 }
 
 static int mark(void *arg, uint64_t gfn, uint64_t pages) {
@@ -135,7 +136,7 @@ static int mark(void *arg, uint64_t gfn, uint64_t pages) {
 
 int hb_target_resident(const hb_target *t, struct hb_bitmap *out, struct hb_err *e) {
         for (uint32_t i = 0; i < t->shape.nregions; i++) {
-                int r = hb_residency_walk(t, i, mark, out);
+                int r = hb_residency_walk(t, i, t->shape.regions[i].first_gfn, t->shape.regions[i].pages, mark, out);
 
                 if (r < 0)
                         return hb_err_set(e, r, t->regions[i].path, "check that the guest is running",

@@ -3,6 +3,8 @@
 #pragma once
 #include "track/target.h"
 
-/* Calls run(arg, gfn, pages) for each run of resident pages of region `index`, ascending, not overlapping. A negative return
- * of run ends the walk and is returned. Cost: 9-13 ms per GiB of resident memory on tmpfs; holes cost nothing. */
-int hb_residency_walk(const hb_target *t, unsigned index, int (*run)(void *arg, uint64_t gfn, uint64_t pages), void *arg);
+/* Calls run(arg, gfn, pages) for each run of resident pages of region `index` within [gfn, gfn + pages), ascending, not
+ * overlapping. A negative return of run ends the walk and is returned. Cost: 9-13 ms per GiB of resident memory on tmpfs; holes
+ * cost nothing. On hugetlbfs the range must be whole huge pages. */
+int hb_residency_walk(const hb_target *t, unsigned index, uint64_t gfn, uint64_t pages,
+                      int (*run)(void *arg, uint64_t gfn, uint64_t pages), void *arg);

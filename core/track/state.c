@@ -213,11 +213,12 @@ int hb_state_open(const hb_target *t, const char *backend, const char *path, uin
         uint64_t old_bytes = 0;
         int r = s ? put_identity(t, backend, &id) : -ENOMEM;
 
+        if (s)
+                s->fd = s->remote_fd = -1;
         if (r < 0 || id.len > sizeof s->identity - HEADER_FIXED || (path && strlen(path) >= sizeof s->path)) {
                 r = hb_err_set(e, r < 0 ? r : -E2BIG, path, NULL, "cannot describe the tracker's state");
                 goto fail;
         }
-        s->fd = s->remote_fd = -1;
         s->vec_entries = vec_entries;
         s->extra_bytes = extra_bytes;
         s->identity_bytes = (uint32_t)id.len;

@@ -2,6 +2,7 @@
  * target keeps its own copy open: registration and written bits live as long as any copy does, so a killed tracker loses nothing,
  * and a successor finds the number in the state file, or by its features in /proc/PID/fdinfo. */
 #include "track/uffd.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "track/pmscan.h"
 #include "track/procmaps.h"
@@ -17,10 +18,10 @@
 
 #define INITIALIZED (1ull << 31) /* the kernel's own bit among the features in fdinfo */
 
-int hb_uffd_is_ours(pid_t pid, int number) {
+/* Features agreed on by the target's descriptor `number`. -ENOENT: not a userfaultfd. */
+static int features_of(pid_t pid, int number, uint64_t *ret) {
         char path[64], text[1024];
         const char *api;
-        uint64_t features;
         ssize_t n;
 
         snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, number);
@@ -36,11 +37,24 @@ int hb_uffd_is_ours(pid_t pid, int number) {
                 return (int)n;
         api = strstr(text, "API:"); /* "API:\taa:<features>:<ioctls>" */
         api = api ? strchr(api + 4, ':') : NULL;
-        features = api ? strtoull(api + 1, NULL, 16) : 0;
-        return (features & ~INITIALIZED) == HB_UFFD_FEATURES ? 0 : -ENOENT;
+        if (!api)
+                return -ENOENT;
+        *ret = strtoull(api + 1, NULL, 16);
+        return 0;
 }
 
-int hb_uffd_find(pid_t pid) {
+static int has_features(pid_t pid, int number, uint64_t features) {
+        uint64_t has;
+        int r = features_of(pid, number, &has);
+
+        return r < 0 ? r : has == features ? 0 : -ENOENT;
+}
+
+int hb_uffd_is_ours(pid_t pid, int number) {
+        return has_features(pid, number, HB_UFFD_FEATURES | INITIALIZED);
+}
+
+static int find(pid_t pid, uint64_t features) {
         char path[64];
         struct dirent *d;
         int found = -ENOENT;
@@ -51,10 +65,25 @@ int hb_uffd_find(pid_t pid) {
         if (!dir)
                 return -errno;
         while (found < 0 && (d = readdir(dir)))
-                if (d->d_name[0] != '.' && hb_uffd_is_ours(pid, atoi(d->d_name)) == 0)
+                if (d->d_name[0] != '.' && has_features(pid, atoi(d->d_name), features) == 0)
                         found = atoi(d->d_name);
         closedir(dir);
         return found;
+}
+
+int hb_uffd_find(pid_t pid) {
+        return find(pid, HB_UFFD_FEATURES | INITIALIZED);
+}
+
+/* One that was made and never used: a process that makes its own agrees on features at once, so one that stays like this was
+ * left by a tracker that was interrupted just then. */
+static int find_unused(pid_t pid) {
+        int number = find(pid, 0);
+
+        if (number < 0)
+                return number;
+        hb_sleep_ns(5 * HB_NS_PER_MS);
+        return has_features(pid, number, 0) == 0 ? number : -ENOENT;
 }
 
 int hb_uffd_fetch(const hb_target *t, int number, struct hb_err *e) {
@@ -84,28 +113,41 @@ static int no_userfaultfd(long result, struct hb_err *e) {
                           hb_errno_name((int)result));
 }
 
-int hb_uffd_create(const hb_target *t, hb_inject *i, int *ret_number, int *ret_fd, struct hb_err *e) {
+/* Number of a fresh userfaultfd in the target. */
+static int make_remote(const hb_target *t, hb_inject *i, struct hb_err *e) {
         struct hb_inject_call c = {.nr = SYS_userfaultfd,
                                    .arg = {O_CLOEXEC | O_NONBLOCK | HB_UFFD_USER_MODE_ONLY}};
-        struct uffdio_api api = {.api = UFFD_API, .features = HB_UFFD_FEATURES};
-        int fd, r = hb_inject_run(i, &c, 1, NULL, e);
+        int number = find_unused(t->pid), r;
 
-        if (r < 0)
-                return r;
-        if (c.result < 0)
-                return no_userfaultfd(c.result, e);
-        fd = hb_uffd_fetch(t, (int)c.result, e);
+        if (number >= 0)
+                return number;
+        r = hb_inject_run(i, &c, 1, NULL, e);
+        if (r == 0)
+                return c.result < 0 ? no_userfaultfd(c.result, e) : (int)c.result;
+        number = find_unused(t->pid); /* the call was made although we did not see its end */
+        if (number >= 0)
+                close_remote(i, number);
+        return r;
+}
+
+int hb_uffd_create(const hb_target *t, hb_inject *i, int *ret_number, int *ret_fd, struct hb_err *e) {
+        struct uffdio_api api = {.api = UFFD_API, .features = HB_UFFD_FEATURES};
+        int fd, number = make_remote(t, i, e);
+
+        if (number < 0)
+                return number;
+        fd = hb_uffd_fetch(t, number, e);
         if (fd < 0) {
-                close_remote(i, (int)c.result);
+                close_remote(i, number);
                 return fd;
         }
         if (hb_fault("track.uffd_api") || ioctl(fd, UFFDIO_API, &api) < 0) {
                 close(fd);
-                close_remote(i, (int)c.result);
+                close_remote(i, number);
                 return hb_err_set(e, -EOPNOTSUPP, "userfaultfd", "use another tracker: softdirty or hash",
                                   "this kernel has no asynchronous write-protection (Linux 6.7 does)");
         }
-        *ret_number = (int)c.result;
+        *ret_number = number;
         *ret_fd = fd;
         return 0;
 }

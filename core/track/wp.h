@@ -6,7 +6,8 @@
 #include "track/pmscan.h"
 #include "track/state.h"
 
-#define HB_WP_VEC 65536u /* runs a scan call can return */
+#define HB_WP_VEC      65536u /* runs a scan call can return */
+#define HB_WP_RECHECKS 8u
 
 struct hb_wp {
         struct hb_tracker base;
@@ -16,6 +17,13 @@ struct hb_wp {
         struct hb_pm_run *look; /* output of scans that only look; those that clear write to state->vec */
         int lock_fd, pagemap, uffd;
         uint64_t fault_ns;
+        /* Ranges whose entries `present` dropped: a page that appeared there just before the drop is in no page table and in no
+         * book, so the next scan walks them. */
+        struct {
+                unsigned region;
+                uint64_t gfn, pages;
+        } recheck[HB_WP_RECHECKS];
+        unsigned rechecks;
         bool lost, repeat;
 };
 

@@ -218,12 +218,25 @@ static int on_came(void *arg, unsigned region, uint64_t gfn, uint64_t pages) {
         return r;
 }
 
+static int walk_dropped(struct hb_wp *w, const struct hb_ledger_events *ev) {
+        while (w->rechecks > 0) {
+                unsigned i = w->rechecks - 1;
+                int r = hb_ledger_walk_part(&w->ledger, w->recheck[i].region, w->recheck[i].gfn, w->recheck[i].pages, ev);
+
+                if (r < 0)
+                        return r;
+                w->rechecks = i;
+        }
+        return 0;
+}
+
 /* Discards. Pages appear while we scan, so a surplus is first answered by looking at the sparse blocks again. */
 static int settle(struct hb_wp *w, struct hb_sink *sink) {
         struct pass p = {.w = w, .sink = sink};
         struct hb_ledger_events ev = {.gone = on_gone, .came = on_came, .arg = &p};
-        int balance = hb_ledger_check(&w->ledger), r;
+        int balance, r = walk_dropped(w, &ev);
 
+        balance = r < 0 ? r : hb_ledger_check(&w->ledger);
         for (int i = 0; balance == HB_SURPLUS && i < SURPLUS_TRIES; i++) {
                 r = scan_regions(w, sink, true);
                 if (r < 0)
