@@ -46,7 +46,7 @@ int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_imag
         hb_epochs_init(&e->epochs, e->o.epoch_s);
         hb_accuracy_init(&e->accuracy);
         hb_rates_init(&e->rates);
-        rc = hb_ledger_init(&e->ledger, image);
+        rc = hb_page_ledger_init(&e->ledger, image);
         if (rc == 0)
                 rc = hb_planner_init(&e->planner, policies, image->shape->pages, e->o.plan_pages, e->o.run_pages);
         if (rc < 0)
@@ -64,7 +64,7 @@ hb_engine *hb_engine_free(hb_engine *e) {
         if (!e)
                 return NULL;
         hb_planner_fini(&e->planner);
-        hb_ledger_fini(&e->ledger);
+        hb_page_ledger_fini(&e->ledger);
         free(e);
         return NULL;
 }
@@ -83,7 +83,7 @@ void hb_engine_mix(struct hb_engine *e, uint64_t a, uint64_t b) {
 }
 
 enum hb_page_state hb_engine_page(const hb_engine *e, uint64_t gfn) {
-        return gfn < e->ledger.npages ? hb_ledger_state_of(&e->ledger.pages[gfn]) : HB_PAGE_ABSENT;
+        return gfn < e->ledger.npages ? hb_page_ledger_state_of(&e->ledger.pages[gfn]) : HB_PAGE_ABSENT;
 }
 
 void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret) {

@@ -16,7 +16,7 @@ struct announced {
 };
 
 static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct announced *a) {
-        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
         bool held = !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
 
         if (a->one) {
@@ -36,7 +36,7 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
                         e->s.stale_at_freeze++;
                 }
         }
-        hb_ledger_put(&e->ledger, gfn);
+        hb_page_ledger_put(&e->ledger, gfn);
 }
 
 int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to, const struct hb_bitmap *written) {
@@ -76,28 +76,28 @@ static bool zero_bytes(struct hb_engine *e, uint64_t gfn, uint64_t pages) {
 static bool zero_helps(const struct hb_engine *e, uint64_t gfn, uint32_t stamp) {
         const struct hb_image_page *p = &e->ledger.pages[gfn];
 
-        return hb_ledger_wants(p) && p->c.stamp <= stamp && p->c.invalid <= stamp;
+        return hb_page_ledger_wants(p) && p->c.stamp <= stamp && p->c.invalid <= stamp;
 }
 
 static void settle_zero(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool ok) {
-        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
         p->flags &= (uint8_t)~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
         if (ok) {
                 p->flags |= HB_IP_ZERO;
                 hb_coherency_fetched(&p->c, stamp);
         }
-        hb_ledger_put(&e->ledger, gfn);
+        hb_page_ledger_put(&e->ledger, gfn);
 }
 
 static void zero_run(struct hb_engine *e, uint64_t gfn, uint64_t pages, uint32_t stamp) {
         bool bytes = false, ok;
 
         for (uint64_t g = gfn; g < gfn + pages; g++) {
-                hb_ledger_take(&e->ledger, g);
+                hb_page_ledger_take(&e->ledger, g);
                 bytes |= holds_bytes(&e->ledger.pages[g]);
                 hb_coherency_overwriting(&e->ledger.pages[g].c);
-                hb_ledger_put(&e->ledger, g);
+                hb_page_ledger_put(&e->ledger, g);
         }
         ok = !bytes || zero_bytes(e, gfn, pages);
         for (uint64_t g = gfn; g < gfn + pages; g++)
@@ -109,8 +109,8 @@ void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct 
 
         hb_engine_clock(e, now_ns);
         while (stamp && hb_bitmap_next_run(zero, first + n, 0, &first, &n)) {
-                for (uint64_t g = hb_ledger_next_wanted(&e->ledger, first); g < first + n;
-                     g = hb_ledger_next_wanted(&e->ledger, g)) {
+                for (uint64_t g = hb_page_ledger_next_wanted(&e->ledger, first); g < first + n;
+                     g = hb_page_ledger_next_wanted(&e->ledger, g)) {
                         uint64_t k = 0;
 
                         while (g + k < first + n && zero_helps(e, g + k, stamp))
@@ -123,7 +123,7 @@ void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct 
 }
 
 static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch, const struct hb_summary_entry *entry) {
-        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
         p->write_q = hb_heat_q(entry->write_heat);
         p->read_q = hb_heat_q(entry->read_heat);
@@ -140,7 +140,7 @@ static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch, co
                 p->last_access = entry->last_access;
         if (entry->resident)
                 p->flags |= HB_IP_RESIDENT;
-        hb_ledger_put(&e->ledger, gfn);
+        hb_page_ledger_put(&e->ledger, gfn);
 }
 
 void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const struct hb_summary_entry *entry) {
@@ -162,7 +162,7 @@ void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *
 
 /* The end of a page's transfer. stamp 0: it failed. */
 static void arrived(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool zero) {
-        struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn);
+        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
         p->flags &= (uint8_t)~(HB_IP_FETCHING | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
         if (stamp == 0 || !hb_coherency_fetched(&p->c, stamp)) {
@@ -180,7 +180,7 @@ static void arrived(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool zero
                         hb_accuracy_wasted(&e->accuracy);
                 }
         }
-        hb_ledger_put(&e->ledger, gfn);
+        hb_page_ledger_put(&e->ledger, gfn);
 }
 
 static bool flying(const struct hb_engine *e, uint64_t gfn) {
@@ -279,11 +279,11 @@ void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {
 /* Copies made while frozen were not made ahead; of a freeze that comes now they are. */
 static void call_prefetched(struct hb_engine *e) {
         for (uint64_t g = 0; g < e->ledger.npages; g++) {
-                struct hb_image_page *p = hb_ledger_take(&e->ledger, g);
+                struct hb_image_page *p = hb_page_ledger_take(&e->ledger, g);
 
-                if (p->fetches > 0 && hb_ledger_state_of(p) == HB_PAGE_FRESH)
+                if (p->fetches > 0 && hb_page_ledger_state_of(p) == HB_PAGE_FRESH)
                         p->flags |= HB_IP_PREFETCHED;
-                hb_ledger_put(&e->ledger, g);
+                hb_page_ledger_put(&e->ledger, g);
         }
 }
 

@@ -24,7 +24,7 @@ struct hb_engine {
         struct hb_engine_image image;
         struct hb_engine_ops ops;
         void *arg;
-        struct hb_ledger ledger;
+        struct hb_page_ledger ledger;
         struct hb_epochs epochs;
         struct hb_planner planner;
         struct hb_accuracy accuracy;

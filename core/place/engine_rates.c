@@ -79,7 +79,7 @@ void hb_rates_announced(struct hb_rates *r, uint64_t now_ns, uint64_t pages, dou
 /* ---- readiness ---- */
 
 uint64_t hb_engine_above(const struct hb_engine *e) {
-        uint64_t wanted = hb_ledger_wanted(&e->ledger), known = e->planner.above;
+        uint64_t wanted = hb_page_ledger_wanted(&e->ledger), known = e->planner.above;
 
         if (e->s.draining || e->s.frozen)
                 return wanted + e->ledger.state[HB_PAGE_FETCHING];
@@ -104,7 +104,7 @@ static double wire_rate(const struct hb_engine *e) {
 }
 
 static double final_bytes(const struct hb_engine *e) {
-        double pages = (double)hb_ledger_not_fresh(&e->ledger), fresh = (double)e->ledger.state[HB_PAGE_FRESH];
+        double pages = (double)hb_page_ledger_not_fresh(&e->ledger), fresh = (double)e->ledger.state[HB_PAGE_FRESH];
         double unseen = e->rates.dirty_bytes_per_s / HB_PAGE_SIZE * (e->epochs.epoch_s + e->link.latency_s);
 
         if (!e->s.frozen) /* written since the last scan, as much of it as is here fresh */

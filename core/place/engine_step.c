@@ -30,7 +30,7 @@ static uint64_t flying_pages(const struct hb_engine *e) {
 
 static void mark(struct hb_engine *e, uint64_t gfn, uint32_t pages, struct hb_image_page *before) {
         for (uint32_t i = 0; i < pages; i++) {
-                struct hb_image_page *p = hb_ledger_take(&e->ledger, gfn + i);
+                struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn + i);
 
                 before[i] = *p;
                 hb_coherency_overwriting(&p->c);
@@ -38,14 +38,14 @@ static void mark(struct hb_engine *e, uint64_t gfn, uint32_t pages, struct hb_im
                 p->flags &= (uint8_t)~HB_IP_ZERO;
                 if (p->fetches < UINT8_MAX)
                         p->fetches++;
-                hb_ledger_put(&e->ledger, gfn + i);
+                hb_page_ledger_put(&e->ledger, gfn + i);
         }
 }
 
 static void unmark(struct hb_engine *e, uint64_t gfn, uint32_t pages, const struct hb_image_page *before) {
         for (uint32_t i = 0; i < pages; i++) {
-                *hb_ledger_take(&e->ledger, gfn + i) = before[i];
-                hb_ledger_put(&e->ledger, gfn + i);
+                *hb_page_ledger_take(&e->ledger, gfn + i) = before[i];
+                hb_page_ledger_put(&e->ledger, gfn + i);
         }
 }
 
@@ -69,7 +69,7 @@ static int send(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch
 static uint32_t wanted_run(const struct hb_engine *e, uint64_t gfn, uint64_t most) {
         uint32_t k = 0;
 
-        while (k < most && hb_ledger_wants(&e->ledger.pages[gfn + k]))
+        while (k < most && hb_page_ledger_wants(&e->ledger.pages[gfn + k]))
                 k++;
         return k;
 }
@@ -77,7 +77,7 @@ static uint32_t wanted_run(const struct hb_engine *e, uint64_t gfn, uint64_t mos
 /* ---- demands ---- */
 
 static bool try_demand(struct hb_engine *e, uint64_t gfn) {
-        if (!hb_ledger_wants(&e->ledger.pages[gfn]))
+        if (!hb_page_ledger_wants(&e->ledger.pages[gfn]))
                 return true; /* here, or on its way */
         return flying_pages(e) < window_pages(e) && send(e, gfn, 1, HB_FETCH_DEMAND, HB_POLICY_BUCKETS) == 0;
 }
@@ -141,7 +141,7 @@ static bool batch_due(const struct hb_engine *e) {
         const struct hb_planner *p = &e->planner;
         bool low = p->queue.pages < window_pages(e) || !hb_planner_head_may_go(p);
 
-        if (hb_ledger_wanted(&e->ledger) == 0)
+        if (hb_page_ledger_wanted(&e->ledger) == 0)
                 return false;
         if (hb_planner_mid_round(p))
                 return low || e->now_ns - p->batch_ns >= e->o.plan_ns;
@@ -196,7 +196,7 @@ static void finish(struct hb_engine *e) {
         bool from_start = e->final_cursor == 0;
 
         while (flying_pages(e) < bulk_pages(e)) {
-                uint64_t g = hb_ledger_next_wanted(&e->ledger, e->final_cursor), room = bulk_pages(e) - flying_pages(e), end;
+                uint64_t g = hb_page_ledger_next_wanted(&e->ledger, e->final_cursor), room = bulk_pages(e) - flying_pages(e), end;
                 const struct hb_region *r;
                 uint32_t k;
 
@@ -220,7 +220,7 @@ static void finish(struct hb_engine *e) {
 static void check_complete(struct hb_engine *e) {
         if (!e->s.frozen || e->s.complete)
                 return;
-        if (!hb_coherency_complete(*e->image.processed, e->s.final_epoch, hb_ledger_not_fresh(&e->ledger)))
+        if (!hb_coherency_complete(*e->image.processed, e->s.final_epoch, hb_page_ledger_not_fresh(&e->ledger)))
                 return;
         e->s.complete = true;
         hb_engine_mix(e, e->s.final_epoch, UINT64_MAX);
@@ -228,7 +228,7 @@ static void check_complete(struct hb_engine *e) {
 }
 
 static void check_report(struct hb_engine *e) {
-        bool filled = hb_ledger_not_fresh(&e->ledger) == 0;
+        bool filled = hb_page_ledger_not_fresh(&e->ledger) == 0;
 
         hb_engine_judge_ready(e);
         if (e->s.ready == e->told_ready && filled == e->told_filled)

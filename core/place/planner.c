@@ -102,10 +102,10 @@ static void fill(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t
 
 /* From the cursor on, until the batch is full or the guest ends. */
 static uint32_t collect(struct hb_planner *p, const struct hb_plan_inputs *in) {
-        uint64_t g = hb_ledger_next_wanted(in->ledger, p->cursor);
+        uint64_t g = hb_page_ledger_next_wanted(in->ledger, p->cursor);
         uint32_t n = 0;
 
-        for (; g < in->ledger->npages && n < p->batch_max; g = hb_ledger_next_wanted(in->ledger, g + 1))
+        for (; g < in->ledger->npages && n < p->batch_max; g = hb_page_ledger_next_wanted(in->ledger, g + 1))
                 fill(p, in, n++, g);
         p->cursor = g < in->ledger->npages ? g : 0;
         return n;

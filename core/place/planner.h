@@ -6,11 +6,11 @@
 #pragma once
 #include "place/accuracy.h"
 #include "place/epochs.h"
-#include "place/ledger.h"
+#include "place/page_ledger.h"
 #include "place/run_queue.h"
 
 struct hb_plan_inputs { /* borrowed for one call */
-        const struct hb_ledger *ledger;
+        const struct hb_page_ledger *ledger;
         const struct hb_shape *shape;
         const struct hb_epochs *epochs;
         const struct hb_policy_guest *guest;

@@ -302,7 +302,7 @@ static inline void w_tick(struct world *w) {
         w_link(w);
         hb_engine_step(w->engine, w->now);
         if (w->tick % 16 == 0)
-                assert_true(hb_ledger_sound(&w->engine->ledger));
+                assert_true(hb_page_ledger_sound(&w->engine->ledger));
 }
 
 static inline void w_run(struct world *w, unsigned ticks) {
