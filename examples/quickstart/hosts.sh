@@ -64,6 +64,7 @@ hosts_down() {
 
 certificates() {
   local h
+  mkdir -p "$work/certs"
   "$bin/harbinger" cert init --dir "$work/certs" >>"$work/cert.log" 2>&1 || die "harbinger cert init failed" "$work/cert.log"
   for h in "${hosts[@]}"; do
     "$bin/harbinger" cert host "$h" --dir "$work/certs" >>"$work/cert.log" 2>&1 ||
@@ -98,9 +99,6 @@ may_push = *
 
 [policy]
 dir = $source_dir/policies
-
-[migration]
-max_downtime_ms = ${max_downtime_ms:-300}
 CONF
   for guest in load cold; do
     printf '\n[guest.%s]\nincoming_command = exec %s/qemu.sh %s "$HB_IMAGE_mem" "$HB_QMP" -incoming defer -S\n' \

@@ -37,15 +37,19 @@ report_table() {
     def mib: if . == null then "-" elif . < 1048576 then "\(. / 1024 * 10 | round / 10) KiB"
       else "\(. / 1048576 * 10 | round / 10) MiB" end;
     def ms: if . == null then "-" else "\(. * 10 | round / 10) ms" end;
-    def num: if . == null then "-" else tostring end;
+    def num: if . == null then "-" else round | tostring end;
+    def seconds: if . == null then "-" else "\(. * 10 | round / 10) s" end;
     def share(a; b): if a == null or (b // 0) == 0 then "" else " (\(a * 1000 / b | round / 10) % of memory in use)" end;
+    def median: map(select(. != null)) | sort | if length == 0 then null else .[length / 2 | floor] end;
+    def mid(f): .moves | map(f) | median;
     def row(n; v): "  \(n)\(" " * (26 - (n | length)))\(v)";
     [
       "Guest \(.guest): \(.ram_bytes | mib), \(.nonzero_bytes | mib) of it in use, writing \(.write_pages_per_s) pages/s; link \(.link_bits_per_s / 1e6) Mbit/s; QEMU \(.qemu)",
       "",
       "Placed ahead",
-      row("sent"; "\(.placement.bytes | mib), \(.placement.pages | num) pages, in \(.placement.seconds | num) s"),
+      row("sent"; "\(.placement.bytes | mib), \(.placement.pages | num) pages, in \(.placement.seconds | seconds)"),
       row("map summaries"; .placement.summary_bytes | mib),
+      row("estimate of a move"; mid(.estimate.downtime_ms) | if . == null then "-" else "stop to resume \(ms)" end),
       "Moved\(if (.moves | length) > 1 then " (medians of \(.moves | length) moves)" else "" end)",
       row("stop to resume"; "\(.migration.downtime_ms | ms)  (by QEMU events \(.migration.downtime_qemu_ms | ms))"),
       row("request to end"; .migration.total_ms | ms),
