@@ -131,13 +131,14 @@ void hb_cli_view_handovers(struct hb_cli *c, const json_t *handovers) {
 
 /* ---- one in full ---- */
 static void mappers_field(struct hb_cli *c, const json_t *guest) {
-        char line[200];
+        char line[200], pid[HB_FMT_SIZE];
         json_t *m;
         size_t i;
 
         json_array_foreach(json_object_get(guest, "mappers"), i, m) {
-                snprintf(line, sizeof(line), "process %.0f (%s) also maps region %s for writing",
-                         hb_json_number(m, "pid"), hb_json_text(m, "comm"), hb_json_text(m, "region"));
+                snprintf(line, sizeof(line), "process %s (%s) also maps region %s for writing",
+                         hb_fmt_count(hb_json_number(m, "pid"), pid), hb_json_text(m, "comm"),
+                         hb_json_text(m, "region"));
                 hb_cli_field(c, "careful", line);
         }
 }
@@ -172,11 +173,12 @@ static void activity_fields(struct hb_cli *c, const json_t *guest) {
 }
 
 void hb_cli_view_guest(struct hb_cli *c, const json_t *g) {
-        char line[200];
+        char line[200], pid[HB_FMT_SIZE];
 
         hb_cli_field(c, "guest", hb_json_text(g, "name"));
-        snprintf(line, sizeof(line), "%s, %s %s, process %.0f", hb_json_text(g, "state"),
-                 hb_json_text(g, "kind"), hb_json_text(g, "vmm"), hb_json_number(g, "pid"));
+        snprintf(line, sizeof(line), "%s, %s %s, process %s", hb_json_text(g, "state"),
+                 hb_json_text(g, "kind"), hb_json_text(g, "vmm"),
+                 hb_fmt_count(hb_json_number(g, "pid"), pid));
         hb_cli_field(c, "state", line);
         if (!hb_json_text(g, "tracker")[0]) /* still being attached */
                 return;
@@ -235,9 +237,12 @@ void hb_cli_view_placement(struct hb_cli *c, const json_t *p) {
                  hb_fmt_share(hb_json_number(p, "wasted_pages") / hb_json_number(p, "pages"), num[3]),
                  hb_fmt_bytes(hb_json_number(p, "summary_bytes"), num[4]));
         hb_cli_field(c, "sent so far", line);
-        snprintf(line, sizeof(line), "precision %s, recall %s, threshold %.3g",
+        snprintf(line, sizeof(line), "precision %s, recall %s",
                  hb_fmt_share(hb_json_number(p, "precision"), num[0]),
-                 hb_fmt_share(hb_json_number(p, "recall"), num[1]), hb_json_number(p, "threshold"));
+                 hb_fmt_share(hb_json_number(p, "recall"), num[1]));
+        if (!isnan(hb_json_number(p, "threshold")))
+                snprintf(line + strlen(line), sizeof(line) - strlen(line), ", threshold %.3g",
+                         hb_json_number(p, "threshold"));
         hb_cli_field(c, "foresight", line);
         snprintf(line, sizeof(line), "%s, %s, %s", hb_json_text(p, "policies.predictor"),
                  hb_json_text(p, "policies.scorer"), hb_json_text(p, "policies.threshold"));
