@@ -325,6 +325,10 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
                 hb_incoming_step(in);
                 break;
         case HB_MSG_UNPLACE:
+                if (in->handover) { /* it uses the image until it has ended */
+                        in->unplace_due = true;
+                        break;
+                }
                 hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0);
                 hb_log(HB_LOG_NOTICE, "placement of %s from %s: given up by its source", in->guest, in->host);
                 hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced",
@@ -414,6 +418,9 @@ static int check_place(hb_daemon *d, const char *host, const struct hb_msg_place
                                   "harbinger unplace it on the host that placed it, or on the target",
                                   "%s already holds another placement of this guest, from %s",
                                   d->settings->name, in->host);
+        if (!in && hb_handover_find(d, m->guest))
+                return hb_err_set(e, -EAGAIN, m->guest, "it is tried again by itself",
+                                  "%s is still clearing up after a hand-over of this guest", d->settings->name);
         if (in && !hb_shape_equal(&in->shape, &m->shape))
                 return hb_err_set(e, -EINVAL, m->guest, "harbinger unplace, then place again",
                                   "the guest's memory has changed its shape");

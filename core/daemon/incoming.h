@@ -28,7 +28,7 @@ struct hb_incoming {
         struct hb_handover *handover;
         /* tells a hand-over that the image is complete as of f */
         void (*completed)(struct hb_incoming *in, uint32_t f);
-        bool no_room;
+        bool no_room, unplace_due; /* unplace_due: when the hand-over has ended */
 };
 
 /* A session said PLACE. Owns the session from here; refuses it itself on failure. */

@@ -55,6 +55,7 @@ struct hb_handover {
         uint64_t deadline_ns, best_at_ns;
         double best_bytes;
         uint32_t final_epoch;
+        bool cold; /* source: the placement was made for this move alone */
         bool final_wanted, looking, release_wanted, recovered, keep_source, image_touched, ended;
 
         hb_session *ask; /* a session of our own to the peer, while in doubt */

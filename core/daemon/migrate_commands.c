@@ -115,6 +115,7 @@ static void on_cold(evutil_socket_t fd, short what, void *arg) {
                 uint64_t asked = c->asked_ns;
                 begin(g, c->max_downtime_ms, c->timeout_s, c->r);
                 if (g->handover) {
+                        g->handover->cold = true;
                         g->handover->fig.asked_ns = asked;
                         g->handover->fig.at_request = (struct hb_msg_report){0};
                         g->handover->fig.placement_s = 0;

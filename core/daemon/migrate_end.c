@@ -136,7 +136,7 @@ static void source_ended(struct hb_handover *h) {
         snprintf(name, sizeof name, "%s", h->guest);
         snprintf(kind, sizeof kind, "%s", h->port_kind);
         snprintf(path, sizeof path, "%s", h->port_path);
-        bool recovered = h->recovered;
+        bool recovered = h->recovered, cold = h->cold;
         if (s == HB_S_DONE)
                 remove_memory(h);
         if (h->tunnel)
@@ -152,8 +152,8 @@ static void source_ended(struct hb_handover *h) {
                         hb_log_err(HB_LOG_ERR, "attaching the guest again", &e);
         } else if (g) {
                 hb_guest_set_epoch(g, 0);
-                if (s == HB_S_KEPT && g->placement)
-                        hb_outgoing_free(g->placement, true);
+                if ((s == HB_S_KEPT || cold) && g->placement)
+                        hb_outgoing_free(g->placement, true); /* cold: made for this move alone */
         }
 }
 
@@ -184,9 +184,10 @@ static void target_ended(struct hb_handover *h) {
                 return;
         }
         /* A VMM that had the image open may have written to it: what is fresh there is not known any more. */
-        if (in && (touched || s == HB_T_DEAD))
+        if (in && (touched || s == HB_T_DEAD || in->unplace_due)) {
+                hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0); /* or the source would think it still placed */
                 hb_incoming_free(in, HB_IN_REMOVE);
-        else if (in)
+        } else if (in)
                 hb_engine_thaw(in->engine, hb_now_ns());
         else
                 hb_recover_drop_image(d, name);
