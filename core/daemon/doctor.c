@@ -19,7 +19,7 @@ static const char *const all_trackers[] = {"present", "wp", "softdirty", "hash"}
 static void add(json_t *a, const char *name, const char *ok, const char *next, const char *fmt, ...)
         __attribute__((format(printf, 5, 6)));
 static void add(json_t *a, const char *name, const char *ok, const char *next, const char *fmt, ...) {
-        char detail[400];
+        char detail[900];
         va_list ap;
         va_start(ap, fmt);
         vsnprintf(detail, sizeof detail, fmt, ap);
@@ -56,7 +56,7 @@ static void check_trackers(json_t *a) {
                 any |= works;
                 add(a, name, works ? "ok" : "warn",
                     works ? "" : "Linux 6.7 or later has the exact trackers (Debian 12: backports)",
-                    "sees %s; cannot see %s", json_string_value(json_object_get(t, "sees")),
+                    "sees %s. %s", json_string_value(json_object_get(t, "sees")),
                     json_string_value(json_object_get(t, "blind")));
         }
         if (!any)
