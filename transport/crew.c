@@ -1,12 +1,13 @@
-/* crew: every member is joined exactly once: when a later add finds it finished, or at fini. A finished thread waits
- * for nobody, so joining it does not block. A member's own thread may call add (never joining itself: it has not
- * finished). */
+/* crew: every member is joined exactly once: when a later add finds it finished, or at fini. A finished
+ * thread waits for nobody, so joining it does not block. A member's own thread may call add (never joining
+ * itself: it has not finished). */
 #include "transport/crew.h"
 #include "base/fault.h"
 #include <errno.h>
 #include <signal.h>
 
-void hb_crew_init(struct hb_crew *c, void (*run)(struct hb_crew_member *m), void (*release)(struct hb_crew_member *m)) {
+void hb_crew_init(struct hb_crew *c, void (*run)(struct hb_crew_member *m),
+                  void (*release)(struct hb_crew_member *m)) {
         *c = (struct hb_crew){.run = run, .release = release};
         pthread_mutex_init(&c->lock, NULL);
 }

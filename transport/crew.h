@@ -17,9 +17,10 @@ struct hb_crew {
         bool closed;
 };
 
-void hb_crew_init(struct hb_crew *c, void (*run)(struct hb_crew_member *m), void (*release)(struct hb_crew_member *m));
-/* Starts a thread for m, with signals blocked (SIGPIPE too). -ESHUTDOWN after close, -EAGAIN: no thread to be had; m is
- * still the caller's then. Also joins those that have finished. */
+void hb_crew_init(struct hb_crew *c, void (*run)(struct hb_crew_member *m),
+                  void (*release)(struct hb_crew_member *m));
+/* Starts a thread for m, with signals blocked (SIGPIPE too). -ESHUTDOWN after close, -EAGAIN: no thread to be
+ * had; m is still the caller's then. Also joins those that have finished. */
 int hb_crew_add(struct hb_crew *c, struct hb_crew_member *m);
 void hb_crew_close(struct hb_crew *c); /* no more members */
 void hb_crew_fini(struct hb_crew *c);  /* joins and releases all: they must have been told to end */

@@ -1,8 +1,8 @@
 /* data_conn: dials a data connection and takes it to the point where pages or tunnel bytes may flow.
  *
- * Invariant: a connection is returned only after the other side proved its name, answered HELLO with a common version
- * and took the token (DATA_READY); on every other path nothing stays open. Blocks up to the caller's time limit; a
- * worker's thread. */
+ * Invariant: a connection is returned only after the other side proved its name, answered HELLO with a common
+ * version and took the token (DATA_READY); on every other path nothing stays open. Blocks up to the caller's
+ * time limit; a worker's thread. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "transport/data_io.h"
@@ -61,7 +61,8 @@ static int64_t left_ns(const struct dial *d) {
 }
 
 static int late(const struct dial *d, struct hb_err *e) {
-        return hb_err_set(e, -ETIMEDOUT, d->which, "check that a harbingerd listens there and the network carries it",
+        return hb_err_set(e, -ETIMEDOUT, d->which,
+                          "check that a harbingerd listens there and the network carries it",
                           "no answer in time");
 }
 
@@ -123,7 +124,8 @@ static int handshake(struct dial *d, struct hb_data_conn *c, struct hb_err *e) {
 }
 
 /* Sends what waits and returns the next frame of this type; an ERROR from the peer is its own. */
-static int await(struct dial *d, enum hb_msg_type type, const uint8_t **ret, size_t *ret_size, struct hb_err *e) {
+static int await(struct dial *d, enum hb_msg_type type, const uint8_t **ret, size_t *ret_size,
+                 struct hb_err *e) {
         struct hb_frame_header h;
         int rc, got;
 
@@ -150,7 +152,8 @@ static int await(struct dial *d, enum hb_msg_type type, const uint8_t **ret, siz
 }
 
 static int say_hello(struct dial *d, struct hb_err *e) {
-        struct hb_msg_hello mine = {.version_min = HB_WIRE_VERSION_MIN, .version_max = HB_WIRE_VERSION_MAX}, m;
+        struct hb_msg_hello mine = {.version_min = HB_WIRE_VERSION_MIN, .version_max = HB_WIRE_VERSION_MAX},
+                            m;
         const uint8_t *p;
         size_t n;
         int rc;
@@ -168,14 +171,16 @@ static int say_hello(struct dial *d, struct hb_err *e) {
                 return hb_err_set(e, -EPROTO, d->which, "check that both hosts run compatible versions",
                                   "the peer's HELLO is not right");
         if (m.version_min > HB_WIRE_VERSION_MAX || m.version_max < HB_WIRE_VERSION_MIN)
-                return hb_err_set(e, -EPROTONOSUPPORT, d->which, "install compatible versions on both hosts",
-                                  "no common protocol version: %s (%s) speaks %u to %u, this host (%s) %u to %u",
-                                  m.host, m.software, m.version_min, m.version_max, mine.software,
-                                  mine.version_min, mine.version_max);
+                return hb_err_set(
+                        e, -EPROTONOSUPPORT, d->which, "install compatible versions on both hosts",
+                        "no common protocol version: %s (%s) speaks %u to %u, this host (%s) %u to %u",
+                        m.host, m.software, m.version_min, m.version_max, mine.software, mine.version_min,
+                        mine.version_max);
         return 0;
 }
 
-static int present_token(struct dial *d, const uint8_t token[HB_TOKEN_SIZE], enum hb_data_kind kind, struct hb_err *e) {
+static int present_token(struct dial *d, const uint8_t token[HB_TOKEN_SIZE], enum hb_data_kind kind,
+                         struct hb_err *e) {
         struct hb_msg_data_hello m = {.kind = kind};
         const uint8_t *p;
         size_t n;
@@ -188,7 +193,8 @@ static int present_token(struct dial *d, const uint8_t token[HB_TOKEN_SIZE], enu
         return await(d, HB_MSG_DATA_READY, &p, &n, e);
 }
 
-/* The peer may have sent more right behind DATA_READY: `exact` left those bytes in OpenSSL, none is in our buffer. */
+/* The peer may have sent more right behind DATA_READY: `exact` left those bytes in OpenSSL, none is in our
+ * buffer. */
 static int hand_out(struct dial *d, struct hb_data_conn *ret, struct hb_err *e) {
         if (hb_sock_set_blocking(d->io.c.fd, true) < 0)
                 return hb_err_set(e, -EIO, d->which, NULL, "cannot configure the socket");
@@ -199,7 +205,8 @@ static int hand_out(struct dial *d, struct hb_data_conn *ret, struct hb_err *e) 
 
 int hb_data_dial(hb_tls *tls, const char *host, const char *address, const uint8_t token[HB_TOKEN_SIZE],
                  enum hb_data_kind kind, int timeout_ms, struct hb_data_conn *ret, struct hb_err *e) {
-        struct dial d = {.tls = tls, .host = host, .deadline_ns = hb_now_ns() + (uint64_t)timeout_ms * HB_NS_PER_MS};
+        struct dial d = {
+                .tls = tls, .host = host, .deadline_ns = hb_now_ns() + (uint64_t)timeout_ms * HB_NS_PER_MS};
         struct hb_data_conn c = {.fd = -1, .kind = kind};
         struct hb_err own = {0};
         int rc;

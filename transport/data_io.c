@@ -1,9 +1,10 @@
 /* data_io: frames over TLS on a non-blocking socket.
  *
- * Invariant: `in` holds [in_at, in_len) not yet taken; its size is one largest frame plus one read, so a whole frame
- * always fits and a larger one is refused by its header. Frames are built in `out` where they are sent from: a page
- * run is copied once on its way out. Cost: no allocation once the buffers have grown. SSL wants either direction for
- * either operation (key update); both are remembered for poll(). Owned by one thread, but wake and cut. */
+ * Invariant: `in` holds [in_at, in_len) not yet taken; its size is one largest frame plus one read, so a
+ * whole frame always fits and a larger one is refused by its header. Frames are built in `out` where they are
+ * sent from: a page run is copied once on its way out. Cost: no allocation once the buffers have grown. SSL
+ * wants either direction for either operation (key update); both are remembered for poll(). Owned by one
+ * thread, but wake and cut. */
 #include "transport/data_io.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -19,7 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_ROOM (64u << 10)
+#define READ_ROOM  (64u << 10)
+#define TLS_RECORD 16384u
 
 int hb_data_io_init(struct hb_data_io *io, struct hb_data_conn *c, size_t max_payload, struct hb_err *e) {
         *io = (struct hb_data_io){.c = *c, .wake_fd = -1, .in_cap = HB_WIRE_HEADER + max_payload + READ_ROOM};
@@ -29,7 +31,8 @@ int hb_data_io_init(struct hb_data_io *io, struct hb_data_conn *c, size_t max_pa
         io->in = hb_fault("data_io.init") ? NULL : malloc(io->in_cap);
         if (io->wake_fd < 0 || !io->in || hb_sock_set_blocking(io->c.fd, false) < 0) {
                 hb_data_io_fini(io);
-                return hb_err_set(e, -ENOMEM, io->which, NULL, "out of memory or descriptors for a connection");
+                return hb_err_set(e, -ENOMEM, io->which, NULL,
+                                  "out of memory or descriptors for a connection");
         }
         SSL_set_read_ahead(io->c.ssl, 1);
         return 0;
@@ -116,6 +119,7 @@ int hb_data_io_flush(struct hb_data_io *io, struct hb_err *e) {
                 int rc, why;
 
                 errno = 0;
+                hb_tls_more(io->c.ssl, io->out.len - io->out_at > TLS_RECORD); /* a call writes one record */
                 rc = SSL_write_ex(io->c.ssl, io->out.data + io->out_at, io->out.len - io->out_at, &n);
                 if (rc == 1) {
                         io->out_at += n;
@@ -142,6 +146,12 @@ static void compact(struct hb_data_io *io) {
         }
 }
 
+/* Of the payload, what goes through our buffer. */
+static size_t buffered_part(const struct hb_data_io *io, const struct hb_frame_header *h) {
+        return io->head && h->type == HB_MSG_PAGES && h->length > io->head ? io->head : h->length;
+}
+
+/* Bytes fill() may take. */
 static size_t room(const struct hb_data_io *io) {
         size_t have = io->in_len - io->in_at, need = HB_WIRE_HEADER;
         struct hb_frame_header h;
@@ -149,12 +159,12 @@ static size_t room(const struct hb_data_io *io) {
         if (!io->exact)
                 return io->in_cap - io->in_len;
         if (have >= HB_WIRE_HEADER && hb_frame_get(io->in + io->in_at, io->c.seq_in, &h, NULL) == 0)
-                need += h.length;
+                need += buffered_part(io, &h);
         need = need > have ? need - have : 0;
         return need < io->in_cap - io->in_len ? need : io->in_cap - io->in_len;
 }
 
-int hb_data_io_fill(struct hb_data_io *io, struct hb_err *e) {
+static int read_some(struct hb_data_io *io, uint8_t *to, size_t size, struct hb_err *e) {
         size_t n = 0;
         int rc, why;
 
@@ -162,16 +172,11 @@ int hb_data_io_fill(struct hb_data_io *io, struct hb_err *e) {
                 errno = ECONNRESET;
                 return lost(io, e);
         }
-        compact(io);
-        if (room(io) == 0)
-                return 0;
         errno = 0;
         io->read_wants_write = false;
-        rc = SSL_read_ex(io->c.ssl, io->in + io->in_len, room(io), &n);
-        if (rc == 1) {
-                io->in_len += n;
+        rc = SSL_read_ex(io->c.ssl, to, size, &n);
+        if (rc == 1)
                 return (int)n;
-        }
         why = SSL_get_error(io->c.ssl, rc);
         if (why == SSL_ERROR_WANT_READ)
                 return 0;
@@ -184,7 +189,33 @@ int hb_data_io_fill(struct hb_data_io *io, struct hb_err *e) {
         return lost(io, e);
 }
 
-int hb_data_io_next(struct hb_data_io *io, struct hb_frame_header *ret, const uint8_t **ret_payload, struct hb_err *e) {
+int hb_data_io_fill(struct hb_data_io *io, struct hb_err *e) {
+        size_t size;
+        int n;
+
+        compact(io);
+        size = room(io);
+        if (size == 0)
+                return 0;
+        n = read_some(io, io->in + io->in_len, size, e);
+        if (n > 0)
+                io->in_len += (size_t)n;
+        return n;
+}
+
+int hb_data_io_body(struct hb_data_io *io, uint8_t *to, size_t size, struct hb_err *e) {
+        return read_some(io, to, size, e);
+}
+
+static int check_size(const struct hb_data_io *io, const struct hb_frame_header *h, struct hb_err *e) {
+        if (h->length <= io->in_cap - HB_WIRE_HEADER - READ_ROOM)
+                return 0;
+        return hb_err_set(e, -EBADMSG, hb_msg_name(h->type), "check that both hosts run compatible versions",
+                          "a frame of %u bytes is too large for this connection", h->length);
+}
+
+int hb_data_io_head(struct hb_data_io *io, struct hb_frame_header *ret, const uint8_t **ret_payload,
+                    struct hb_err *e) {
         size_t have = io->in_len - io->in_at;
         struct hb_frame_header h;
         int rc;
@@ -192,9 +223,33 @@ int hb_data_io_next(struct hb_data_io *io, struct hb_frame_header *ret, const ui
         if (have < HB_WIRE_HEADER)
                 return 0;
         rc = hb_frame_get(io->in + io->in_at, io->c.seq_in, &h, e);
-        if (rc == 0 && h.length > io->in_cap - HB_WIRE_HEADER - READ_ROOM)
-                rc = hb_err_set(e, -EBADMSG, hb_msg_name(h.type), "check that both hosts run compatible versions",
-                                "a frame of %u bytes is too large for this connection", h.length);
+        if (rc == 0)
+                rc = check_size(io, &h, e);
+        if (rc < 0)
+                return rc;
+        if (have < HB_WIRE_HEADER + buffered_part(io, &h))
+                return 0;
+        *ret = h;
+        *ret_payload = io->in + io->in_at + HB_WIRE_HEADER;
+        return 1;
+}
+
+void hb_data_io_frame_done(struct hb_data_io *io) {
+        io->in_at = io->in_len; /* exact: nothing of the next frame is in the buffer */
+        io->c.seq_in++;
+}
+
+int hb_data_io_next(struct hb_data_io *io, struct hb_frame_header *ret, const uint8_t **ret_payload,
+                    struct hb_err *e) {
+        size_t have = io->in_len - io->in_at;
+        struct hb_frame_header h;
+        int rc;
+
+        if (have < HB_WIRE_HEADER)
+                return 0;
+        rc = hb_frame_get(io->in + io->in_at, io->c.seq_in, &h, e);
+        if (rc == 0)
+                rc = check_size(io, &h, e);
         if (rc < 0)
                 return rc;
         if (have < HB_WIRE_HEADER + h.length)
@@ -235,9 +290,10 @@ int hb_data_io_peer_error(const struct hb_data_io *io, const uint8_t *p, size_t 
         struct hb_err theirs;
 
         if (hb_msg_error_get(p, n, &theirs) < 0)
-                return hb_err_set(e, -EPROTO, io->which, NULL, "the peer reported an error that cannot be read");
-        return hb_err_set(e, theirs.code, theirs.which[0] ? theirs.which : io->which, theirs.next, "%s says: %s",
-                          io->c.host, theirs.what);
+                return hb_err_set(e, -EPROTO, io->which, NULL,
+                                  "the peer reported an error that cannot be read");
+        return hb_err_set(e, theirs.code, theirs.which[0] ? theirs.which : io->which, theirs.next,
+                          "%s says: %s", io->c.host, theirs.what);
 }
 
 uint64_t hb_data_io_wire_out(const struct hb_data_io *io) {

@@ -1,8 +1,8 @@
 /* link_stats: windows of WINDOW_NS, folded into smoothed values when they close.
  *
- * Invariant: the rate is wire bytes per *busy* second, so an idle link keeps its last known rate; the used share is
- * busy time per time, so an idle link's falls to zero. Latency comes from requests sent on an idle connection only,
- * else it would measure our own queue. Any thread (one lock, a few additions). */
+ * Invariant: the rate is wire bytes per *busy* second, so an idle link keeps its last known rate; the used
+ * share is busy time per time, so an idle link's falls to zero. Latency comes from requests sent on an idle
+ * connection only, else it would measure our own queue. Any thread (one lock, a few additions). */
 #include "transport/link_stats.h"
 #include "base/clock.h"
 #include "base/shape.h"
@@ -29,9 +29,10 @@ static void roll(struct hb_link_meter *m, uint64_t now) {
                 return;
         count_busy(m, now);
         if (m->busy_ns >= BUSY_MIN_NS && m->wire > 0) {
-                m->s.bytes_per_s = blend(m->s.bytes_per_s, (double)m->wire / ((double)m->busy_ns / 1e9), SHARE,
-                                         !m->any_window);
-                m->s.compression = blend(m->s.compression, (double)m->memory / (double)m->wire, SHARE, !m->any_window);
+                m->s.bytes_per_s = blend(m->s.bytes_per_s, (double)m->wire / ((double)m->busy_ns / 1e9),
+                                         SHARE, !m->any_window);
+                m->s.compression =
+                        blend(m->s.compression, (double)m->memory / (double)m->wire, SHARE, !m->any_window);
                 m->any_window = true;
         }
         for (uint64_t n = span / WINDOW_NS; n > 0 && n < 64; n--) /* an idle hour is as good as 64 windows */
@@ -67,7 +68,8 @@ void hb_link_meter_end(struct hb_link_meter *m, uint64_t now, unsigned runs) {
         pthread_mutex_unlock(&m->lock);
 }
 
-void hb_link_meter_moved(struct hb_link_meter *m, uint64_t now, uint64_t wire_bytes, uint32_t pages, uint32_t zero_pages) {
+void hb_link_meter_moved(struct hb_link_meter *m, uint64_t now, uint64_t wire_bytes, uint32_t pages,
+                         uint32_t zero_pages) {
         pthread_mutex_lock(&m->lock);
         m->wire += wire_bytes;
         m->memory += (uint64_t)pages * HB_PAGE_SIZE;

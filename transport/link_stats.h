@@ -1,5 +1,5 @@
-/* link_stats: measures what struct hb_link_stats reports. Shared by the threads of one fetcher or server: has its lock.
- * Time is a parameter. */
+/* link_stats: measures what struct hb_link_stats reports. Shared by the threads of one fetcher or server: has
+ * its lock. Time is a parameter. */
 #pragma once
 #include "transport/transport.h"
 #include <pthread.h>
@@ -18,7 +18,8 @@ void hb_link_meter_fini(struct hb_link_meter *m);
 /* `runs` transfers began or ended; the link counts as busy while any is in flight. */
 void hb_link_meter_begin(struct hb_link_meter *m, uint64_t now_ns, unsigned runs);
 void hb_link_meter_end(struct hb_link_meter *m, uint64_t now_ns, unsigned runs);
-void hb_link_meter_moved(struct hb_link_meter *m, uint64_t now_ns, uint64_t wire_bytes, uint32_t pages, uint32_t zero_pages);
+void hb_link_meter_moved(struct hb_link_meter *m, uint64_t now_ns, uint64_t wire_bytes, uint32_t pages,
+                         uint32_t zero_pages);
 void hb_link_meter_latency(struct hb_link_meter *m, double sample_s);
 void hb_link_meter_capped(struct hb_link_meter *m, bool limited);
 void hb_link_meter_error(struct hb_link_meter *m);

@@ -1,9 +1,10 @@
 /* loop: a fetcher without a network, for tests of everything above it.
  *
- * Invariant: the same contract as tcp (tests/contract/transport): every accepted fetch is done exactly once, urgent
- * ones first, stamps loaded before the first byte is read. A fetch reads the guest when it takes off and lands after
- * delay and jitter, so what is delivered may be stale, as on a real link. With equal seed, options and order of calls
- * the dice fall equally; only the clock is real. One thread, one lock, callbacks without it. */
+ * Invariant: the same contract as tcp (tests/contract/transport): every accepted fetch is done exactly once,
+ * urgent ones first, stamps loaded before the first byte is read. A fetch reads the guest when it takes off
+ * and lands after delay and jitter, so what is delivered may be stale, as on a real link. With equal seed,
+ * options and order of calls the dice fall equally; only the clock is real. One thread, one lock, callbacks
+ * without it. */
 #include "transport/loop.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -158,7 +159,8 @@ static bool landed(struct hb_loop *l, uint64_t now, struct flight *ret, uint64_t
         if (l->flights[first].due_ns > now)
                 return false;
         *ret = l->flights[first];
-        memmove(&l->flights[first], &l->flights[first + 1], (l->nflights - first - 1) * sizeof(l->flights[0]));
+        memmove(&l->flights[first], &l->flights[first + 1],
+                (l->nflights - first - 1) * sizeof(l->flights[0]));
         l->nflights--;
         return true;
 }
@@ -303,7 +305,8 @@ int hb_loop_fetcher_new(const struct hb_loop_options *o, const struct hb_page_so
 
         if (!l)
                 return -ENOMEM;
-        *l = (struct hb_loop){.head = {.ops = &ops}, .o = *o, .src = src, .cb = *cb, .dice = o->seed, .connected = true};
+        *l = (struct hb_loop){
+                .head = {.ops = &ops}, .o = *o, .src = src, .cb = *cb, .dice = o->seed, .connected = true};
         if (l->o.queue_max == 0)
                 l->o.queue_max = QUEUE_DEFAULT;
         pthread_mutex_init(&l->lock, NULL);

@@ -1,13 +1,14 @@
 /* page_codec: a run of guest pages to bytes for the wire and back.
  *
- * Invariant: the pages are read from the guest exactly once, into `out`; mask, checksum and compressed bytes are all
- * made from that copy, so they agree whatever the guest writes meanwhile. The checksum covers the non-zero pages'
- * bytes and is seeded with mask and count, so a damaged mask is noticed too.
+ * Invariant: the pages are read from the guest exactly once, into `out`; mask, checksum and compressed bytes
+ * are all made from that copy, so they agree whatever the guest writes meanwhile. The checksum covers the
+ * non-zero pages' bytes and is seeded with mask and count, so a damaged mask is noticed too.
  *
- * In auto mode compression is on while it pays: time to compress plus time to send less must beat time to send all,
- * with ratio and speed as measured on recent runs and the link's rate as told by hb_page_codec_link. While off, one
- * run in PROBE_EVERY is compressed to keep the measure fresh. Cost raw: one copy, one pass of XXH3 and a zero test
- * that leaves a page at its first 256 bytes when they hold anything. No allocation once `out` has grown. */
+ * In auto mode compression is on while it pays: time to compress plus time to send less must beat time to
+ * send all, with ratio and speed as measured on recent runs and the link's rate as told by
+ * hb_page_codec_link. While off, one run in PROBE_EVERY is compressed to keep the measure fresh. Cost raw:
+ * one copy, one pass of XXH3 and a zero test that leaves a page at its first 256 bytes when they hold
+ * anything. No allocation once `out` has grown. */
 #include "transport/page_codec.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -16,19 +17,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* for a hash state on the stack */
 #include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h> /* the widest vectors this processor has */
+#endif
 #include <zstd.h>
 
 #define RUN_BYTES    ((size_t)HB_FETCH_MAX_PAGES * HB_PAGE_SIZE)
 #define PROBE_EVERY  32u
-#define GAIN         0.2    /* of a new run in the measured ratio and speed */
-#define MARGIN       0.95   /* compressing must be this much faster to be switched on */
-#define WORTH        0.9    /* a run that stays above this share of its size goes out raw */
-#define UNKNOWN_LINK 125e6  /* 1 Gbit/s */
-#define SLOW_LINK    40e6   /* below: level 1; below MIDDLE: -1; else -5 */
+#define GAIN         0.2   /* of a new run in the measured ratio and speed */
+#define MARGIN       0.95  /* compressing must be this much faster to be switched on */
+#define WORTH        0.9   /* a run that stays above this share of its size goes out raw */
+#define UNKNOWN_LINK 125e6 /* 1 Gbit/s */
+#define SLOW_LINK    40e6  /* below: level 1; below MIDDLE: -1; else -5 */
 #define MIDDLE_LINK  150e6
-
-enum encoding { RAW, ZSTD, NOTHING };
 
 struct hb_page_codec {
         int level; /* HB_ZSTD_AUTO, HB_ZSTD_OFF or zstd's */
@@ -109,8 +112,12 @@ static uint32_t copy_non_zero(const uint8_t *pages, uint32_t n, uint8_t *to, uin
         return kept;
 }
 
+static uint64_t seed_of(uint64_t mask, uint32_t n) {
+        return mask ^ ((uint64_t)n << 57);
+}
+
 static uint64_t checksum_of(const void *data, size_t size, uint64_t mask, uint32_t n) {
-        return XXH3_64bits_withSeed(data, size, mask ^ ((uint64_t)n << 57));
+        return XXH3_64bits_withSeed(data, size, seed_of(mask, n));
 }
 
 static double link_of(const hb_page_codec *c) {
@@ -157,8 +164,9 @@ static size_t try_compress(hb_page_codec *c, const uint8_t *data, size_t size) {
         return (double)packed < WORTH * (double)size ? packed : 0;
 }
 
-int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struct hb_packed *ret, struct hb_buf *out) {
-        struct hb_packed p = {.encoding = NOTHING};
+int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struct hb_packed *ret,
+                       struct hb_buf *out) {
+        struct hb_packed p = {.encoding = HB_PACKED_NOTHING};
         size_t start = out->len, size, packed;
         uint8_t *copy;
 
@@ -171,7 +179,7 @@ int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struc
         p.checksum = checksum_of(copy, size, p.zero_mask, n);
         if (size > 0) {
                 packed = try_compress(c, copy, size);
-                p.encoding = packed ? ZSTD : RAW;
+                p.encoding = packed ? HB_PACKED_ZSTD : HB_PACKED_RAW;
                 if (packed) {
                         memcpy(copy, c->scratch, packed);
                         size = packed;
@@ -193,28 +201,72 @@ static void scatter(const uint8_t *from, uint64_t mask, uint8_t *dst, uint32_t n
         }
 }
 
-static bool header_ok(const struct hb_packed *p, size_t size, uint32_t n, size_t bytes) {
+static size_t plain_bytes(const struct hb_packed *p, uint32_t n) {
+        return (n - (size_t)__builtin_popcountll(p->zero_mask)) * HB_PAGE_SIZE;
+}
+
+bool hb_page_codec_header_ok(const struct hb_packed *p, size_t size, uint32_t n) {
+        size_t bytes;
+
         if (n == 0 || n > HB_FETCH_MAX_PAGES || (n < 64 && p->zero_mask >> n != 0))
                 return false;
+        bytes = plain_bytes(p, n);
         switch (p->encoding) {
-        case RAW:
+        case HB_PACKED_RAW:
                 return bytes > 0 && size == bytes;
-        case ZSTD:
+        case HB_PACKED_ZSTD:
                 return bytes > 0 && size > 0 && size < bytes;
-        case NOTHING:
+        case HB_PACKED_NOTHING:
                 return bytes == 0 && size == 0;
         default:
                 return false;
         }
 }
 
-int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void *data, size_t size, uint8_t *dst, uint32_t n) {
-        size_t bytes = n <= HB_FETCH_MAX_PAGES ? (n - (size_t)__builtin_popcountll(p->zero_mask)) * HB_PAGE_SIZE : 0;
-        const uint8_t *plain = data;
+/* The first page at or after `from` whose zero bit is `zero`, n if there is none. */
+static uint32_t next_page(uint64_t mask, uint32_t from, uint32_t n, bool zero) {
+        uint64_t rest = from < 64 ? (zero ? mask : ~mask) >> from : 0;
+        uint32_t at = rest ? from + (uint32_t)__builtin_ctzll(rest) : n;
 
-        if (!header_ok(p, size, n, bytes) || hb_fault("page_codec.unpack"))
+        return at < n ? at : n;
+}
+
+uint8_t *hb_page_codec_place(const struct hb_packed *p, uint8_t *dst, uint32_t n, size_t at,
+                             size_t *ret_room) {
+        uint32_t first = next_page(p->zero_mask, 0, n, false), end = next_page(p->zero_mask, first, n, true);
+
+        while (first < n && at >= (size_t)(end - first) * HB_PAGE_SIZE) {
+                at -= (size_t)(end - first) * HB_PAGE_SIZE;
+                first = next_page(p->zero_mask, end, n, false);
+                end = next_page(p->zero_mask, first, n, true);
+        }
+        *ret_room = (size_t)(end - first) * HB_PAGE_SIZE - at;
+        return dst + (size_t)first * HB_PAGE_SIZE + at;
+}
+
+int hb_page_codec_check(const struct hb_packed *p, const uint8_t *dst, uint32_t n) {
+        XXH3_state_t state;
+
+        if (hb_fault("page_codec.check"))
                 return -EBADMSG;
-        if (p->encoding == ZSTD) {
+        if (p->zero_mask == 0)
+                return checksum_of(dst, (size_t)n * HB_PAGE_SIZE, 0, n) == p->checksum ? 0 : -EBADMSG;
+        XXH3_64bits_reset_withSeed(&state, seed_of(p->zero_mask, n));
+        for (uint32_t i = 0; i < n; i++)
+                if (!(p->zero_mask >> i & 1))
+                        XXH3_64bits_update(&state, dst + (size_t)i * HB_PAGE_SIZE, HB_PAGE_SIZE);
+        return XXH3_64bits_digest(&state) == p->checksum ? 0 : -EBADMSG;
+}
+
+int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void *data, size_t size,
+                         uint8_t *dst, uint32_t n) {
+        const uint8_t *plain = data;
+        size_t bytes;
+
+        if (!hb_page_codec_header_ok(p, size, n) || hb_fault("page_codec.unpack"))
+                return -EBADMSG;
+        bytes = plain_bytes(p, n);
+        if (p->encoding == HB_PACKED_ZSTD) {
                 uint8_t *to = p->zero_mask ? c->scratch : dst;
 
                 if (ZSTD_decompressDCtx(c->dctx, to, bytes, data, size) != bytes)

@@ -1,7 +1,9 @@
-/* page_codec: packs a run of pages for the wire: all-zero pages by mask, the rest together raw or zstd when it pays, with XXH3-64
- * over the original bytes. Only this file sees zstd. Not thread-safe: one codec a thread. */
+/* page_codec: packs a run of pages for the wire: all-zero pages by mask, the rest together raw or zstd when
+ * it pays, with XXH3-64 over the original bytes. Only this file sees zstd. Not thread-safe: one codec a
+ * thread. */
 #pragma once
 #include "base/bytes.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct hb_page_codec hb_page_codec;
@@ -9,12 +11,21 @@ int hb_page_codec_new(int zstd_level /* HB_ZSTD_* or a level */, hb_page_codec *
 hb_page_codec *hb_page_codec_free(hb_page_codec *c);
 /* What the codec should assume of the link when it decides whether compressing pays (bytes/s; 0: unknown). */
 void hb_page_codec_link(hb_page_codec *c, double bytes_per_s);
+enum { HB_PACKED_RAW, HB_PACKED_ZSTD, HB_PACKED_NOTHING };
 struct hb_packed {
         uint64_t zero_mask;
-        uint8_t encoding;   /* 0 raw, 1 zstd, 2 nothing (all zero) */
+        uint8_t encoding; /* 0 raw, 1 zstd, 2 nothing (all zero) */
         uint64_t checksum;
 };
 /* Copies first (the guest may be writing), so bytes, mask and checksum agree. Appends to out. pages <= 64. */
-int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struct hb_packed *ret, struct hb_buf *out);
+int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struct hb_packed *ret,
+                       struct hb_buf *out);
 /* Writes the non-zero pages into dst (n * 4096). -EBADMSG on any disagreement; dst then undefined. */
-int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void *data, size_t size, uint8_t *dst, uint32_t n);
+/* For a receiver that put the bytes of a raw run (encoding 0) into their places in dst itself: where byte
+ * `at` of the packed bytes goes, and how many follow it there in one piece. */
+uint8_t *hb_page_codec_place(const struct hb_packed *p, uint8_t *dst, uint32_t n, size_t at,
+                             size_t *ret_room);
+bool hb_page_codec_header_ok(const struct hb_packed *p, size_t size, uint32_t n);   /* sizes and mask agree */
+int hb_page_codec_check(const struct hb_packed *p, const uint8_t *dst, uint32_t n); /* -EBADMSG: checksum */
+int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void *data, size_t size,
+                         uint8_t *dst, uint32_t n);

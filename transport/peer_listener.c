@@ -1,8 +1,9 @@
 /* peer_listener: one port for control sessions and data connections.
  *
- * Invariant: every accepted session is in `all` until it is freed, by whomever; at most PENDING_MAX of them have no
- * owner: who has not shown a certificate and said what it wants costs us little. Every connection turned away makes exactly
- * one note. When descriptors run out, accepting pauses instead of spinning. Loop thread only. */
+ * Invariant: every accepted session is in `all` until it is freed, by whomever; at most PENDING_MAX of them
+ * have no owner: who has not shown a certificate and said what it wants costs us little. Every connection
+ * turned away makes exactly one note. When descriptors run out, accepting pauses instead of spinning. Loop
+ * thread only. */
 #include "base/fault.h"
 #include "transport/data_io.h"
 #include "transport/peer_session.h"
@@ -125,7 +126,8 @@ static void too_many(hb_peer_listener *l, const char *address, int fd) {
         note(l, &e);
 }
 
-static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg) {
+static void on_accept(struct evconnlistener *ev, evutil_socket_t fd, struct sockaddr *sa, int len,
+                      void *arg) {
         static const struct hb_accept_hooks hooks = {
                 .session = on_session, .data = on_data, .failed = on_failed, .gone = on_gone};
         struct hb_accept_hooks mine = hooks;
@@ -179,8 +181,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg) {
         evconnlistener_enable(l->ev);
 }
 
-int hb_peer_listen(struct event_base *base, hb_tls *tls, const char *address, const struct hb_listener_callbacks *cb,
-                   hb_peer_listener **ret, struct hb_err *e) {
+int hb_peer_listen(struct event_base *base, hb_tls *tls, const char *address,
+                   const struct hb_listener_callbacks *cb, hb_peer_listener **ret, struct hb_err *e) {
         unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
         hb_peer_listener *l;
         struct hb_addr a;
@@ -194,7 +196,8 @@ int hb_peer_listen(struct event_base *base, hb_tls *tls, const char *address, co
         *l = (hb_peer_listener){.base = base, .tls = tls, .cb = *cb};
         l->resume = evtimer_new(base, on_resume, l);
         errno = ENOMEM;
-        l->ev = evconnlistener_new_bind(base, on_accept, l, flags, BACKLOG, (struct sockaddr *)&a.sa, (int)a.len);
+        l->ev = evconnlistener_new_bind(base, on_accept, l, flags, BACKLOG, (struct sockaddr *)&a.sa,
+                                        (int)a.len);
         if (!l->ev || !l->resume) {
                 rc = -errno;
                 hb_err_set(e, rc, address,

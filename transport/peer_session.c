@@ -1,9 +1,9 @@
 /* peer_session: a control session from HELLO to its end.
  *
- * Invariant: ready() or the listener's hook comes only after both HELLOs were exchanged, the host each names is the
- * one its certificate proves, and a common version exists. PING is answered and PONG measured in here. A dialled
- * session sends one PING at once: it gives the first latency and is the second frame by which the listener knows a
- * control session from a data connection. Loop thread only. */
+ * Invariant: ready() or the listener's hook comes only after both HELLOs were exchanged, the host each names
+ * is the one its certificate proves, and a common version exists. PING is answered and PONG measured in here.
+ * A dialled session sends one PING at once: it gives the first latency and is the second frame by which the
+ * listener knows a control session from a data connection. Loop thread only. */
 #include "transport/peer_session.h"
 #include "base/clock.h"
 #include <errno.h>
@@ -197,8 +197,8 @@ static void got_error(hb_session *s, const uint8_t *p, size_t n) {
         if (hb_msg_error_get(p, n, &theirs) < 0)
                 hb_err_set(&e, -EPROTO, s->host, NULL, "the peer reported an error that cannot be read");
         else
-                hb_err_set(&e, theirs.code, theirs.which[0] ? theirs.which : s->host, theirs.next, "%s says: %s",
-                           s->host, theirs.what);
+                hb_err_set(&e, theirs.code, theirs.which[0] ? theirs.which : s->host, theirs.next,
+                           "%s says: %s", s->host, theirs.what);
         finish(s, &e);
 }
 
@@ -215,8 +215,8 @@ static void got_pong(hb_session *s, const uint8_t *p, size_t n) {
                 return; /* an older ping's */
         sample = (double)(hb_now_ns() - s->ping_ns) / 1e9;
         s->ping_ns = 0;
-        s->n.latency_s = s->n.latency_s < 0 ? sample
-                                            : s->n.latency_s + LATENCY_SHARE * (sample - s->n.latency_s);
+        s->n.latency_s =
+                s->n.latency_s < 0 ? sample : s->n.latency_s + LATENCY_SHARE * (sample - s->n.latency_s);
 }
 
 static void got_ping(hb_session *s, const uint8_t *p, size_t n) {

@@ -6,10 +6,11 @@
 /* How an accepted connection reports to the listener until it is known what it is, and when it is gone. */
 struct hb_accept_hooks {
         void (*session)(void *arg, hb_session *s); /* a control session: the hook finds an owner for it */
-        /* A data connection: the hook takes the stream's socket (hb_session_stream) and then frees the session. */
+        /* A data connection: the hook takes the stream's socket (hb_session_stream) and then frees the
+         * session. */
         void (*data)(void *arg, hb_session *s, const struct hb_msg_data_hello *m);
-        /* It is turned away. lingers: the session still tells the peer why and then calls gone(); else the hook frees
-         * the session. */
+        /* It is turned away. lingers: the session still tells the peer why and then calls gone(); else the
+         * hook frees the session. */
         void (*failed)(void *arg, hb_session *s, const struct hb_err *why, bool lingers);
         void (*gone)(void *arg, hb_session *s); /* it is being freed, by whomever: forget it */
         void *arg;

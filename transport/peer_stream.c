@@ -1,11 +1,13 @@
 /* peer_stream: frames over TLS on libevent.
  *
- * Invariant: after down() or detach nothing more is read, written or reported. Input memory is bounded by one frame
- * (4 MiB) because a header is judged as soon as its 16 bytes are there and whole frames are handed on at once; output
- * memory by OUT_MAX. libevent's callbacks are deferred, so none of its frames is on the stack when we free. Callbacks
- * of ours may free the stream: `depth` keeps the memory until the last of them returned. Loop thread only.
+ * Invariant: after down() or detach nothing more is read, written or reported. Input memory is bounded by one
+ * frame (4 MiB) because a header is judged as soon as its 16 bytes are there and whole frames are handed on
+ * at once; output memory by OUT_MAX. libevent's callbacks are deferred, so none of its frames is on the stack
+ * when we free. Callbacks of ours may free the stream: `depth` keeps the memory until the last of them
+ * returned. Loop thread only.
  *
- * The TLS handle and the socket belong to the stream, not to the bufferevent, so that detach can take them out. */
+ * The TLS handle and the socket belong to the stream, not to the bufferevent, so that detach can take them
+ * out. */
 #include "transport/peer_stream.h"
 #include "base/fault.h"
 #include "transport/sock.h"
@@ -99,7 +101,8 @@ static void go_down_set(hb_stream *s, int code, const char *next, const char *te
 
 /* ---- in ---- */
 
-/* Hands on the frame at the front of `in`, if it is whole. 1: done, 0: wait for more, < 0: a rule is broken. */
+/* Hands on the frame at the front of `in`, if it is whole. 1: done, 0: wait for more, < 0: a rule is broken.
+ */
 static int take_frame(hb_stream *s, struct evbuffer *in, struct hb_err *e) {
         uint8_t head[HB_WIRE_HEADER];
         struct hb_frame_header h;
@@ -160,7 +163,8 @@ int hb_stream_send(hb_stream *s, enum hb_msg_type type, const void *payload, siz
         out = bufferevent_get_output(s->bev);
         if (evbuffer_get_length(out) + size > OUT_MAX)
                 return -ENOBUFS;
-        if (hb_fault("stream.send") || evbuffer_reserve_space(out, HB_WIRE_HEADER + (ssize_t)size, &v, 1) != 1)
+        if (hb_fault("stream.send") ||
+            evbuffer_reserve_space(out, HB_WIRE_HEADER + (ssize_t)size, &v, 1) != 1)
                 return -ENOMEM;
         hb_frame_put(v.iov_base, (uint32_t)size, (uint16_t)type, s->n.seq_out);
         if (size > 0)
@@ -331,8 +335,9 @@ fail:
         return rc;
 }
 
-int hb_stream_dial(struct event_base *base, hb_tls *tls, const char *expect, const char *address, const char *which,
-                   const struct hb_stream_callbacks *cb, void *arg, hb_stream **ret, struct hb_err *e) {
+int hb_stream_dial(struct event_base *base, hb_tls *tls, const char *expect, const char *address,
+                   const char *which, const struct hb_stream_callbacks *cb, void *arg, hb_stream **ret,
+                   struct hb_err *e) {
         struct hb_addr a;
         hb_stream *s;
         int rc = hb_addr_parse(address, false, &a, e);
@@ -378,7 +383,8 @@ int hb_stream_accept(struct event_base *base, hb_tls *tls, int fd, const char *w
         return 0;
 }
 
-int hb_stream_detach(hb_stream *s, int *ret_fd, SSL **ret_ssl, struct hb_stream_counts *ret, struct hb_err *e) {
+int hb_stream_detach(hb_stream *s, int *ret_fd, SSL **ret_ssl, struct hb_stream_counts *ret,
+                     struct hb_err *e) {
         struct evbuffer *in;
 
         if (s->dead || !s->bev)

@@ -1,10 +1,10 @@
 /* tcp_fetcher: the queue of wanted runs and the connections that empty it.
  *
- * Invariant: an accepted fetch is in exactly one place: a queue, a connection's slot, or on its way into done(). The
- * queues are non-empty only while a connection is active, so nothing waits for a connection that may never come. The
- * lead (oldest) connection carries urgent fetches only, as soon as there is a second one; others take an urgent one
- * only when the lead's window is full. One lock for queues and the list of connections, never held across I/O or a
- * callback. The connection's own work is in tcp_fetcher_conn.c. */
+ * Invariant: an accepted fetch is in exactly one place: a queue, a connection's slot, or on its way into
+ * done(). The queues are non-empty only while a connection is active, so nothing waits for a connection that
+ * may never come. The lead (oldest) connection carries urgent fetches only, as soon as there is a second one;
+ * others take an urgent one only when the lead's window is full. One lock for queues and the list of
+ * connections, never held across I/O or a callback. The connection's own work is in tcp_fetcher_conn.c. */
 #include "transport/tcp_fetcher.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -186,10 +186,11 @@ static hb_fetcher *fini(hb_fetcher *h) {
         return NULL;
 }
 
-static const struct hb_fetcher_ops ops = {.name = "tcp", .fetch = fetch, .close = close_fetcher, .fini = fini};
+static const struct hb_fetcher_ops ops = {
+        .name = "tcp", .fetch = fetch, .close = close_fetcher, .fini = fini};
 
-int hb_tcp_fetcher_new(const struct hb_tcp_fetcher_options *o, const struct hb_fetcher_callbacks *cb, hb_fetcher **ret,
-                       struct hb_err *e) {
+int hb_tcp_fetcher_new(const struct hb_tcp_fetcher_options *o, const struct hb_fetcher_callbacks *cb,
+                       hb_fetcher **ret, struct hb_err *e) {
         hb_tcp_fetcher *t = hb_fault("tcp_fetcher.new") ? NULL : calloc(1, sizeof(*t));
 
         if (!t)

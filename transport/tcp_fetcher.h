@@ -1,5 +1,5 @@
-/* tcp_fetcher: inside of the tcp backend's target half, shared by tcp_fetcher.c (queue) and tcp_fetcher_conn.c (one
- * connection's thread). */
+/* tcp_fetcher: inside of the tcp backend's target half, shared by tcp_fetcher.c (queue) and
+ * tcp_fetcher_conn.c (one connection's thread). */
 #pragma once
 #include "transport/crew.h"
 #include "transport/data_io.h"
@@ -33,6 +33,10 @@ struct hb_fetch_conn {
         struct hb_fetch_slot *slots; /* t->window of them */
         uint64_t requests;
         uint32_t last_stamp;
+        struct hb_fetch_slot *arriving; /* whose answer's body is being read; NULL: a header is next */
+        struct hb_packed packed;
+        size_t body_size, body_at;
+        uint8_t *compressed; /* a body that is not raw is collected here */
 };
 
 struct hb_tcp_fetcher {

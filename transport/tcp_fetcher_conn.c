@@ -1,9 +1,9 @@
 /* tcp_fetcher_conn: one data connection of a fetcher and its thread.
  *
- * Invariant: a slot holds a fetch from the moment its request is built until its answer came or the connection ended;
- * both paths end in exactly one done(). Bytes go from the receive buffer into f->dst only after the answer's id,
- * stamp and sizes were checked. Stamps never go back on one connection, because the source's epoch does not. No
- * allocation after new. */
+ * Invariant: a slot holds a fetch from the moment its request is built until its answer came or the
+ * connection ended; both paths end in exactly one done(). Of an answer only the head goes through a buffer;
+ * once its id, stamp and sizes are known to be right, a raw body is decrypted straight into f->dst. Stamps
+ * never go back on one connection, because the source's epoch does not. No allocation after new. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "transport/tcp_fetcher.h"
@@ -29,8 +29,11 @@ int hb_fetch_conn_new(hb_tcp_fetcher *t, struct hb_data_conn *conn, struct hb_fe
                 free(c);
                 return rc;
         }
+        c->io.exact = true;
+        c->io.head = HB_MSG_PAGES_HEAD;
         c->slots = calloc(t->window, sizeof(*c->slots));
-        rc = c->slots ? hb_page_codec_new(HB_ZSTD_OFF, &c->codec) : -ENOMEM;
+        c->compressed = malloc(HB_FETCH_MAX_PAGES * HB_PAGE_SIZE);
+        rc = c->slots && c->compressed ? hb_page_codec_new(HB_ZSTD_OFF, &c->codec) : -ENOMEM;
         if (rc < 0) {
                 hb_fetch_conn_release(&c->member);
                 return rc;
@@ -45,6 +48,7 @@ void hb_fetch_conn_release(struct hb_crew_member *m) {
         hb_data_io_fini(&c->io);
         hb_page_codec_free(c->codec);
         free(c->slots);
+        free(c->compressed);
         free(c);
 }
 
@@ -119,69 +123,113 @@ static struct hb_fetch *take_slot(struct hb_fetch_conn *c, struct hb_fetch_slot 
         return f;
 }
 
-static void account(struct hb_fetch_conn *c, const struct hb_fetch_slot *s, struct hb_fetch *f, size_t frame) {
+static void account(struct hb_fetch_conn *c, const struct hb_fetch_slot *s, struct hb_fetch *f,
+                    size_t frame) {
         uint64_t now = hb_now_ns();
 
         f->wire_bytes = frame + TLS_EXTRA * (1 + frame / TLS_RECORD);
         if (s->alone)
                 hb_link_meter_latency(&c->t->meter, (double)(now - s->sent_ns) / 1e9);
-        hb_link_meter_moved(&c->t->meter, now, f->wire_bytes, f->pages, (uint32_t)__builtin_popcountll(f->zero_mask));
+        hb_link_meter_moved(&c->t->meter, now, f->wire_bytes, f->pages,
+                            (uint32_t)__builtin_popcountll(f->zero_mask));
         hb_link_meter_end(&c->t->meter, now, 1);
 }
 
 static int bad_answer(struct hb_fetch_conn *c, struct hb_err *e, const char *text) {
-        return hb_err_set(e, -EBADMSG, c->io.which, "check that both hosts run compatible versions", "%s", text);
+        return hb_err_set(e, -EBADMSG, c->io.which, "check that both hosts run compatible versions", "%s",
+                          text);
 }
 
-static int got_pages(struct hb_fetch_conn *c, const uint8_t *p, size_t n, struct hb_err *e) {
+/* The head of an answer: whose it is, and where its bytes go. */
+static int begin_answer(struct hb_fetch_conn *c, const uint8_t *p, size_t n, struct hb_err *e) {
+        const uint8_t *none;
         struct hb_fetch_slot *s;
         struct hb_msg_pages m;
-        struct hb_packed packed;
-        struct hb_fetch *f;
-        const uint8_t *data;
-        size_t size;
-        int rc;
+        size_t zero;
 
-        if (hb_msg_pages_get(p, n, &m, &data, &size) < 0)
+        if (n < HB_MSG_PAGES_HEAD || hb_msg_pages_get(p, HB_MSG_PAGES_HEAD, &m, &none, &zero) < 0)
                 return bad_answer(c, e, "an answer with pages cannot be read");
         s = &c->slots[m.id % c->t->window];
         if (!s->f || s->id != m.id)
                 return bad_answer(c, e, "an answer came to a request that was not made");
         if (m.stamp < c->last_stamp)
                 return bad_answer(c, e, "an answer's epoch is older than the one before");
-        c->last_stamp = m.stamp;
-        packed = (struct hb_packed){.zero_mask = m.zero_mask, .encoding = m.encoding, .checksum = m.checksum};
-        rc = hb_page_codec_unpack(c->codec, &packed, data, size, s->f->dst, s->f->pages);
-        s->f->stamp = m.stamp;
+        c->packed =
+                (struct hb_packed){.zero_mask = m.zero_mask, .encoding = m.encoding, .checksum = m.checksum};
+        c->body_size = n - HB_MSG_PAGES_HEAD;
+        c->body_at = 0;
+        if (!hb_page_codec_header_ok(&c->packed, c->body_size, s->f->pages))
+                return bad_answer(c, e, "an answer's size does not fit its pages");
+        c->last_stamp = s->f->stamp = m.stamp;
         s->f->zero_mask = m.zero_mask;
-        account(c, s, s->f, HB_WIRE_HEADER + n);
-        f = take_slot(c, s);
-        hb_tcp_fetcher_done(c->t, f, rc);
+        c->arriving = s;
         return 0;
 }
 
-static int got_frame(struct hb_fetch_conn *c, const struct hb_frame_header *h, const uint8_t *p, struct hb_err *e) {
-        if (h->type == HB_MSG_PAGES)
-                return got_pages(c, p, h->length, e);
-        if (h->type == HB_MSG_ERROR)
-                return hb_data_io_peer_error(&c->io, p, h->length, e);
+/* > 0: bytes came, 0: none now. */
+static int read_body(struct hb_fetch_conn *c, struct hb_err *e) {
+        struct hb_fetch *f = c->arriving->f;
+        size_t room = c->body_size - c->body_at;
+        uint8_t *to = c->compressed + c->body_at;
+        int n;
+
+        if (room == 0)
+                return 1;
+        if (c->packed.encoding == HB_PACKED_RAW)
+                to = hb_page_codec_place(&c->packed, f->dst, f->pages, c->body_at, &room);
+        n = hb_data_io_body(&c->io, to, room, e);
+        if (n > 0)
+                c->body_at += (size_t)n;
+        return n;
+}
+
+static void end_answer(struct hb_fetch_conn *c) {
+        struct hb_fetch_slot *s = c->arriving;
+        struct hb_fetch *f = s->f;
+        int rc;
+
+        if (c->packed.encoding == HB_PACKED_RAW)
+                rc = hb_page_codec_check(&c->packed, f->dst, f->pages);
+        else
+                rc = hb_page_codec_unpack(c->codec, &c->packed, c->compressed, c->body_size, f->dst,
+                                          f->pages);
+        c->arriving = NULL;
+        hb_data_io_frame_done(&c->io);
+        account(c, s, f, HB_WIRE_HEADER + HB_MSG_PAGES_HEAD + c->body_size);
+        hb_tcp_fetcher_done(c->t, take_slot(c, s), rc);
+}
+
+static int take_head(struct hb_fetch_conn *c, struct hb_err *e) {
+        struct hb_frame_header h;
+        const uint8_t *p;
+        int rc = hb_data_io_head(&c->io, &h, &p, e);
+
+        if (rc <= 0)
+                return rc;
+        if (h.type == HB_MSG_PAGES)
+                return begin_answer(c, p, h.length, e);
+        if (h.type == HB_MSG_ERROR)
+                return hb_data_io_peer_error(&c->io, p, h.length, e);
         return bad_answer(c, e, "a frame came that does not belong on a page connection");
 }
 
-/* > 0: something came. */
+/* Takes in until an answer is whole or nothing more is there. > 0: something came. */
 static int take_answers(struct hb_fetch_conn *c, struct hb_err *e) {
-        struct hb_frame_header h;
-        const uint8_t *p;
-        int rc, came = hb_data_io_fill(&c->io, e);
+        int came, any = 0;
 
-        if (came < 0)
-                return came;
-        while ((rc = hb_data_io_next(&c->io, &h, &p, e)) == 1) {
-                rc = got_frame(c, &h, p, e);
-                if (rc < 0)
-                        return rc;
+        for (;;) {
+                if (c->arriving)
+                        came = read_body(c, e);
+                else if ((came = hb_data_io_fill(&c->io, e)) > 0 && take_head(c, e) < 0)
+                        return -EBADMSG;
+                if (came <= 0)
+                        return came < 0 ? came : any;
+                any = 1;
+                if (c->arriving && c->body_at == c->body_size) {
+                        end_answer(c);
+                        return 1;
+                }
         }
-        return rc < 0 ? rc : came;
 }
 
 /* ---- the thread ---- */

@@ -1,7 +1,8 @@
 /* tcp_server: the connections that serve one guest's pages, and the cap they share.
  *
- * Invariant: a connection is in `active` from its start until its thread ends; only those are cut by free. The cap is
- * one token bucket under the server's lock, asked once a run. Connections' work is in tcp_server_conn.c. */
+ * Invariant: a connection is in `active` from its start until its thread ends; only those are cut by free.
+ * The cap is one token bucket under the server's lock, asked once a run. Connections' work is in
+ * tcp_server_conn.c. */
 #include "transport/tcp_server.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -13,8 +14,8 @@ static bool level_ok(int level) {
                (level >= HB_ZSTD_LEVEL_MIN && level <= HB_ZSTD_LEVEL_MAX);
 }
 
-int hb_tcp_server_new(const struct hb_page_source *src, const struct hb_tcp_server_options *o, hb_tcp_server **ret,
-                      struct hb_err *e) {
+int hb_tcp_server_new(const struct hb_page_source *src, const struct hb_tcp_server_options *o,
+                      hb_tcp_server **ret, struct hb_err *e) {
         hb_tcp_server *s;
 
         if (!level_ok(o->zstd_level))

@@ -24,9 +24,9 @@ struct hb_serve_conn {
         hb_page_codec *codec;
         struct hb_serve_queue urgent, bulk;
         bool have_ticket;
-        double ticket;      /* of the bulk run at the head */
-        uint64_t reserved;  /* bytes it stands for */
-        double page_bytes;  /* wire bytes a page took lately: what the next reservation is made of */
+        double ticket;     /* of the bulk run at the head */
+        uint64_t reserved; /* bytes it stands for */
+        double page_bytes; /* wire bytes a page took lately: what the next reservation is made of */
         unsigned runs;
 };
 

@@ -1,15 +1,16 @@
 /* tcp_server_conn: one connection that serves a guest's pages, and its thread.
  *
- * Invariant: the stamp of an answer is the completed epoch loaded (acquire) before the run's first byte is read, so
- * bytes that change while we read are in a later epoch's announcement. A request outside the guest ends the
- * connection: our own fetcher never makes one. Urgent requests go first and do not wait for the cap, but count
- * against it. Memory is bounded: a full queue stops reading, TCP holds the peer back.
+ * Invariant: the stamp of an answer is the completed epoch loaded (acquire) before the run's first byte is
+ * read, so bytes that change while we read are in a later epoch's announcement. A request outside the guest
+ * ends the connection: our own fetcher never makes one. Urgent requests go first and do not wait for the cap,
+ * but count against it. Memory is bounded: a full queue stops reading, TCP holds the peer back.
  *
- * Cost: a run is copied once (guest to send buffer) and encrypted; no allocation after the buffers have grown. */
-#include "transport/tcp_server.h"
+ * Cost: a run is copied once (guest to send buffer) and encrypted; no allocation after the buffers have
+ * grown. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "transport/sock.h"
+#include "transport/tcp_server.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,12 +77,14 @@ static int check_range(const struct hb_shape *shape, const struct hb_msg_fetch *
 
         if (r && m->pages <= r->pages - (m->gfn - r->first_gfn))
                 return 0;
-        return hb_err_set(e, -EPROTO, r ? r->name : NULL, "this is a bug in the target's harbingerd: report it",
+        return hb_err_set(e, -EPROTO, r ? r->name : NULL,
+                          "this is a bug in the target's harbingerd: report it",
                           "pages %llu to %llu were asked for, which are not in one region of the guest",
                           (unsigned long long)m->gfn, (unsigned long long)m->gfn + m->pages - 1);
 }
 
-static int got_request(struct hb_serve_conn *c, const struct hb_frame_header *h, const uint8_t *p, struct hb_err *e) {
+static int got_request(struct hb_serve_conn *c, const struct hb_frame_header *h, const uint8_t *p,
+                       struct hb_err *e) {
         struct hb_msg_fetch m;
         int rc;
 
@@ -127,7 +130,8 @@ static int read_requests(struct hb_serve_conn *c, struct hb_err *e) {
 static int pack_answer(struct hb_serve_conn *c, const struct hb_msg_fetch *m, uint64_t *ret_mask) {
         const struct hb_page_source *src = c->s->src;
         int i = hb_shape_region_of(src->shape, m->gfn);
-        const uint8_t *at = src->region_map[i] + ((m->gfn - src->shape->regions[i].first_gfn) << HB_PAGE_SHIFT);
+        const uint8_t *at =
+                src->region_map[i] + ((m->gfn - src->shape->regions[i].first_gfn) << HB_PAGE_SHIFT);
         struct hb_msg_pages answer = {.id = m->id};
         struct hb_packed packed;
         size_t head;
@@ -179,7 +183,8 @@ static void look_at_link(struct hb_serve_conn *c) {
         cap = c->s->bucket.rate;
         pthread_mutex_unlock(&c->s->lock);
         hb_link_meter_latency(&c->s->meter, r.round_trip_s);
-        hb_page_codec_link(c->codec, cap > 0 && (r.bytes_per_s <= 0 || cap < r.bytes_per_s) ? cap : r.bytes_per_s);
+        hb_page_codec_link(c->codec,
+                           cap > 0 && (r.bytes_per_s <= 0 || cap < r.bytes_per_s) ? cap : r.bytes_per_s);
 }
 
 /* Returns wire bytes, < 0. */

@@ -1,9 +1,10 @@
 /* tls: the host's TLS 1.3 context.
  *
- * Invariant: a context that hb_tls_new returned has a certificate and key that belong together, are signed by the CA
- * given and were valid at that time: what is wrong with this host's own files is said at start, not by its peers.
- * No session is ever resumed, so every connection verifies both certificates. Immutable after new: any thread may
- * make handles; a handle keeps the context alive (OpenSSL counts), so hb_tls_free may come first. */
+ * Invariant: a context that hb_tls_new returned has a certificate and key that belong together, are signed by
+ * the CA given and were valid at that time: what is wrong with this host's own files is said at start, not by
+ * its peers. No session is ever resumed, so every connection verifies both certificates. Immutable after new:
+ * any thread may make handles; a handle keeps the context alive (OpenSSL counts), so hb_tls_free may come
+ * first. */
 #include "transport/tls.h"
 #include "base/fault.h"
 #include "transport/tls_priv.h"
@@ -43,14 +44,16 @@ static int load_files(SSL_CTX *ctx, const struct hb_tls_files *f, struct hb_err 
             (rc = check_readable(f->key, "host's key", e)) < 0)
                 return rc;
         if (SSL_CTX_load_verify_file(ctx, f->ca) != 1)
-                return hb_err_set(e, -EACCES, f->ca, "copy ca.crt again from where `harbinger cert ca` made it",
+                return hb_err_set(e, -EACCES, f->ca,
+                                  "copy ca.crt again from where `harbinger cert ca` made it",
                                   "the file holds no CA certificate");
         if (SSL_CTX_use_certificate_file(ctx, f->cert, SSL_FILETYPE_PEM) != 1)
                 return hb_err_set(e, -EACCES, f->cert, "make one with `harbinger cert host`",
                                   "the file holds no certificate");
         if (SSL_CTX_use_PrivateKey_file(ctx, f->key, SSL_FILETYPE_PEM) != 1 &&
             ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
-                return hb_err_set(e, -EACCES, f->key, "copy the key again from where `harbinger cert host` made it",
+                return hb_err_set(e, -EACCES, f->key,
+                                  "copy the key again from where `harbinger cert host` made it",
                                   "the file holds no private key without a pass phrase");
         if (SSL_CTX_check_private_key(ctx) != 1)
                 return hb_err_set(e, -EACCES, f->key, "name the .crt and .key of one host",
@@ -71,12 +74,14 @@ static int own_certificate_bad(const struct hb_tls_files *f, X509 *crt, int erro
                 return hb_err_set(e, -EACCES, f->cert, "check this host's clock",
                                   "the certificate is not valid before %s", when);
         }
-        return hb_err_set(e, -EACCES, f->cert, "use the ca.crt that was made together with the key it was signed by",
+        return hb_err_set(e, -EACCES, f->cert,
+                          "use the ca.crt that was made together with the key it was signed by",
                           "the certificate is not signed by the CA in %s (%s)", f->ca,
                           X509_verify_cert_error_string(error));
 }
 
-static int check_own(SSL_CTX *ctx, const struct hb_tls_files *f, char ret_name[HB_NAME_MAX], struct hb_err *e) {
+static int check_own(SSL_CTX *ctx, const struct hb_tls_files *f, char ret_name[HB_NAME_MAX],
+                     struct hb_err *e) {
         X509 *crt = SSL_CTX_get0_certificate(ctx);
         X509_STORE_CTX *v = X509_STORE_CTX_new();
         int error = X509_V_ERR_OUT_OF_MEM, rc = 0;

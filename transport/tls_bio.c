@@ -1,6 +1,6 @@
-/* tls_bio: OpenSSL's socket BIO writes with write(), which raises SIGPIPE when the peer is gone; a library must not
- * ask its program to change a process-wide signal. This one is the same but for send(MSG_NOSIGNAL). It is a
- * fd-bearing BIO, so libevent and BIO_get_fd work with it. Any thread. */
+/* tls_bio: OpenSSL's socket BIO writes with write(), which raises SIGPIPE when the peer is gone; a library
+ * must not ask its program to change a process-wide signal. This one is the same but for send(MSG_NOSIGNAL).
+ * It is a fd-bearing BIO, so libevent and BIO_get_fd work with it. Any thread. */
 #include "transport/tls_priv.h"
 #include <errno.h>
 #include <openssl/bio.h>
@@ -15,7 +15,7 @@ static int write_quietly(BIO *b, const char *data, int size) {
         int fd;
 
         BIO_get_fd(b, &fd);
-        n = send(fd, data, (size_t)size, MSG_NOSIGNAL);
+        n = send(fd, data, (size_t)size, MSG_NOSIGNAL | (BIO_get_data(b) ? MSG_MORE : 0));
         BIO_clear_retry_flags(b);
         if (n < 0 && BIO_sock_should_retry(-1))
                 BIO_set_retry_write(b);
@@ -33,6 +33,12 @@ static void make_method(void) {
                 method = m;
         else
                 BIO_meth_free(m);
+}
+
+void hb_tls_more(SSL *ssl, int more) {
+        BIO *b = SSL_get_wbio(ssl);
+
+        BIO_set_data(b, more ? b : NULL); /* a flag: no socket BIO keeps data there */
 }
 
 BIO *hb_tls_bio_new(int fd) {

@@ -1,7 +1,7 @@
 /* tls_explain: why a handshake failed, in the words of someone who has to mend it.
  *
- * Two sides can have refused: we them (our verification's note says why), or they us (their alert says why, less
- * exactly). Everything else is not TLS, not TLS 1.3, or a connection that ended. Any thread. */
+ * Two sides can have refused: we them (our verification's note says why), or they us (their alert says why,
+ * less exactly). Everything else is not TLS, not TLS 1.3, or a connection that ended. Any thread. */
 #include "transport/tls_priv.h"
 #include <errno.h>
 #include <openssl/err.h>
@@ -22,8 +22,8 @@ static void refused_by_us(const struct hb_tls_note *n, const char *which, struct
                            n->valid);
                 break;
         case X509_V_ERR_CERT_NOT_YET_VALID:
-                hb_err_set(e, -EACCES, which, CLOCKS, "the peer's certificate (%s) is not valid before %s", name,
-                           n->valid);
+                hb_err_set(e, -EACCES, which, CLOCKS, "the peer's certificate (%s) is not valid before %s",
+                           name, n->valid);
                 break;
         case X509_V_ERR_HOSTNAME_MISMATCH:
                 hb_err_set(e, -EACCES, which, "correct the address of that host in the settings",
@@ -44,7 +44,8 @@ static void refused_by_us(const struct hb_tls_note *n, const char *which, struct
         case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
         case X509_V_ERR_CERT_SIGNATURE_FAILURE:
                 hb_err_set(e, -EACCES, which, ONE_CA,
-                           "the peer's certificate (%s) is foreign: not signed by this cluster's authority", name);
+                           "the peer's certificate (%s) is foreign: not signed by this cluster's authority",
+                           name);
                 break;
         default:
                 hb_err_set(e, -EACCES, which, NEW_PEER, "the peer's certificate (%s) is not valid: %s", name,
@@ -72,7 +73,8 @@ static bool refused_by_them(int reason, const char *which, struct hb_err *e) {
                            "the peer does not accept this host's certificate");
                 return true;
         case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-                hb_err_set(e, -EACCES, which, NEW_OWN, "the peer wants a certificate and this side showed none");
+                hb_err_set(e, -EACCES, which, NEW_OWN,
+                           "the peer wants a certificate and this side showed none");
                 return true;
         case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
                 hb_err_set(e, -EPROTO, which, "update the older side", "the peer does not speak TLS 1.3");
@@ -95,7 +97,8 @@ static bool not_our_tls(int reason, const char *which, struct hb_err *e) {
         case SSL_R_RECORD_LENGTH_MISMATCH:
         case SSL_R_LENGTH_MISMATCH:
         case SSL_R_LENGTH_TOO_SHORT:
-                hb_err_set(e, -EPROTO, which, "only a harbingerd belongs on this port; look who connects there",
+                hb_err_set(e, -EPROTO, which,
+                           "only a harbingerd belongs on this port; look who connects there",
                            "what came is not TLS: a plain-text client or another service");
                 return true;
         case SSL_R_UNSUPPORTED_PROTOCOL:

@@ -1,8 +1,9 @@
 /* tls_verify: who is the other side?
  *
- * Invariant: a handshake ends well only for a certificate signed by the cluster's authority, valid now, whose CN is a
- * valid host name and also one of its dNSNames, and, where a name was expected, that very name. No wildcards and no
- * case folding: names are compared byte for byte, as allow-lists do. Runs on the thread of the handshake. */
+ * Invariant: a handshake ends well only for a certificate signed by the cluster's authority, valid now, whose
+ * CN is a valid host name and also one of its dNSNames, and, where a name was expected, that very name. No
+ * wildcards and no case folding: names are compared byte for byte, as allow-lists do. Runs on the thread of
+ * the handshake. */
 #include "transport/tls_priv.h"
 #include <errno.h>
 #include <openssl/bio.h>

@@ -1,8 +1,8 @@
 /* token_bucket: two counters and a clock.
  *
- * Invariant: allowed <= spent + BURST_S * rate, so after a pause at most 20 ms worth goes out above the rate, and
- * over any longer time what was sent equals the rate within that burst. A sleeper that wakes late loses nothing as
- * long as it is less late than the burst. */
+ * Invariant: allowed <= spent + BURST_S * rate, so after a pause at most 20 ms worth goes out above the rate,
+ * and over any longer time what was sent equals the rate within that burst. A sleeper that wakes late loses
+ * nothing as long as it is less late than the burst. */
 #include "transport/token_bucket.h"
 
 #define BURST_S 0.020

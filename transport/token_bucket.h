@@ -1,5 +1,6 @@
-/* token_bucket: holds a rate in bytes/s by tickets. Who wants to send reserves its bytes, waits until its ticket is due,
- * sends, and corrects the reservation by what it really took. Pure: time is a parameter; not thread-safe. */
+/* token_bucket: holds a rate in bytes/s by tickets. Who wants to send reserves its bytes, waits until its
+ * ticket is due, sends, and corrects the reservation by what it really took. Pure: time is a parameter; not
+ * thread-safe. */
 #pragma once
 #include <stdint.h>
 
@@ -11,7 +12,8 @@ struct hb_token_bucket {
 
 void hb_token_bucket_init(struct hb_token_bucket *b, uint64_t now_ns, uint64_t bytes_per_s);
 void hb_token_bucket_set_rate(struct hb_token_bucket *b, uint64_t now_ns, uint64_t bytes_per_s);
-/* The ticket: due when hb_token_bucket_wait says 0. Not waiting for it (urgent) is allowed; others then wait longer. */
+/* The ticket: due when hb_token_bucket_wait says 0. Not waiting for it (urgent) is allowed; others then wait
+ * longer. */
 double hb_token_bucket_reserve(struct hb_token_bucket *b, uint64_t now_ns, uint64_t bytes);
 uint64_t hb_token_bucket_wait(struct hb_token_bucket *b, uint64_t now_ns, double ticket); /* ns to wait */
 void hb_token_bucket_correct(struct hb_token_bucket *b, int64_t bytes); /* really sent - reserved */

@@ -1,9 +1,10 @@
 /* tunnel: a byte stream carried in TUNNEL frames between a local socket and the other daemon.
  *
- * Invariant: bytes leave in the order they came and none is dropped: a direction reads more only when what it read
- * before is on its way. Each direction ends with an empty frame, so an end that was meant and a connection that broke
- * are told apart; the other direction goes on. `ended` comes once, when both have ended and everything is flushed, or
- * at the first failure. One thread; memory is two buffers of CHUNK and one frame. */
+ * Invariant: bytes leave in the order they came and none is dropped: a direction reads more only when what it
+ * read before is on its way. Each direction ends with an empty frame, so an end that was meant and a
+ * connection that broke are told apart; the other direction goes on. `ended` comes once, when both have ended
+ * and everything is flushed, or at the first failure. One thread; memory is two buffers of CHUNK and one
+ * frame. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "transport/crew.h"
@@ -86,12 +87,14 @@ static int write_pending(struct hb_tunnel *t, struct hb_err *e) {
         return 1;
 }
 
-static int take_frame(struct hb_tunnel *t, const struct hb_frame_header *h, const uint8_t *p, struct hb_err *e) {
+static int take_frame(struct hb_tunnel *t, const struct hb_frame_header *h, const uint8_t *p,
+                      struct hb_err *e) {
         if (h->type == HB_MSG_ERROR)
                 return hb_data_io_peer_error(&t->io, p, h->length, e);
         if (h->type != HB_MSG_TUNNEL || t->peer_ended)
                 return hb_err_set(e, -EPROTO, t->io.which, "check that both hosts run compatible versions",
-                                  "a frame came that does not belong in the tunnel (%s)", hb_msg_name(h->type));
+                                  "a frame came that does not belong in the tunnel (%s)",
+                                  hb_msg_name(h->type));
         t->pending = p;
         t->npending = h->length;
         if (h->length == 0) {

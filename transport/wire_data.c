@@ -1,5 +1,6 @@
-/* wire_data: codecs of the data connections' messages. Invariant as in wire_msg.c: what a get returns is inside the
- * ranges its user relies on (a fetch has 1..64 pages and its gfn is a page number). Pure; any thread. */
+/* wire_data: codecs of the data connections' messages. Invariant as in wire_msg.c: what a get returns is
+ * inside the ranges its user relies on (a fetch has 1..64 pages and its gfn is a page number). Pure; any
+ * thread. */
 #include "transport/wire_data.h"
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* wire_data: the messages of data connections (docs/PROTOCOL.md, "Data connections"). Pure codecs, used by the tcp
- * backend only; the daemon never sees them. */
+/* wire_data: the messages of data connections (docs/PROTOCOL.md, "Data connections"). Pure codecs, used by
+ * the tcp backend only; the daemon never sees them. */
 #pragma once
 #include "transport/transport.h"
 #include "transport/wire.h"

@@ -1,8 +1,8 @@
 /* wire_frame: the 16 bytes before every payload.
  *
- * Invariant: a header this file accepts names a known type, a payload no larger than HB_WIRE_MAX_PAYLOAD and the
- * very next sequence number, so whoever holds one may allocate and wait for exactly `length` bytes. Pure; any
- * thread. */
+ * Invariant: a header this file accepts names a known type, a payload no larger than HB_WIRE_MAX_PAYLOAD and
+ * the very next sequence number, so whoever holds one may allocate and wait for exactly `length` bytes. Pure;
+ * any thread. */
 #include "transport/wire.h"
 #include <errno.h>
 #include <string.h>
@@ -77,9 +77,10 @@ int hb_frame_get(const uint8_t in[HB_WIRE_HEADER], uint64_t expected_sequence, s
                                   "a frame of %u bytes is over the limit of %u", h.length,
                                   HB_WIRE_MAX_PAYLOAD);
         if (h.sequence != expected_sequence)
-                return hb_err_set(e, -EBADMSG, names[h.type], next,
-                                  "frame number %llu came where %llu was due: one was lost, repeated or reordered",
-                                  (unsigned long long)h.sequence, (unsigned long long)expected_sequence);
+                return hb_err_set(
+                        e, -EBADMSG, names[h.type], next,
+                        "frame number %llu came where %llu was due: one was lost, repeated or reordered",
+                        (unsigned long long)h.sequence, (unsigned long long)expected_sequence);
         *ret = h;
         return 0;
 }

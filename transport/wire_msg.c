@@ -1,8 +1,9 @@
 /* wire_msg: codecs of the control session's own messages (docs/PROTOCOL.md).
  *
- * Invariant: a get accepts exactly what the put of some valid struct writes: every length checked, nothing left
- * over, names valid, numbers inside the range their users rely on. So what a decoder returns needs no second
- * look. Errors travel by name (ENOENT), not number: numbers differ between systems. Pure; any thread. */
+ * Invariant: a get accepts exactly what the put of some valid struct writes: every length checked, nothing
+ * left over, names valid, numbers inside the range their users rely on. So what a decoder returns needs no
+ * second look. Errors travel by name (ENOENT), not number: numbers differ between systems. Pure; any thread.
+ */
 #include "transport/wire.h"
 #include <errno.h>
 #include <math.h>
@@ -45,7 +46,8 @@ int hb_msg_hello_get(const void *p, size_t n, struct hb_msg_hello *ret) {
         hb_rd_str(&r, m.software, sizeof(m.software));
         if (m.version_min == 0 || m.version_min > m.version_max)
                 hb_rd_fail(&r);
-        /* A later version may say more in its HELLO; it must still be understood well enough to be refused. */
+        /* A later version may say more in its HELLO; it must still be understood well enough to be refused.
+         */
         if (!hb_rd_ok(&r) || (hb_rd_left(&r) > 0 && m.version_max <= HB_WIRE_VERSION_MAX))
                 return -EBADMSG;
         *ret = m;
@@ -163,16 +165,14 @@ static double get_f64(struct hb_rd *r) {
 /* The report is long and flat: three tables of its fields keep put and get in step. */
 #define AT(f) offsetof(struct hb_msg_report, f)
 static const uint16_t report_u64[] = {
-        AT(resident),      AT(fresh),         AT(stale),
-        AT(absent),        AT(fetching),      AT(zero_pages),
-        AT(fetched_pages), AT(fetched_bytes), AT(wire_bytes),
-        AT(wasted_pages),  AT(above_threshold), AT(hit),
-        AT(late),          AT(stale_at_freeze), AT(missing_at_freeze),
-        AT(final_pages),   AT(final_bytes),   AT(digest),
+        AT(resident),        AT(fresh),         AT(stale),         AT(absent),          AT(fetching),
+        AT(zero_pages),      AT(fetched_pages), AT(fetched_bytes), AT(wire_bytes),      AT(wasted_pages),
+        AT(above_threshold), AT(hit),           AT(late),          AT(stale_at_freeze), AT(missing_at_freeze),
+        AT(final_pages),     AT(final_bytes),   AT(digest),
 };
 static const uint16_t report_f64[] = {
-        AT(threshold),    AT(precision),        AT(recall),
-        AT(wasted_share), AT(rate_bytes_per_s), AT(estimate_final_bytes),
+        AT(threshold),        AT(precision),        AT(recall),
+        AT(wasted_share),     AT(rate_bytes_per_s), AT(estimate_final_bytes),
         AT(estimate_final_s), AT(estimate_ready_s),
 };
 static const uint16_t report_flag[] = {AT(ready), AT(converging), AT(draining), AT(frozen)};

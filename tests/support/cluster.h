@@ -1,5 +1,5 @@
-/* cluster: a throw-away cluster for tests: a folder with a CA and host certificates, and TLS contexts from them.
- * Header only; tests link hb_transport and hb_cert. */
+/* cluster: a throw-away cluster for tests: a folder with a CA and host certificates, and TLS contexts from
+ * them. Header only; tests link hb_transport and hb_cert. */
 #pragma once
 #include "cert/cert.h"
 #include "cert/cert_make.h"

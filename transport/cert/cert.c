@@ -1,8 +1,8 @@
 /* cert: the cluster's own certificate authority, small enough to be held in two files.
  *
- * Invariant: a file is made with O_EXCL and never replaced; keys are 0600 from their first byte; either both files
- * of a pair appear or none. A host's name is its CN and its only dNSName, which is what transport/tls.c compares.
- * No globals, blocking file work; any thread. */
+ * Invariant: a file is made with O_EXCL and never replaced; keys are 0600 from their first byte; either both
+ * files of a pair appear or none. A host's name is its CN and its only dNSName, which is what transport/tls.c
+ * compares. No globals, blocking file work; any thread. */
 #include "cert/cert.h"
 #include "base/fault.h"
 #include "base/shape.h"
@@ -39,7 +39,8 @@ static int pair_paths(const char *dir, const char *name, struct pair *ret, struc
         int b = snprintf(ret->key, sizeof(ret->key), "%s/%s.key", dir, name);
 
         if (a < 0 || b < 0 || (size_t)a >= sizeof(ret->crt) || (size_t)b >= sizeof(ret->key))
-                return hb_err_set(e, -ENAMETOOLONG, dir, "use a shorter path", "the folder's path is too long");
+                return hb_err_set(e, -ENAMETOOLONG, dir, "use a shorter path",
+                                  "the folder's path is too long");
         return 0;
 }
 
@@ -99,7 +100,8 @@ static int load_ca(const char *dir, X509 **ret_crt, EVP_PKEY **ret_key, struct h
         if (rc == 0)
                 rc = hb_cert_load_key(p.key, ret_key, e);
         if (rc == -ENOENT)
-                hb_err_set(e, rc, dir, "make it once with `harbinger cert ca`, on the machine that keeps its key",
+                hb_err_set(e, rc, dir,
+                           "make it once with `harbinger cert ca`, on the machine that keeps its key",
                            "there is no certificate authority in this folder");
         if (rc == 0 && X509_check_private_key(*ret_crt, *ret_key) != 1)
                 rc = hb_err_set(e, -EACCES, p.key, "restore the ca.key that was made together with ca.crt",

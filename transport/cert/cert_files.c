@@ -1,7 +1,7 @@
 /* cert_files: reads and writes the PEM files.
  *
- * Invariant: a file that could not be written whole (full disk) is removed again. A key's mode is given to open(),
- * so it is at no moment readable by others whatever the umask. Blocking; any thread. */
+ * Invariant: a file that could not be written whole (full disk) is removed again. A key's mode is given to
+ * open(), so it is at no moment readable by others whatever the umask. Blocking; any thread. */
 #include "cert/cert_files.h"
 #include "base/fault.h"
 #include "cert/cert.h"
@@ -72,8 +72,8 @@ static int open_read(const char *path, FILE **ret, struct hb_err *e) {
         int code = -errno;
 
         if (!f)
-                return hb_err_set(e, code, path, "check the path and who may read it", "cannot open the file: %s",
-                                  strerror(-code));
+                return hb_err_set(e, code, path, "check the path and who may read it",
+                                  "cannot open the file: %s", strerror(-code));
         *ret = f;
         return 0;
 }

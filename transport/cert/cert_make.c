@@ -1,8 +1,9 @@
 /* cert_make: ECDSA P-256 keys and X.509 v3 certificates signed with SHA-256.
  *
- * Invariant: the authority may sign hosts and nothing below them (pathlen 0); a host's certificate can sign nothing
- * and serves both as TLS server and as client. Valid from five minutes ago, so that clocks a little apart do not
- * refuse a new certificate. Serial numbers are 159 random bits: no register is needed. Any thread. */
+ * Invariant: the authority may sign hosts and nothing below them (pathlen 0); a host's certificate can sign
+ * nothing and serves both as TLS server and as client. Valid from five minutes ago, so that clocks a little
+ * apart do not refuse a new certificate. Serial numbers are 159 random bits: no register is needed. Any
+ * thread. */
 #include "cert/cert_make.h"
 #include "base/fault.h"
 #include "base/shape.h"
@@ -15,10 +16,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#define SKEW_S       300
-#define DAY_S        86400L
-#define SERIAL_BITS  159
-#define VERSION_3    2
+#define SKEW_S      300
+#define DAY_S       86400L
+#define SERIAL_BITS 159
+#define VERSION_3   2
 
 static int no_crypto(struct hb_err *e, const char *doing) {
         return hb_err_set(e, -EIO, NULL, "check the OpenSSL installation", "OpenSSL cannot %s", doing);
@@ -87,7 +88,8 @@ int hb_cert_new_ca(const char *cluster, int days, EVP_PKEY *key, X509 **ret, str
 
         /* The organisation keeps the authority's name apart from a host's that is called like the cluster. */
         if (x && set_subject(x, "O", "Harbinger certificate authority") &&
-            X509_set_issuer_name(x, X509_get_subject_name(x)) && add_ext(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+            X509_set_issuer_name(x, X509_get_subject_name(x)) &&
+            add_ext(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
             add_ext(x, x, NID_key_usage, "critical,keyCertSign,cRLSign") &&
             add_ext(x, x, NID_subject_key_identifier, "hash") && X509_sign(x, key, EVP_sha256()) > 0) {
                 *ret = x;

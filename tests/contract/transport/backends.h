@@ -23,7 +23,7 @@ struct backend {
         const char *name;
         void (*open)(struct subject *s);
         void (*close)(struct subject *s);
-        void (*cut)(struct subject *s);       /* the connection is lost, now */
-        bool lead; /* keeps a connection free for urgent fetches when it has several */
+        void (*cut)(struct subject *s); /* the connection is lost, now */
+        bool lead;                      /* keeps a connection free for urgent fetches when it has several */
         void (*reconnect)(struct subject *s); /* it comes back (returns before or after) */
 };

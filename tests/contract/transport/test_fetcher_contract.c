@@ -1,7 +1,7 @@
-/* The page of transport.h, case by case, for every backend: the same test bodies run over tcp (real TLS on loopback)
- * and over loop. A new backend adds one row to `backends`. */
-#include "check.h"
+/* The page of transport.h, case by case, for every backend: the same test bodies run over tcp (real TLS on
+ * loopback) and over loop. A new backend adds one row to `backends`. */
 #include "backends.h"
+#include "check.h"
 #include <sys/wait.h>
 
 #define PAGES   4096u /* of the first region; the second has 100 */
@@ -17,7 +17,8 @@ static void tcp_connect(struct subject *s) {
 }
 
 static void tcp_start_server(struct subject *s) {
-        struct hb_tcp_server_options o = {.cap_bytes_per_s = s->o.slow_bytes_per_s, .zstd_level = HB_ZSTD_AUTO};
+        struct hb_tcp_server_options o = {.cap_bytes_per_s = s->o.slow_bytes_per_s,
+                                          .zstd_level = HB_ZSTD_AUTO};
 
         assert_int_equal(hb_tcp_server_new(&s->guest.src, &o, &s->server, NULL), 0);
 }
@@ -52,7 +53,8 @@ static void tcp_reconnect(struct subject *s) {
 }
 
 static void loop_open(struct subject *s) {
-        struct hb_loop_options o = {.queue_max = s->o.queue_max, .seed = 11, .jitter_ns = 50000, .reconnect_ns = 5000000};
+        struct hb_loop_options o = {
+                .queue_max = s->o.queue_max, .seed = 11, .jitter_ns = 50000, .reconnect_ns = 5000000};
 
         if (s->o.slow_bytes_per_s) /* its window lands once a delay */
                 o.delay_ns = 16ull * MAX_RUN * HB_PAGE_SIZE * HB_NS_PER_S / s->o.slow_bytes_per_s;
@@ -74,8 +76,17 @@ static void loop_reconnect(struct subject *s) {
 }
 
 static const struct backend backends[] = {
-        {.name = "tcp", .open = tcp_open, .close = tcp_close, .cut = tcp_cut, .reconnect = tcp_reconnect, .lead = true},
-        {.name = "loop", .open = loop_open, .close = loop_close, .cut = loop_cut, .reconnect = loop_reconnect},
+        {.name = "tcp",
+         .open = tcp_open,
+         .close = tcp_close,
+         .cut = tcp_cut,
+         .reconnect = tcp_reconnect,
+         .lead = true},
+        {.name = "loop",
+         .open = loop_open,
+         .close = loop_close,
+         .cut = loop_cut,
+         .reconnect = loop_reconnect},
 };
 
 /* ---- the bench a case works on ---- */
@@ -248,7 +259,8 @@ static void check_bytes(const struct bench *b, const struct want *w) {
 
 /* ---- the cases ---- */
 
-/* Runs of all sizes over both regions, some with zero and some with compressible pages, arrive once and right. */
+/* Runs of all sizes over both regions, some with zero and some with compressible pages, arrive once and
+ * right. */
 static void case_right_bytes_once(const struct backend *backend) {
         enum { N = 300 };
         struct bench b;
@@ -307,7 +319,8 @@ static void case_full_is_eagain(const struct backend *backend) {
         unsigned taken = 0;
         int rc = 0;
 
-        open_bench(&b, backend, (struct bench_options){.connections = 1, .queue_max = 8, .slow_bytes_per_s = 40 << 20});
+        open_bench(&b, backend,
+                   (struct bench_options){.connections = 1, .queue_max = 8, .slow_bytes_per_s = 40 << 20});
         while (taken < N && (rc = fetch(&b, &w[taken])) == 0)
                 taken++;
         assert_int_equal(rc, -EAGAIN);
@@ -341,7 +354,8 @@ static void urgent_before_bulk(const struct backend *backend, unsigned connectio
         struct want *w = wants(N + 1);
         unsigned before;
 
-        open_bench(&b, backend, (struct bench_options){.connections = connections, .slow_bytes_per_s = 64 << 20});
+        open_bench(&b, backend,
+                   (struct bench_options){.connections = connections, .slow_bytes_per_s = 64 << 20});
         for (unsigned i = 0; i < N; i++)
                 assert_int_equal(fetch(&b, &w[i]), 0);
         wait_done(&b, N); /* warm: all connections are in use */
@@ -364,7 +378,8 @@ static void urgent_before_bulk(const struct backend *backend, unsigned connectio
 
 static void case_urgent_before_bulk(const struct backend *backend) {
         urgent_before_bulk(backend, 1, 20); /* at most the window that was asked for before */
-        urgent_before_bulk(backend, 3, backend->lead ? 8 : 20); /* the lead is free: only what lands meanwhile */
+        urgent_before_bulk(backend, 3,
+                           backend->lead ? 8 : 20); /* the lead is free: only what lands meanwhile */
 }
 
 static void case_no_connection(const struct backend *backend) {
@@ -382,7 +397,8 @@ static void case_no_connection(const struct backend *backend) {
         free_wants(w, 1);
 }
 
-/* Cut again and again under load: each fetch comes back exactly once, right or as lost; afterwards all goes on. */
+/* Cut again and again under load: each fetch comes back exactly once, right or as lost; afterwards all goes
+ * on. */
 static void case_cut_and_reconnect(const struct backend *backend) {
         enum { ROUNDS = 6, N = 120 };
         struct bench b;
@@ -510,7 +526,8 @@ static void writer_main(struct race *r) {
         for (uint32_t k = 1; !r->stop; k++) {
                 for (uint32_t p = 0; p < r->pages; p++)
                         for (unsigned at = 0; at < HB_PAGE_SIZE; at += 1024)
-                                __atomic_store_n((uint32_t *)(r->memory + (size_t)p * HB_PAGE_SIZE + at), k, __ATOMIC_RELAXED);
+                                __atomic_store_n((uint32_t *)(r->memory + (size_t)p * HB_PAGE_SIZE + at), k,
+                                                 __ATOMIC_RELAXED);
                 __atomic_store_n(r->epoch, k, __ATOMIC_RELEASE);
         }
         _exit(0);
@@ -576,15 +593,22 @@ static void case_stamp_is_before_the_bytes(const struct backend *backend) {
 /* ---- every case over every backend ---- */
 
 static void (*const cases[])(const struct backend *backend) = {
-        case_stamp_is_before_the_bytes, case_right_bytes_once,    case_zero_pages_not_written,
-        case_full_is_eagain,            case_impossible_runs,     case_urgent_before_bulk,
-        case_no_connection,             case_cut_and_reconnect,   case_close_completes_all,
-        case_done_may_fetch,            case_outside_the_guest,
+        case_stamp_is_before_the_bytes,
+        case_right_bytes_once,
+        case_zero_pages_not_written,
+        case_full_is_eagain,
+        case_impossible_runs,
+        case_urgent_before_bulk,
+        case_no_connection,
+        case_cut_and_reconnect,
+        case_close_completes_all,
+        case_done_may_fetch,
+        case_outside_the_guest,
 };
 static const char *const case_names[] = {
-        "stamp_is_before_the_bytes", "right_bytes_once",  "zero_pages_not_written", "full_is_eagain",
-        "impossible_runs",           "urgent_before_bulk", "no_connection",         "cut_and_reconnect",
-        "close_completes_all",       "done_may_fetch",    "outside_the_guest",
+        "stamp_is_before_the_bytes", "right_bytes_once",   "zero_pages_not_written", "full_is_eagain",
+        "impossible_runs",           "urgent_before_bulk", "no_connection",          "cut_and_reconnect",
+        "close_completes_all",       "done_may_fetch",     "outside_the_guest",
 };
 #define NCASES    (sizeof(cases) / sizeof(cases[0]))
 #define NBACKENDS (sizeof(backends) / sizeof(backends[0]))
@@ -608,9 +632,11 @@ int main(void) {
         for (unsigned i = 0; i < NCASES; i++)
                 for (unsigned j = 0; j < NBACKENDS; j++, n++) {
                         pairings[n] = (struct pairing){.test = i, .backend = j};
-                        snprintf(pairings[n].name, sizeof(pairings[n].name), "%s/%s", backends[j].name, case_names[i]);
-                        tests[n] = (struct CMUnitTest){
-                                .name = pairings[n].name, .test_func = run_pairing, .initial_state = &pairings[n]};
+                        snprintf(pairings[n].name, sizeof(pairings[n].name), "%s/%s", backends[j].name,
+                                 case_names[i]);
+                        tests[n] = (struct CMUnitTest){.name = pairings[n].name,
+                                                       .test_func = run_pairing,
+                                                       .initial_state = &pairings[n]};
                 }
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
-/* Two hosts' control sessions over real TLS on loopback: what goes through, and what is turned away and why. */
-#include "check.h"
+/* Two hosts' control sessions over real TLS on loopback: what goes through, and what is turned away and why.
+ */
 #include "base/clock.h"
+#include "check.h"
 #include "cluster.h"
 #include "transport/peer.h"
 #include <arpa/inet.h>
@@ -75,7 +76,8 @@ static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
         side->why = *why;
 }
 
-static const struct hb_session_callbacks dialled_cb = {.ready = on_ready, .message = on_message, .closed = on_closed};
+static const struct hb_session_callbacks dialled_cb = {
+        .ready = on_ready, .message = on_message, .closed = on_closed};
 static const struct hb_session_callbacks accepted_cb = {.message = on_message, .closed = on_closed};
 
 static void on_session(void *arg, hb_session *s) {
@@ -83,7 +85,8 @@ static void on_session(void *arg, hb_session *s) {
 
         if (w->refuse_session) {
                 struct hb_err e = {0};
-                hb_err_set(&e, -EACCES, hb_session_host(s), "add it to the allow-list", "host is not on the list");
+                hb_err_set(&e, -EACCES, hb_session_host(s), "add it to the allow-list",
+                           "host is not on the list");
                 hb_session_refuse(s, &e);
                 return;
         }
@@ -168,7 +171,9 @@ static void run_while(struct world *w, bool (*done)(struct world *w)) {
 static void dial(struct world *w, hb_tls *tls, const char *host) {
         struct hb_err e = {0};
 
-        cluster_must(hb_session_dial(w->base, tls, host, w->address, &dialled_cb, &w->dialled, &w->dialled.s, &e), &e);
+        cluster_must(
+                hb_session_dial(w->base, tls, host, w->address, &dialled_cb, &w->dialled, &w->dialled.s, &e),
+                &e);
 }
 
 static bool both_up(struct world *w) {
@@ -182,8 +187,8 @@ static void connect_both(struct world *w) {
 
 static void says(const struct hb_err *e, int code, const char *word) {
         if (e->code != code || (!strstr(e->what, word) && !strstr(e->which, word)))
-                fail_msg("expected %d and '%s', got %d '%s' (%s) next '%s'", code, word, e->code, e->what, e->which,
-                         e->next);
+                fail_msg("expected %d and '%s', got %d '%s' (%s) next '%s'", code, word, e->code, e->what,
+                         e->which, e->next);
 }
 
 /* ---- what works ---- */
@@ -226,7 +231,8 @@ static void test_messages_whole_and_in_order(void **state) {
                 assert_int_equal(hb_session_send(w->dialled.s, HB_MSG_SUMMARY, payload, sizes[i]), 0);
                 total += sizes[i];
         }
-        assert_int_equal(hb_session_send(w->dialled.s, HB_MSG_SUMMARY, payload, HB_WIRE_MAX_PAYLOAD + 1), -EMSGSIZE);
+        assert_int_equal(hb_session_send(w->dialled.s, HB_MSG_SUMMARY, payload, HB_WIRE_MAX_PAYLOAD + 1),
+                         -EMSGSIZE);
         run_while(w, five_messages);
         assert_int_equal(w->accepted.last_size, 17);
         assert_int_equal(w->accepted.total, total);
@@ -305,7 +311,8 @@ static void test_bad_address(void **state) {
         struct hb_err e = {0};
         hb_session *s;
 
-        assert_int_equal(hb_session_dial(w->base, w->alpha, "beta", "nowhere", &dialled_cb, w, &s, &e), -EINVAL);
+        assert_int_equal(hb_session_dial(w->base, w->alpha, "beta", "nowhere", &dialled_cb, w, &s, &e),
+                         -EINVAL);
         says(&e, -EINVAL, "address");
 }
 
@@ -354,17 +361,18 @@ static void test_foreign_client(void **state) {
 
 struct raw {
         struct world *w;
-        const char *crt, *key;       /* NULL: shows no certificate */
-        const uint8_t *plain;        /* sent without TLS */
-        const uint8_t *frames;       /* sent over TLS */
+        const char *crt, *key; /* NULL: shows no certificate */
+        const uint8_t *plain;  /* sent without TLS */
+        const uint8_t *frames; /* sent over TLS */
         size_t size;
-        char error[256];             /* last error of the TLS library */
+        char error[256]; /* last error of the TLS library */
         uint8_t answer[4096];
         size_t answered;
 };
 
 static int raw_socket(struct world *w) {
-        struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)hb_peer_listener_port(w->listener)),
+        struct sockaddr_in sa = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)hb_peer_listener_port(w->listener)),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         struct timeval tv = {.tv_sec = 15};
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -396,7 +404,8 @@ static void *raw_main(void *arg) {
         SSL_set_fd(ssl, fd);
         if (SSL_connect(ssl) == 1 && (r->size == 0 || SSL_write(ssl, r->frames, (int)r->size) > 0))
                 while (r->answered < sizeof(r->answer) &&
-                       (n = SSL_read(ssl, r->answer + r->answered, (int)(sizeof(r->answer) - r->answered))) > 0)
+                       (n = SSL_read(ssl, r->answer + r->answered, (int)(sizeof(r->answer) - r->answered))) >
+                               0)
                         r->answered += (size_t)n;
         SSL_free(ssl);
         SSL_CTX_free(ctx);
@@ -433,7 +442,8 @@ static void host_files(struct world *w, const char *host, struct cluster_paths *
 }
 
 static void test_plain_text_client(void **state) {
-        static const char *const words[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "hello there, is this a daemon?\n",
+        static const char *const words[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                            "hello there, is this a daemon?\n",
                                             "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"};
         struct world *w = *state;
 
@@ -608,7 +618,8 @@ struct data_dial {
 static void *data_main(void *arg) {
         struct data_dial *d = arg;
 
-        d->rc = hb_data_dial(d->w->alpha, d->host, d->w->address, d->token, HB_DATA_PAGES, 10000, &d->c, &d->e);
+        d->rc = hb_data_dial(d->w->alpha, d->host, d->w->address, d->token, HB_DATA_PAGES, 10000, &d->c,
+                             &d->e);
         d->done = true;
         return NULL;
 }
@@ -684,7 +695,8 @@ static void test_data_dial_times_out(void **state) {
         assert_int_equal(listen(fd, 4), 0);
         getsockname(fd, (struct sockaddr *)&sa, &len);
         snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(sa.sin_port));
-        assert_int_equal(hb_data_dial(w->alpha, "beta", address, token, HB_DATA_PAGES, 300, &c, &e), -ETIMEDOUT);
+        assert_int_equal(hb_data_dial(w->alpha, "beta", address, token, HB_DATA_PAGES, 300, &c, &e),
+                         -ETIMEDOUT);
         assert_in_range(hb_now_ns() - start, 290 * HB_NS_PER_MS, 3000 * HB_NS_PER_MS);
         close(fd);
 }
@@ -710,18 +722,30 @@ static void test_new_certificate_from_next_connection(void **state) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
         const struct CMUnitTest tests[] = {
-                T(test_names_and_latency),      T(test_messages_whole_and_in_order),
-                T(test_full_says_enobufs),      T(test_close_is_seen),
-                T(test_free_inside_message),    T(test_refuse_tells_why),
-                T(test_refuse_later_tells_why), T(test_nobody_listens),
-                T(test_bad_address),            T(test_wrong_name),
-                T(test_foreign_ca),             T(test_foreign_client),
-                T(test_plain_text_client),      T(test_no_certificate),
-                T(test_expired_client),         T(test_foreign_raw_client),
-                T(test_version_mismatch),       T(test_hello_of_another_host),
-                T(test_broken_frames),          T(test_data_frame_on_session),
-                T(test_data_connection),        T(test_unknown_token),
-                T(test_data_dial_wrong_host),   T(test_data_dial_times_out),
+                T(test_names_and_latency),
+                T(test_messages_whole_and_in_order),
+                T(test_full_says_enobufs),
+                T(test_close_is_seen),
+                T(test_free_inside_message),
+                T(test_refuse_tells_why),
+                T(test_refuse_later_tells_why),
+                T(test_nobody_listens),
+                T(test_bad_address),
+                T(test_wrong_name),
+                T(test_foreign_ca),
+                T(test_foreign_client),
+                T(test_plain_text_client),
+                T(test_no_certificate),
+                T(test_expired_client),
+                T(test_foreign_raw_client),
+                T(test_version_mismatch),
+                T(test_hello_of_another_host),
+                T(test_broken_frames),
+                T(test_data_frame_on_session),
+                T(test_data_connection),
+                T(test_unknown_token),
+                T(test_data_dial_wrong_host),
+                T(test_data_dial_times_out),
                 T(test_new_certificate_from_next_connection),
         };
 
