@@ -36,7 +36,7 @@ struct letter { /* an announcement on its way */
 
 struct world_options {
         uint64_t seed, window_bytes;
-        unsigned writes_per_tick, hot_pages, epoch_ticks, transport_max;
+        unsigned writes_per_tick, hot_pages, epoch_ticks, transport_max, plan_pages;
         unsigned lose, repeat, reorder, fail, refuse, zero; /* per mille */
         unsigned pages_per_tick;                            /* what the link reads */
         bool no_summaries, no_zero_lists;
@@ -332,7 +332,7 @@ static inline void w_expect_equal(const struct world *w) {
 
 static inline hb_engine *w_engine(struct world *w) {
         static const struct hb_engine_ops ops = {w_fetch, w_report, w_complete, w_resync};
-        struct hb_engine_options o = {.window_bytes = w->o.window_bytes, .horizon_s = 2, .epoch_s = 0.2};
+        struct hb_engine_options o = {.window_bytes = w->o.window_bytes, .horizon_s = 2, .epoch_s = 0.2, .plan_pages = w->o.plan_pages};
         struct hb_engine_image image = {
                 .shape = &w->shape, .pages = w->pages, .processed = &w->processed, .zero = w_zero, .arg = w};
         hb_engine *e = NULL;

@@ -13,6 +13,7 @@ static struct world_options troubled(uint64_t seed) {
         o.pages_per_tick = 4 + (unsigned)(seed * 7 % 40);
         o.window_bytes = (seed % 4 ? 64u << (seed % 4) : 1u) * 4096;
         o.transport_max = seed % 6 ? 16 : 2;
+        o.plan_pages = seed % 5 ? 0 : 50 + (unsigned)(seed % 300);
         o.lose = seed % 4 == 1 ? 150 : 0;
         o.repeat = seed % 4 == 2 ? 200 : 0;
         o.reorder = seed % 5 == 3 ? 150 : 0;
