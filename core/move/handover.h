@@ -85,43 +85,45 @@ enum hb_ho_event {
         HB_HO_EVENTS
 };
 
-enum hb_ho_action { /* what to do on entering the new state, in this order; each blocks nobody: done by the
-                       daemon's worker */
-                    HB_ACT_NONE,
-                    /* source */
-                    HB_ACT_CHECK_SOURCE, /* port->prepare_source */
-                    HB_ACT_SEND_PREPARE,
-                    HB_ACT_CONVERGE,
-                    HB_ACT_FREEZE, /* port->stream, tunnel, port->freeze; the stream carries bytes from here
-                                      on */
-                    HB_ACT_FINAL_SCAN, /* and announce W(f) */
-                    HB_ACT_SEND_FREEZE,
-                    HB_ACT_SEND_STATE,     /* port->send_state */
-                    HB_ACT_SEND_STATE_END, /* after the last byte of the stream */
-                    HB_ACT_JOURNAL_RELEASED,
-                    HB_ACT_SEND_COMMIT,
-                    HB_ACT_SEND_QUERY,
-                    HB_ACT_QUIT_VMM,
-                    HB_ACT_THAW,
-                    HB_ACT_SEND_ABORT,
-                    HB_ACT_FINISHED, /* end: close the journal's entry, history, free */
-                    /* target */
-                    HB_ACT_START_VMM,     /* start or find it; port->prepare_target */
-                    HB_ACT_RECEIVE_START, /* port->stream, receive_start */
-                    HB_ACT_SEND_PREPARED,
-                    HB_ACT_COMPLETE_IMAGE,
-                    HB_ACT_SEND_COMPLETE,
-                    HB_ACT_RECEIVE_STATE, /* port->receive_wait: loaded (still) */
-                    HB_ACT_JOURNAL_LOADED,
-                    HB_ACT_SEND_LOADED,
-                    HB_ACT_JOURNAL_OWNED,
-                    HB_ACT_RESUME,
-                    HB_ACT_SEND_COMMITTED,
-                    HB_ACT_JOURNAL_REFUSED,
-                    HB_ACT_SEND_REFUSED,
-                    HB_ACT_SEND_ABORTED,
-                    HB_ACT_SEND_DEAD, /* an unasked verdict: taken and dead */
-                    HB_HO_ACTIONS
+/* What to do on entering the new state, in this order; each blocks nobody: done by the daemon's worker. */
+enum hb_ho_action {
+        HB_ACT_NONE,
+        /* source */
+        HB_ACT_CHECK_SOURCE, /* port->prepare_source */
+        HB_ACT_SEND_PREPARE,
+        HB_ACT_CONVERGE,
+        HB_ACT_FREEZE,     /* port->stream, tunnel, port->freeze; the stream carries bytes from here
+            on */
+        HB_ACT_FINAL_SCAN, /* and announce W(f) */
+        HB_ACT_SEND_FREEZE,
+        HB_ACT_SEND_STATE,     /* port->send_state */
+        HB_ACT_SEND_STATE_END, /* after the last byte of the stream */
+        HB_ACT_JOURNAL_RELEASED,
+        HB_ACT_SEND_COMMIT,
+        HB_ACT_SEND_QUERY,
+        HB_ACT_QUIT_VMM,
+        HB_ACT_THAW,
+        HB_ACT_SEND_ABORT,
+        HB_ACT_FINISHED, /* end: close the journal's entry, history, free */
+        /* target */
+        HB_ACT_START_VMM,     /* start or find it; port->prepare_target */
+        HB_ACT_RECEIVE_START, /* port->stream, receive_start */
+        HB_ACT_SEND_PREPARED,
+        HB_ACT_COMPLETE_IMAGE,
+        HB_ACT_SEND_COMPLETE,
+        HB_ACT_RECEIVE_STATE, /* port->receive_wait */
+        HB_ACT_JOURNAL_LOADED,
+        HB_ACT_SEND_LOADED,
+        HB_ACT_JOURNAL_OWNED,
+        HB_ACT_RESUME,
+        HB_ACT_SEND_COMMITTED,
+        HB_ACT_JOURNAL_REFUSED,
+        HB_ACT_SEND_REFUSED,
+        HB_ACT_SEND_ABORTED,
+        HB_ACT_SEND_DEAD,    /* an unasked verdict: taken and dead */
+        HB_ACT_CHECK_LOADED, /* still loaded? port->receive_wait; after a restart the port must be
+        opened first */
+        HB_HO_ACTIONS
 };
 
 /* How to drive the table.

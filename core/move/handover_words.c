@@ -121,6 +121,7 @@ static const char *const actions[HB_HO_ACTIONS] = {
         [HB_ACT_SEND_REFUSED] = "send-refused",
         [HB_ACT_SEND_ABORTED] = "send-aborted",
         [HB_ACT_SEND_DEAD] = "send-dead",
+        [HB_ACT_CHECK_LOADED] = "check-loaded",
 };
 
 enum hb_role hb_ho_role(enum hb_ho_state s) {

@@ -217,8 +217,10 @@ static enum outcome perform_target(struct world *w, enum hb_ho_action a) {
         case HB_ACT_RECEIVE_STATE:
                 if (gone || !w->whole)
                         return gone ? VMM_DEAD : FAILED;
-                w->vmm = w->vmm == V_RUNS ? V_RUNS : V_LOADED;
+                w->vmm = V_LOADED;
                 return DONE;
+        case HB_ACT_CHECK_LOADED:
+                return w->vmm == V_LOADED || w->vmm == V_RUNS ? DONE : gone ? VMM_DEAD : FAILED;
         case HB_ACT_RESUME:
                 if (!gone)
                         w->vmm = V_RUNS;
