@@ -40,6 +40,7 @@ lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/*
 lib ini.h                core/daemon/*
 lib xxhash.h             core/map/* core/policy/source* core/track/* core/place/* transport/*
+lib xxh_x86dispatch.h    transport/page_codec*
 lib isa-l.h              transport/* trace_tools/*
 lib isa-l/*              transport/* trace_tools/*
 lib infiniband/*         transport/rdma*

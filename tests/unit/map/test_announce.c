@@ -1,12 +1,13 @@
 /* announce: what is cut into parts comes together again, whatever the pattern; hostile parts are refused. */
 #include "map/announce.h"
-#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #define PAGES (HB_ANNOUNCE_SPAN * 3 + 12345)
 
