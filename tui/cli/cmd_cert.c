@@ -6,6 +6,7 @@
 #include "cli/table.h"
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define DAY_S 86400.0
@@ -38,6 +39,8 @@ static int run_init(struct hb_cli *c, struct hb_err *e) {
         char cert[512], key[512];
         int r = file_names(dir, "ca", cert, key, sizeof(cert), e);
 
+        if (r == 0 && mkdir(dir, 0700) < 0 && errno != EEXIST)
+                r = hb_err_set(e, -errno, dir, NULL, "cannot make the folder: %s", strerror(errno));
         if (r == 0)
                 r = hb_cert_make_ca(dir, cluster ? cluster : "harbinger", days_of(c, 3650), e);
         return r < 0 ? r

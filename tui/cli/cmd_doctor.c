@@ -11,6 +11,9 @@
 
 #define CONFIG   "/etc/harbinger/harbingerd.ini"
 #define CHILD_MS 20000
+#define MARK     6u /* columns of "warn  " */
+#define INDENT   25u
+#define WIDTH    110u
 
 static void ask_daemon(struct hb_cli *c, json_t *checks, bool *ret_answered) {
         struct hb_err e = {0};
@@ -72,33 +75,31 @@ static void check_settings(const struct hb_cli *c, json_t *checks) {
         if (r == 0)
                 hb_doctor_add(checks, "settings", HB_CHECK_OK, argv[3], "");
         else /* a place that has no settings yet is no illness, a file with a mistake is one */
-                hb_doctor_add(
-                        checks, "settings",
-                        config || !strstr(text, "No such file") ? HB_CHECK_FAIL : HB_CHECK_WARN,
-                        text[0] == '<' ? text + 3 : text,
-                        "harbingerd --reference prints all settings, docs/OPERATING.md a walk through them");
+                hb_doctor_add(checks, "settings",
+                              config || !strstr(text, "No such file") ? HB_CHECK_FAIL : HB_CHECK_WARN,
+                              text[0] == '<' ? text + 3 : text, "docs/OPERATING.md walks through them");
 }
 
 static void print_check(struct hb_cli *c, const json_t *check) {
         const char *ok = hb_json_text(check, "ok"), *next = hb_json_text(check, "next");
-        enum hb_cli_color color = strcmp(ok, "ok") == 0     ? HB_GOOD
-                                  : strcmp(ok, "warn") == 0 ? HB_WARN
-                                                            : HB_BAD;
-        FILE *out = c->io->out;
+        const char *name = hb_json_text(check, "name");
+        bool good = strcmp(ok, "ok") == 0, warn = strcmp(ok, "warn") == 0;
+        enum hb_cli_color color = good ? HB_GOOD : warn ? HB_WARN : HB_BAD;
+        size_t n = MARK + strlen(name);
 
-        fprintf(out, "%s%-5s%s ", hb_cli_color_on(c, color),
-                color == HB_GOOD   ? "ok"
-                : color == HB_WARN ? "warn"
-                                   : "FAIL",
+        fprintf(c->io->out, "%s%-5s%s ", hb_cli_color_on(c, color),
+                good   ? "ok"
+                : warn ? "warn"
+                       : "FAIL",
                 hb_cli_color_off(c, color));
-        fprintf(out, "%-18s ", hb_json_text(check, "name"));
-        hb_cli_put(out, hb_json_text(check, "detail"));
-        fputc('\n', out);
-        if (next[0] && color != HB_GOOD) {
-                fputs("        next: ", out);
-                hb_cli_put(out, next);
-                fputc('\n', out);
-        }
+        hb_cli_put(c->io->out, name);
+        fprintf(c->io->out, "%*s", n < INDENT ? (int)(INDENT - n) : 1, "");
+        hb_cli_wrap(c, INDENT, WIDTH, hb_json_text(check, "detail"));
+        if (!next[0] || good)
+                return;
+        fprintf(c->io->out, "%*s", (int)INDENT, "");
+        fputs("next: ", c->io->out);
+        hb_cli_wrap(c, INDENT, WIDTH, next);
 }
 
 static bool any_failed(const json_t *checks) {

@@ -104,11 +104,10 @@ static void check_qemu(json_t *checks) {
         if (r != 0)
                 hb_doctor_add(checks, "qemu", HB_CHECK_WARN, "no qemu-system-x86_64 in PATH",
                               "needed for virtual machines only: apt install qemu-system-x86");
-        else if (hb_doctor_qemu(text) >= 400)
+        else if (hb_doctor_qemu(text) >= 402)
                 hb_doctor_add(checks, "qemu", HB_CHECK_OK, text, "");
         else
-                hb_doctor_add(checks, "qemu", HB_CHECK_FAIL, text,
-                              "QEMU 4.0 or later is needed (x-ignore-shared)");
+                hb_doctor_add(checks, "qemu", HB_CHECK_FAIL, text, "QEMU 4.2 or later is needed");
 }
 
 void hb_doctor_machine(json_t *checks) {
@@ -120,7 +119,7 @@ void hb_doctor_machine(json_t *checks) {
 
 void hb_doctor_trackers(json_t *checks, const json_t *trackers) {
         bool any = false;
-        char name[80], line[700];
+        char name[80], line[2000];
         json_t *t;
         size_t i;
 
@@ -130,10 +129,10 @@ void hb_doctor_trackers(json_t *checks, const json_t *trackers) {
                 any = any || works;
                 snprintf(name, sizeof(name), "tracker %.60s", hb_json_text(t, "name"));
                 if (works)
-                        snprintf(line, sizeof(line), "sees: %.300s; blind to: %.300s",
-                                 hb_json_text(t, "sees"), hb_json_text(t, "blind"));
+                        snprintf(line, sizeof(line), "sees %.900s. %.900s", hb_json_text(t, "sees"),
+                                 hb_json_text(t, "blind"));
                 else
-                        snprintf(line, sizeof(line), "does not work here: %.300s", hb_json_text(t, "why"));
+                        snprintf(line, sizeof(line), "does not work here: %.900s", hb_json_text(t, "why"));
                 hb_doctor_add(checks, name, works ? HB_CHECK_OK : HB_CHECK_WARN, line,
                               works ? ""
                                     : "no harm while another tracker works; docs/OPERATING.md tells what "

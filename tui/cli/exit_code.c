@@ -31,6 +31,7 @@ static const struct hb_exit_row rows[] = {
         {-EINPROGRESS, HB_EXIT_REFUSED},
         {-ESTALE, HB_EXIT_REFUSED},
         {-EOPNOTSUPP, HB_EXIT_REFUSED},
+        {-EDEADLK, HB_EXIT_REFUSED},
         {-ERANGE, HB_EXIT_REFUSED},
         {-EDOM, HB_EXIT_REFUSED},
         {-EPROTO, HB_EXIT_MISMATCH},

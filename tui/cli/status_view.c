@@ -187,7 +187,7 @@ void hb_cli_view_guest(struct hb_cli *c, const json_t *g) {
                                                              : "");
         hb_cli_field(c, "tracker", line);
         hb_cli_field(c, "sees", hb_json_text(g, "sees"));
-        hb_cli_field(c, "blind to", hb_json_text(g, "blind"));
+        hb_cli_field(c, "limits", hb_json_text(g, "blind"));
         mappers_field(c, g);
         hb_cli_field(c, "devices", hb_json_text(g, "dma_note"));
         activity_fields(c, g);

@@ -51,15 +51,19 @@ void hb_cli_table_cell(hb_cli_table *t, enum hb_cli_color color, const char *tex
         t->cells[t->count++] = (struct cell){strdup(text && text[0] ? text : "-"), color};
 }
 
-void hb_cli_put(FILE *f, const char *text) {
-        for (; *text; text++) {
-                unsigned char b = (unsigned char)*text, next = (unsigned char)text[1];
+static void put(FILE *f, const char *text, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                unsigned char b = (unsigned char)text[i], next = i + 1 < n ? (unsigned char)text[i + 1] : 0;
                 bool high =
                         b == 0xC2 && next >= 0x80 && next < 0xA0; /* the other set of control characters */
 
-                fputc(b < 0x20 || b == 0x7F || high ? '?' : *text, f);
-                text += high;
+                fputc(b < 0x20 || b == 0x7F || high ? '?' : text[i], f);
+                i += high;
         }
+}
+
+void hb_cli_put(FILE *f, const char *text) {
+        put(f, text, strlen(text));
 }
 
 const char *hb_cli_color_on(const struct hb_cli *c, enum hb_cli_color color) {
@@ -129,11 +133,32 @@ void hb_cli_table_print(hb_cli_table *t, struct hb_cli *c) {
         free(t);
 }
 
+void hb_cli_wrap(struct hb_cli *c, unsigned indent, unsigned width, const char *text) {
+        size_t at = indent;
+
+        if (c->io->out_tty && c->io->width > indent + 20)
+                width = c->io->width;
+        for (size_t n; *text; text += n + (text[n] == ' ')) {
+                n = strcspn(text, " ");
+                if (width && at > indent && at + 1 + n > width) {
+                        fprintf(c->io->out, "\n%*s", (int)indent, "");
+                        at = indent;
+                } else if (at > indent) {
+                        fputc(' ', c->io->out);
+                        at++;
+                }
+                put(c->io->out, text, n);
+                at += n ? n : 1;
+        }
+        fputc('\n', c->io->out);
+}
+
 void hb_cli_field(struct hb_cli *c, const char *label, const char *value) {
+        unsigned pad = strlen(label) < LABEL_WIDTH ? (unsigned)(LABEL_WIDTH - strlen(label)) : 1;
+
         if (!value || !value[0])
                 return;
         fprintf(c->io->out, "%s%s:%s%*s", hb_cli_color_on(c, HB_DIM), label, hb_cli_color_off(c, HB_DIM),
-                (int)(strlen(label) < LABEL_WIDTH ? LABEL_WIDTH - strlen(label) : 1), "");
-        hb_cli_put(c->io->out, value);
-        fputc('\n', c->io->out);
+                (int)pad, "");
+        hb_cli_wrap(c, (unsigned)strlen(label) + 1 + pad, 0, value);
 }

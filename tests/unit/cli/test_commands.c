@@ -228,7 +228,7 @@ static void status_shows_all_at_a_glance(void **state) {
 static void one_guest_is_shown_in_full(void **state) {
         static const char *const parts[] = {"present (went on after a restart, without a gap)\n",
                                             "sees:",
-                                            "blind to:      DMA\n",
+                                            "limits:        DMA\n",
                                             "process 7 (evil?[2J) also maps region mem for writing\n",
                                             "vhost-net",
                                             "512 MiB, 210 MiB of it in use",
@@ -532,7 +532,8 @@ static void doctor_joins_both_views(void **state) {
         expect(f, "harbinger doctor", 0);
         shows(f->run.out, "kernel");
         shows(f->run.out, "ok    daemon");
-        shows(f->run.out, "warn  certificate        3 more days\n        next: harbinger cert host\n");
+        shows(f->run.out,
+              "warn  certificate        3 more days\n                         next: harbinger cert host\n");
         answers(f, "doctor",
                 "{\"checks\":[{\"name\":\"trackers\",\"ok\":\"fail\",\"detail\":\"none "
                 "works\",\"next\":\"\"}]}");

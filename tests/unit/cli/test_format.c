@@ -131,6 +131,33 @@ static void nothing_from_outside_steers_the_terminal(void **state) {
         release(&k, "a?[2Jb?????31m caf\xc3\xa9");
 }
 
+static void long_texts_wrap_where_they_stand(void **state) {
+        struct caught k;
+        char path[400];
+
+        catch (&k, false);
+        hb_cli_wrap(&k.c, 4, 24, "one two three four five six seven");
+        hb_cli_wrap(&k.c, 4, 0, "one two three four five six seven");
+        hb_cli_wrap(&k.c, 4, 24, "");
+        release(&k, "one two three four\n    five six seven\none two three four five six seven\n\n");
+        catch (&k, false);
+        k.io.out_tty = true;
+        k.io.width = 40;
+        memset(path, 'p', sizeof(path) - 1);
+        path[sizeof(path) - 1] = '\0';
+        hb_cli_field(&k.c, "limits", "what it cannot see is said in full words");
+        hb_cli_field(&k.c, "empty", "");
+        hb_cli_field(&k.c, "path", path);
+        fflush(k.io.out);
+        assert_non_null(strstr(k.text, path));
+        assert_int_equal(
+                strncmp(k.text,
+                        "limits:        what it cannot see is\n               said in full words\npath:", 78),
+                0);
+        fclose(k.io.out);
+        free(k.text);
+}
+
 static void a_line_of_progress_says_what_decides(void **state) {
         static const struct {
                 const char *json, *line;
@@ -202,6 +229,7 @@ int main(void) {
                 cmocka_unit_test(tables_line_up),
                 cmocka_unit_test(colour_changes_nothing_but_colour),
                 cmocka_unit_test(nothing_from_outside_steers_the_terminal),
+                cmocka_unit_test(long_texts_wrap_where_they_stand),
                 cmocka_unit_test(a_line_of_progress_says_what_decides),
                 cmocka_unit_test(a_terminal_gets_one_line_others_one_in_a_while),
         };
