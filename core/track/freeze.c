@@ -1,8 +1,8 @@
 /* freeze: ptrace-stops all threads of a process for the length of one call.
  *
- * Why ptrace and not SIGSTOP: a stop signal is seen by the process's parent, and would outlive us if we were killed in between.
- * Threads may be born while we collect them, so the list is read again until a whole round finds none that is new; a thread
- * that is stopped cannot make another. Cost: about 20 us a thread. */
+ * Why ptrace and not SIGSTOP: a stop signal is seen by the process's parent, and would outlive us if we were
+ * killed in between. Threads may be born while we collect them, so the list is read again until a whole round
+ * finds none that is new; a thread that is stopped cannot make another. Cost: about 20 us a thread. */
 #include "track/freeze.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -35,8 +35,8 @@ static bool is_held(const struct frost *f, pid_t tid) {
         return false;
 }
 
-/* Refusing ptrace may mean "not ours", or a thread that never needs stopping: one that has ended, or a kernel worker that
- * lives in the process (io_uring, vhost; what those write is in the tracker's `blind`). */
+/* Refusing ptrace may mean "not ours", or a thread that never needs stopping: one that has ended, or a kernel
+ * worker that lives in the process (io_uring, vhost; what those write is in the tracker's `blind`). */
 static bool needs_no_stop(pid_t pid, pid_t tid) {
         char file[48], text[512];
         const char *name, *state;
@@ -121,7 +121,8 @@ int hb_freeze(pid_t pid, int (*fn)(void *arg), void *arg, uint64_t *ret_frozen_n
         if (r == -EPERM)
                 return hb_ptrace_refused(pid, e);
         if (r == -ESRCH)
-                return hb_err_set(e, r, NULL, "check that the guest is running", "process %d ended", (int)pid);
-        return hb_err_set(e, r, NULL, "try again", "process %d could not be stopped for a moment: %s", (int)pid,
-                          hb_errno_name(r));
+                return hb_err_set(e, r, NULL, "check that the guest is running", "process %d ended",
+                                  (int)pid);
+        return hb_err_set(e, r, NULL, "try again", "process %d could not be stopped for a moment: %s",
+                          (int)pid, hb_errno_name(r));
 }

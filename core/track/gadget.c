@@ -1,5 +1,5 @@
-/* gadget: finds code to borrow. Cost: reads the target's executable mappings until both are found, usually libc's 1.4 MiB
- * and the program's own; once per attach. */
+/* gadget: finds code to borrow. Cost: reads the target's executable mappings until both are found, usually
+ * libc's 1.4 MiB and the program's own; once per attach. */
 #include "track/gadget.h"
 #include "base/fault.h"
 #include "track/procmaps.h"
@@ -21,7 +21,8 @@ static ssize_t peek(pid_t pid, uint64_t addr, void *out, size_t n) {
         return process_vm_readv(pid, &local, 1, &remote, 1, 0);
 }
 
-static void search(uint64_t *ret, uint64_t base, const uint8_t *code, size_t n, const uint8_t *what, size_t len) {
+static void search(uint64_t *ret, uint64_t base, const uint8_t *code, size_t n, const uint8_t *what,
+                   size_t len) {
         const uint8_t *at = *ret ? NULL : memmem(code, n, what, len);
 
         if (at)
@@ -51,7 +52,8 @@ static int search_all(pid_t pid, const struct hb_buf *maps, uint8_t *chunk, stru
         int r = 0;
 
         while (r == 0 && !(g->syscall_ret && g->sigreturn) && hb_procmaps_next(&in, &v)) {
-                /* Not where the process writes code (a JIT's buffer may change under us), not the kernel's vsyscall page. */
+                /* Not where the process writes code (a JIT's buffer may change under us), not the kernel's
+                 * vsyscall page. */
                 if (v.exec && v.read && !v.write && strcmp(v.path, "[vsyscall]") != 0)
                         r = search_vma(pid, &v, chunk, g);
         }
@@ -74,8 +76,10 @@ int hb_gadgets_find(pid_t pid, struct hb_gadgets *ret, struct hb_err *e) {
                 return hb_err_set(e, r, NULL, r == -ESRCH ? "check that the guest is running" : NULL,
                                   "cannot read the code of process %d", (int)pid);
         if (!g.syscall_ret || !g.sigreturn)
-                return hb_err_set(e, -EOPNOTSUPP, NULL, "use the hash tracker for this guest",
-                                  "process %d has no code through which a system call can be made for it safely", (int)pid);
+                return hb_err_set(
+                        e, -EOPNOTSUPP, NULL, "use the hash tracker for this guest",
+                        "process %d has no code through which a system call can be made for it safely",
+                        (int)pid);
         *ret = g;
         return 0;
 }
@@ -88,5 +92,6 @@ bool hb_gadgets_valid(pid_t pid, const struct hb_gadgets *g) {
                 return false;
         if (peek(pid, g->sigreturn, code, sizeof code) < (ssize_t)sizeof sigreturn_32)
                 return false;
-        return memcmp(code, sigreturn_64, sizeof sigreturn_64) == 0 || memcmp(code, sigreturn_32, sizeof sigreturn_32) == 0;
+        return memcmp(code, sigreturn_64, sizeof sigreturn_64) == 0 ||
+               memcmp(code, sigreturn_32, sizeof sigreturn_32) == 0;
 }

@@ -1,6 +1,6 @@
-/* gadget: two places in a process's own code that an injected syscall needs: `syscall; ret`, and libc's way back from a
- * signal handler (`mov $15,%eax; syscall`). Using what is there, no byte of the target's code is ever changed, which with
- * other threads running the same code would not be safe. */
+/* gadget: two places in a process's own code that an injected syscall needs: `syscall; ret`, and libc's way
+ * back from a signal handler (`mov $15,%eax; syscall`). Using what is there, no byte of the target's code is
+ * ever changed, which with other threads running the same code would not be safe. */
 #pragma once
 #include "base/err.h"
 #include <stdbool.h>

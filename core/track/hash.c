@@ -1,11 +1,12 @@
-/* hash: write tracking by content: a 64-bit hash of each page, compared with that of its last look. Needs nothing from the kernel
- * and sees writes through any mapping; pays by reading the guest.
+/* hash: write tracking by content: a 64-bit hash of each page, compared with that of its last look. Needs
+ * nothing from the kernel and sees writes through any mapping; pays by reading the guest.
  *
- * What equality means: a page changed and changed back is not reported. For the bytes of the guest that is no difference, but a copy
- * that someone read in between is wrong, which is why caps say exact_writes = false and a hand-over must verify. XXH3 is seeded at
- * random, so a guest cannot prepare collisions; by chance one changed page in 2^64 is missed.
- * Bytes are read by pread, not through the mapping: that neither allocates holes nor dies of SIGBUS when the file is cut.
- * Restart: hashes, residency and pending lie in the state file; a page is pending before its new hash is stored. Cost: 5-8 GB/s. */
+ * What equality means: a page changed and changed back is not reported. For the bytes of the guest that is no
+ * difference, but a copy that someone read in between is wrong, which is why caps say exact_writes = false
+ * and a hand-over must verify. XXH3 is seeded at random, so a guest cannot prepare collisions; by chance one
+ * changed page in 2^64 is missed. Bytes are read by pread, not through the mapping: that neither allocates
+ * holes nor dies of SIGBUS when the file is cut. Restart: hashes, residency and pending lie in the state
+ * file; a page is pending before its new hash is stored. Cost: 5-8 GB/s. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/backend.h"
@@ -37,7 +38,8 @@ static uint64_t hash_page(const struct hb_hash *h, const uint8_t *page) {
         return v ? v : 1;
 }
 
-static int hash_chunk(struct hb_hash *h, unsigned region, uint64_t gfn, uint64_t pages, struct hb_sink *sink) {
+static int hash_chunk(struct hb_hash *h, unsigned region, uint64_t gfn, uint64_t pages,
+                      struct hb_sink *sink) {
         const struct hb_target_region *r = &h->base.target->regions[region];
         off_t at = (off_t)(r->file_offset + (gfn - r->first_gfn) * HB_PAGE_SIZE);
         ssize_t n = hb_fault("track.hash_read") ? -1 : pread(r->fd, h->chunk, pages * HB_PAGE_SIZE, at);
@@ -57,10 +59,12 @@ static int hash_chunk(struct hb_hash *h, unsigned region, uint64_t gfn, uint64_t
 }
 
 /* Resident pages of [from, to), at most `most` of them; *ret_next is where it stopped. */
-static int hash_range(struct hb_hash *h, uint64_t from, uint64_t to, uint64_t most, struct hb_sink *sink, uint64_t *ret_next) {
+static int hash_range(struct hb_hash *h, uint64_t from, uint64_t to, uint64_t most, struct hb_sink *sink,
+                      uint64_t *ret_next) {
         uint64_t first, count;
 
-        while (most > 0 && hb_bitmap_next_run(h->ledger.resident, from, CHUNK_PAGES, &first, &count) && first < to) {
+        while (most > 0 && hb_bitmap_next_run(h->ledger.resident, from, CHUNK_PAGES, &first, &count) &&
+               first < to) {
                 int region = hb_shape_region_of(&h->base.target->shape, first), r;
                 const struct hb_region *s = &h->base.target->shape.regions[region < 0 ? 0 : region];
                 uint64_t end = s->first_gfn + s->pages < to ? s->first_gfn + s->pages : to;
@@ -87,7 +91,8 @@ static int on_gone(void *arg, unsigned region, uint64_t gfn, uint64_t pages) {
         return 0;
 }
 
-/* A page that came has no hash yet, so it differs when its turn comes; in a rotation that may be late, so it is told now. */
+/* A page that came has no hash yet, so it differs when its turn comes; in a rotation that may be late, so it
+ * is told now. */
 static int on_came(void *arg, unsigned region, uint64_t gfn, uint64_t pages) {
         void **a = arg;
 
@@ -97,7 +102,8 @@ static int on_came(void *arg, unsigned region, uint64_t gfn, uint64_t pages) {
 
 /* How many pages this scan may read. */
 static uint64_t allowance(struct hb_hash *h, const struct hb_scan *s) {
-        uint64_t now = hb_now_ns(), bytes = (uint64_t)((double)h->bytes_per_s * (double)(now - h->last_ns) / HB_NS_PER_S);
+        uint64_t now = hb_now_ns(),
+                 bytes = (uint64_t)((double)h->bytes_per_s * (double)(now - h->last_ns) / HB_NS_PER_S);
 
         h->last_ns = now;
         if (!h->bytes_per_s || s->whole || !h->all_seen)
@@ -135,8 +141,8 @@ static int hash_scan(hb_tracker *t, struct hb_scan *s, struct hb_err *e) {
         if (r < 0 && !hb_target_alive(t->target))
                 return hb_target_gone(t->target, e);
         if (r < 0)
-                return hb_err_set(e, r, NULL, "try again; do not shrink a guest's memory file", "cannot read the guest's memory: %s",
-                                  hb_errno_name(r));
+                return hb_err_set(e, r, NULL, "try again; do not shrink a guest's memory file",
+                                  "cannot read the guest's memory: %s", hb_errno_name(r));
         if (repeat)
                 hb_sink_repeat(&sink);
         h->repeat = false;
@@ -175,7 +181,8 @@ static const struct hb_track_ops hash_ops = {
 static int hash_init(struct hb_hash *h, const struct hb_tracker_options *o, struct hb_err *e) {
         hb_target *t = h->base.target;
         enum hb_state_found found = HB_STATE_FRESH;
-        int r = hb_state_open(t, "hash", o->state_path, 0, t->shape.pages * sizeof *h->table, &h->state, &found, e);
+        int r = hb_state_open(t, "hash", o->state_path, 0, t->shape.pages * sizeof *h->table, &h->state,
+                              &found, e);
 
         if (r < 0)
                 return r;

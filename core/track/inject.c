@@ -1,11 +1,12 @@
 /* inject: one stop of one thread, some system calls, and away.
  *
- * Order of things, each step chosen so that dying after it does no harm: stop the thread (a ptrace event stop lies inside the
- * kernel's signal code, so a system call it interrupted is restarted, or not, exactly as after any signal); write the frame below
- * its stack; set all registers at once to `syscall; ret` with the frame as stack; block its signals; run to the call's entry;
- * ask for a stop; let it run: it stops again on its way out, in the signal code again. Then the old mask, then the old
- * registers, then detach. Between the two register changes the thread, left alone, would return into rt_sigreturn on the frame.
- * The thread is one that sleeps in a system call when there is one: best a futex, an idle worker the guest does not miss. */
+ * Order of things, each step chosen so that dying after it does no harm: stop the thread (a ptrace event stop
+ * lies inside the kernel's signal code, so a system call it interrupted is restarted, or not, exactly as
+ * after any signal); write the frame below its stack; set all registers at once to `syscall; ret` with the
+ * frame as stack; block its signals; run to the call's entry; ask for a stop; let it run: it stops again on
+ * its way out, in the signal code again. Then the old mask, then the old registers, then detach. Between the
+ * two register changes the thread, left alone, would return into rt_sigreturn on the frame. The thread is one
+ * that sleeps in a system call when there is one: best a futex, an idle worker the guest does not miss. */
 #include "track/inject.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -56,14 +57,16 @@ struct candidate {
         int rank;
 };
 
-/* Lower is better: asleep on a futex, asleep elsewhere, running. Never one in uninterruptible sleep: it may not stop. */
+/* Lower is better: asleep on a futex, asleep elsewhere, running. Never one in uninterruptible sleep: it may
+ * not stop. */
 static int rank_thread(pid_t pid, pid_t tid) {
         char file[48], text[512];
         const char *state;
         long nr;
 
         snprintf(file, sizeof file, "task/%d/stat", (int)tid);
-        if (hb_proc_read(pid, file, text, sizeof text) <= 0 || !(state = strrchr(text, ')')) || strlen(state) < 3)
+        if (hb_proc_read(pid, file, text, sizeof text) <= 0 || !(state = strrchr(text, ')')) ||
+            strlen(state) < 3)
                 return 9;
         if (state[2] != 'S' && state[2] != 'R' && state[2] != 'T')
                 return 9;
@@ -128,7 +131,8 @@ static int read_thread(struct run *r) {
                 return -EOPNOTSUPP;
         if (in_rseq(r->tid))
                 return -EAGAIN;
-        len = hb_sigframe_build(&r->saved, r->xstate, io.iov_len, r->mask, r->i->gadgets.sigreturn, r->frame, &r->sp);
+        len = hb_sigframe_build(&r->saved, r->xstate, io.iov_len, r->mask, r->i->gadgets.sigreturn, r->frame,
+                                &r->sp);
         if (len < 0)
                 return len;
         local = (struct iovec){r->frame, (size_t)len};
@@ -148,7 +152,8 @@ static int run_to(struct run *r, int request, enum hb_stop wanted) {
                 if (err < 0 || how == wanted)
                         return err;
                 if (how == HB_STOP_SIGNAL)
-                        return -EFAULT; /* with signals blocked, only a fault in the borrowed code comes here */
+                        return -EFAULT; /* with signals blocked, only a fault in the borrowed code comes here
+                                         */
         }
 }
 
@@ -182,7 +187,8 @@ static int run_call(struct run *r, struct hb_inject_call *c) {
         return err;
 }
 
-/* Back to what it was. If the thread is not stopped any more, its frame does the same when this tracer thread ends. */
+/* Back to what it was. If the thread is not stopped any more, its frame does the same when this tracer thread
+ * ends. */
 static void put_back(struct run *r) {
         if (ptrace(PTRACE_SETSIGMASK, r->tid, sizeof r->mask, &r->mask) == 0)
                 ptrace(PTRACE_SETREGS, r->tid, NULL, &r->saved);
@@ -198,8 +204,8 @@ static int inject_stopped(struct run *r) {
         }
         for (unsigned k = 0; k < r->n && err == 0; k++)
                 err = run_call(r, &r->calls[k]);
-        /* Midway through a call only the frame may bring it back: ending the tracer thread lets it go on by itself. A fault in
-         * the borrowed code is a stop like the last one, and must not be delivered. */
+        /* Midway through a call only the frame may bring it back: ending the tracer thread lets it go on by
+         * itself. A fault in the borrowed code is a stop like the last one, and must not be delivered. */
         if (err == 0 || err == -EFAULT)
                 put_back(r);
         return err;
@@ -224,20 +230,25 @@ static int explain(const hb_inject *i, int err, struct hb_err *e) {
 
         snprintf(which, sizeof which, "pid %d", (int)i->pid);
         if ((err == -EPERM || err == -EINVAL) && (i->options & OPT_NO_SECCOMP))
-                return hb_err_set(e, -EPERM, which, "run harbingerd with CAP_SYS_ADMIN and CAP_SYS_PTRACE, or start the guest with "
-                                  "-sandbox off", "its seccomp filter could not be suspended, and might kill it for our call");
+                return hb_err_set(
+                        e, -EPERM, which,
+                        "run harbingerd with CAP_SYS_ADMIN and CAP_SYS_PTRACE, or start the guest with "
+                        "-sandbox off",
+                        "its seccomp filter could not be suspended, and might kill it for our call");
         switch (err) {
         case -EPERM:
                 return hb_ptrace_refused(i->pid, e);
         case -ESRCH:
                 return hb_err_set(e, err, which, "check that the guest is running", "the process ended");
         case -EOPNOTSUPP:
-                return hb_err_set(e, err, which, "use the hash tracker for this guest", "not a 64-bit x86 process");
+                return hb_err_set(e, err, which, "use the hash tracker for this guest",
+                                  "not a 64-bit x86 process");
         case -ETIMEDOUT:
                 return hb_err_set(e, err, which, "see what the process waits for: cat /proc/PID/stack",
                                   "a system call made for the process did not end in time");
         default:
-                return hb_err_set(e, err, which, "try again", "no thread of the process could be used to make a system call: %s",
+                return hb_err_set(e, err, which, "try again",
+                                  "no thread of the process could be used to make a system call: %s",
                                   hb_errno_name(err));
         }
 }
@@ -249,7 +260,8 @@ static bool worth_another(const struct run *r, int err) {
         return err == -EAGAIN || err == -ESRCH || err == -ETIMEDOUT || err == -EPERM;
 }
 
-int hb_inject_run(hb_inject *i, struct hb_inject_call *calls, unsigned n, uint64_t *ret_stopped_ns, struct hb_err *e) {
+int hb_inject_run(hb_inject *i, struct hb_inject_call *calls, unsigned n, uint64_t *ret_stopped_ns,
+                  struct hb_err *e) {
         struct candidate *c = malloc(sizeof *c * MAX_THREADS);
         struct run *r = malloc(sizeof *r);
         int found, err = c && r ? -EAGAIN : -ENOMEM;
@@ -262,7 +274,8 @@ int hb_inject_run(hb_inject *i, struct hb_inject_call *calls, unsigned n, uint64
                         hb_sleep_ns(round * HB_NS_PER_MS);
                         continue;
                 }
-                if (!hb_gadgets_valid(i->pid, &i->gadgets) && (err = hb_gadgets_find(i->pid, &i->gadgets, e)) < 0)
+                if (!hb_gadgets_valid(i->pid, &i->gadgets) &&
+                    (err = hb_gadgets_find(i->pid, &i->gadgets, e)) < 0)
                         goto out;
                 for (int k = 0; k < found && k < (int)TRIES; k++) {
                         *r = (struct run){.i = i, .calls = calls, .n = n, .tid = c[k].tid};
@@ -297,8 +310,10 @@ static int check_process(pid_t pid, uint64_t *ret_options, struct hb_err *e) {
                 const char *shstk = features ? strstr(features, "shstk") : NULL;
 
                 if (shstk && (!end || shstk < end))
-                        return hb_err_set(e, -EOPNOTSUPP, NULL, "use the hash tracker, or start it with GLIBC_TUNABLES="
-                                          "glibc.cpu.hwcaps=-SHSTK", "process %d runs with shadow stacks", (int)pid);
+                        return hb_err_set(e, -EOPNOTSUPP, NULL,
+                                          "use the hash tracker, or start it with GLIBC_TUNABLES="
+                                          "glibc.cpu.hwcaps=-SHSTK",
+                                          "process %d runs with shadow stacks", (int)pid);
         }
         return 0;
 }

@@ -1,9 +1,10 @@
 /* ledger: double-entry bookkeeping of resident pages.
  *
  * Invariant: in_block[] and resident count exactly the bits of `resident`; for each file, at the last walk,
- * st_blocks * 512 == pages entered * 4096 + surplus * 512. What could make the books balance by accident: as many pages swapped out
- * or dropped from the page table unseen as were punched. Swap-outs are counted by the kernel, and any makes the check say SURPLUS;
- * whoever drops a range with holes has it walked afterwards. Cost: O(1) to check, O(resident) to walk. Owned by the tracker. */
+ * st_blocks * 512 == pages entered * 4096 + surplus * 512. What could make the books balance by accident: as
+ * many pages swapped out or dropped from the page table unseen as were punched. Swap-outs are counted by the
+ * kernel, and any makes the check say SURPLUS; whoever drops a range with holes has it walked afterwards.
+ * Cost: O(1) to check, O(resident) to walk. Owned by the tracker. */
 #include "track/ledger.h"
 #include "base/fault.h"
 #include "track/procmaps.h"
@@ -55,8 +56,8 @@ static void count_blocks(struct hb_ledger *l, unsigned region) {
         struct hb_ledger_region *lr = &l->regions[region];
         uint64_t first, count, end = r->first_gfn + r->bytes / HB_PAGE_SIZE;
 
-        for (uint64_t at = r->first_gfn; hb_bitmap_next_run(l->resident, at, 0, &first, &count) && first < end;
-             at = first + count) {
+        for (uint64_t at = r->first_gfn;
+             hb_bitmap_next_run(l->resident, at, 0, &first, &count) && first < end; at = first + count) {
                 if (count > end - first)
                         count = end - first;
                 lr->resident += count;
@@ -103,7 +104,8 @@ static uint64_t change(struct hb_ledger *l, unsigned region, uint64_t gfn, uint6
         uint64_t base = l->t->regions[region].first_gfn, changed = 0, end = gfn + pages;
 
         while (gfn < end) {
-                uint64_t p = gfn - base, n = 64 - gfn % 64, in_block = HB_BLOCK_PAGES - p % HB_BLOCK_PAGES, mask;
+                uint64_t p = gfn - base, n = 64 - gfn % 64, in_block = HB_BLOCK_PAGES - p % HB_BLOCK_PAGES,
+                         mask;
                 uint64_t *word = &l->resident->words[gfn / 64];
                 int diff;
 
@@ -112,7 +114,8 @@ static uint64_t change(struct hb_ledger *l, unsigned region, uint64_t gfn, uint6
                 mask = (n == 64 ? ~0ull : (1ull << n) - 1) << (gfn % 64);
                 diff = __builtin_popcountll(on ? mask & ~*word : mask & *word);
                 *word = on ? *word | mask : *word & ~mask;
-                lr->in_block[p / HB_BLOCK_PAGES] = (uint16_t)(lr->in_block[p / HB_BLOCK_PAGES] + (on ? diff : -diff));
+                lr->in_block[p / HB_BLOCK_PAGES] =
+                        (uint16_t)(lr->in_block[p / HB_BLOCK_PAGES] + (on ? diff : -diff));
                 changed += (uint64_t)diff;
                 gfn += n;
         }
@@ -124,7 +127,8 @@ uint64_t hb_ledger_add(struct hb_ledger *l, unsigned region, uint64_t gfn, uint6
         return change(l, region, gfn, pages, true);
 }
 
-/* Blocks of the file of region `first`, and how many of them are beyond what all regions of that file have entered. */
+/* Blocks of the file of region `first`, and how many of them are beyond what all regions of that file have
+ * entered. */
 static int read_surplus(const struct hb_ledger *l, unsigned first, int64_t *ret_blocks, int64_t *ret) {
         const struct hb_target_region *r = &l->t->regions[first];
         uint64_t entered = 0;
@@ -204,7 +208,8 @@ static int enter(struct walk *w, uint64_t first, uint64_t end) {
                         r = w->ev->came(w->ev->arg, w->region, first, stop - first);
                         if (r < 0)
                                 return r;
-                        change(w->l, w->region, first, stop - first, true); /* after it is reported, for the same reason */
+                        change(w->l, w->region, first, stop - first,
+                               true); /* after it is reported, for the same reason */
                 }
                 first = known + count;
         }
@@ -242,7 +247,8 @@ static int note_files(struct hb_ledger *l, bool after) {
         return 0;
 }
 
-int hb_ledger_walk_part(struct hb_ledger *l, unsigned region, uint64_t gfn, uint64_t pages, const struct hb_ledger_events *ev) {
+int hb_ledger_walk_part(struct hb_ledger *l, unsigned region, uint64_t gfn, uint64_t pages,
+                        const struct hb_ledger_events *ev) {
         struct walk w = {.l = l, .ev = ev, .region = region, .at = gfn};
         int r = hb_residency_walk(l->t, region, gfn, pages, on_data, &w);
 
@@ -255,6 +261,7 @@ int hb_ledger_walk(struct hb_ledger *l, const struct hb_ledger_events *ev) {
         if (l->can_swap)
                 l->swap_outs = count_swap_outs();
         for (uint32_t i = 0; i < l->t->shape.nregions && r == 0; i++)
-                r = hb_ledger_walk_part(l, i, l->t->shape.regions[i].first_gfn, l->t->shape.regions[i].pages, ev);
+                r = hb_ledger_walk_part(l, i, l->t->shape.regions[i].first_gfn, l->t->shape.regions[i].pages,
+                                        ev);
         return r < 0 ? r : note_files(l, true);
 }

@@ -1,9 +1,10 @@
 /* mappers: who else can write a target's memory behind a page-table tracker's back.
  *
- * A tracker sees writes through the page tables of the target's own registered range. Any other writable shared mapping of
- * the same bytes of the same file (a vhost-user back-end, a second mapping inside the target) writes unseen. Read-only
- * mappings, our own among them, are harmless. Cost: one read of every process's maps, so: at attach and now and then, not
- * each epoch. Blind by nature: a process that holds the file open and uses pwrite, or maps it after we looked. */
+ * A tracker sees writes through the page tables of the target's own registered range. Any other writable
+ * shared mapping of the same bytes of the same file (a vhost-user back-end, a second mapping inside the
+ * target) writes unseen. Read-only mappings, our own among them, are harmless. Cost: one read of every
+ * process's maps, so: at attach and now and then, not each epoch. Blind by nature: a process that holds the
+ * file open and uses pwrite, or maps it after we looked. */
 #include "track/procmaps.h"
 #include "track/target.h"
 #include <dirent.h>
@@ -13,7 +14,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* The region whose bytes `v` can write, or NULL. A range of the target that is a region is what is tracked. */
+/* The region whose bytes `v` can write, or NULL. A range of the target that is a region is what is tracked.
+ */
 static const struct hb_target_region *writes_region(const hb_target *t, pid_t pid, const struct hb_vma *v) {
         if (!v->write || !v->shared || v->ino == 0)
                 return NULL;
@@ -43,7 +45,8 @@ static void name_process(pid_t pid, char *out, unsigned size) {
 }
 
 /* Every offending mapping of one process; the text buffer is the caller's, to be used again. */
-static unsigned look_at(const hb_target *t, pid_t pid, struct hb_buf *text, struct hb_mapper *out, unsigned max) {
+static unsigned look_at(const hb_target *t, pid_t pid, struct hb_buf *text, struct hb_mapper *out,
+                        unsigned max) {
         unsigned n = 0;
         struct hb_vma v;
         struct hb_rd in;

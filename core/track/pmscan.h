@@ -1,5 +1,5 @@
-/* pmscan: the kernel's PAGEMAP_SCAN (Linux 6.7, Documentation/admin-guide/mm/pagemap.rst) and the userfaultfd features it needs,
- * which Debian 12's headers do not have. */
+/* pmscan: the kernel's PAGEMAP_SCAN (Linux 6.7, Documentation/admin-guide/mm/pagemap.rst) and the userfaultfd
+ * features it needs, which Debian 12's headers do not have. */
 #pragma once
 #include <linux/fs.h>
 #include <linux/userfaultfd.h>

@@ -1,14 +1,16 @@
 /* present: wp, and which pages of a rotating sample were accessed at all.
  *
- * Dropping the page-table entries of *shared* memory (madvise DONTNEED, injected) loses nothing: bytes stay in the file, marks of clean
- * pages stay as markers, written pages stay "written". Whatever is present again later was touched. A page stays under
- * observation until it is touched, so cold pages go on being observed at no cost and the rotation's drops go to the rest.
+ * Dropping the page-table entries of *shared* memory (madvise DONTNEED, injected) loses nothing: bytes stay
+ * in the file, marks of clean pages stay as markers, written pages stay "written". Whatever is present again
+ * later was touched. A page stays under observation until it is touched, so cold pages go on being observed
+ * at no cost and the rotation's drops go to the rest.
  *
- * Budget: every scan earns guest_budget x elapsed time; a drop pays at once for its stop and for the fault that each dropped page
- * will cost at its next touch (measured at open). So over any stretch of time the guest pays at most what was earned: a sweep over
- * long-cold memory collects faults paid for long ago. At most one epoch's earnings are saved up.
- * Invariants: never a mapping that is not MAP_SHARED of the region's own file (looked up before each drop); a range dropped with holes
- * in it is walked by the next scan, so that no page leaves the page table unaccounted. Refused: hugetlb, locked memory. */
+ * Budget: every scan earns guest_budget x elapsed time; a drop pays at once for its stop and for the fault
+ * that each dropped page will cost at its next touch (measured at open). So over any stretch of time the
+ * guest pays at most what was earned: a sweep over long-cold memory collects faults paid for long ago. At
+ * most one epoch's earnings are saved up. Invariants: never a mapping that is not MAP_SHARED of the region's
+ * own file (looked up before each drop); a range dropped with holes in it is walked by the next scan, so that
+ * no page leaves the page table unaccounted. Refused: hugetlb, locked memory. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/procmaps.h"
@@ -46,7 +48,8 @@ static int on_present(void *arg, uint64_t gfn, uint64_t pages) {
         return 0;
 }
 
-/* Looks at every stretch of watched pages of a region; gaps below a page table's reach are not worth a call of their own. */
+/* Looks at every stretch of watched pages of a region; gaps below a page table's reach are not worth a call
+ * of their own. */
 static int observe_region(struct hb_present *p, unsigned region, struct hb_scan *s) {
         const struct hb_target_region *r = &p->wp.base.target->regions[region];
         uint64_t at = r->first_gfn, end = at + r->bytes / HB_PAGE_SIZE, first, count, next, n;
@@ -55,7 +58,8 @@ static int observe_region(struct hb_present *p, unsigned region, struct hb_scan 
 
         while (err >= 0 && hb_bitmap_next_run(&p->watch, at, 0, &first, &count) && first < end) {
                 at = first + count;
-                while (hb_bitmap_next_run(&p->watch, at, 0, &next, &n) && next < end && next - at < HB_BLOCK_PAGES)
+                while (hb_bitmap_next_run(&p->watch, at, 0, &next, &n) && next < end &&
+                       next - at < HB_BLOCK_PAGES)
                         at = next + n;
                 at = at < end ? at : end;
                 err = hb_wp_look(&p->wp, region, first, at - first, HB_WP_LOOK_PRESENT, on_present, &o);
@@ -91,7 +95,8 @@ static bool add_block(struct hb_present *p, struct slice *s, uint64_t limit) {
         uint64_t pages = hb_ledger_block_pages(&p->wp.ledger, p->region, p->block);
         uint16_t resident = p->wp.ledger.regions[p->region].in_block[p->block];
         uint64_t fresh = resident - hb_bits_count(&p->watch, gfn, pages);
-        bool joins = s->n && s->run[s->n - 1].region == p->region && s->run[s->n - 1].gfn + s->run[s->n - 1].pages == gfn;
+        bool joins = s->n && s->run[s->n - 1].region == p->region &&
+                     s->run[s->n - 1].gfn + s->run[s->n - 1].pages == gfn;
 
         if (fresh == 0)
                 return true;
@@ -131,8 +136,8 @@ static void choose_slice(struct hb_present *p, struct slice *s, uint64_t limit) 
 
                 s->calls[i] = (struct hb_inject_call){
                         .nr = SYS_madvise,
-                        .arg = {r->remote_addr + (s->run[i].gfn - r->first_gfn) * HB_PAGE_SIZE, s->run[i].pages * HB_PAGE_SIZE,
-                                MADV_DONTNEED}};
+                        .arg = {r->remote_addr + (s->run[i].gfn - r->first_gfn) * HB_PAGE_SIZE,
+                                s->run[i].pages * HB_PAGE_SIZE, MADV_DONTNEED}};
         }
 }
 
@@ -154,7 +159,8 @@ static bool still_shared(const hb_target *t) {
 
                         if (lo >= hi)
                                 continue;
-                        ok = ok && v.shared && v.ino == r->ino && makedev(v.dev_major, v.dev_minor) == r->dev &&
+                        ok = ok && v.shared && v.ino == r->ino &&
+                             makedev(v.dev_major, v.dev_minor) == r->dev &&
                              v.offset + (lo - v.start) == r->file_offset + (lo - r->remote_addr);
                         covered += hi - lo;
                 }
@@ -165,7 +171,8 @@ static bool still_shared(const hb_target *t) {
 static void watch_resident(struct hb_present *p, uint64_t gfn, uint64_t pages) {
         uint64_t at = gfn, end = gfn + pages, first, count;
 
-        while (at < end && hb_bitmap_next_run(p->wp.ledger.resident, at, end - at, &first, &count) && first < end) {
+        while (at < end && hb_bitmap_next_run(p->wp.ledger.resident, at, end - at, &first, &count) &&
+               first < end) {
                 count = count < end - first ? count : end - first;
                 hb_bitmap_set_range(&p->watch, first, count);
                 at = first + count;
@@ -287,7 +294,8 @@ static int try_drop(struct hb_present *p, struct hb_err *e) {
         if (r < 0)
                 return r;
         if (c.result < 0)
-                return refuse(t->regions[0].name, e, "the guest's memory is locked (mem-lock=on), so accesses cannot be sampled");
+                return refuse(t->regions[0].name, e,
+                              "the guest's memory is locked (mem-lock=on), so accesses cannot be sampled");
         return 0;
 }
 

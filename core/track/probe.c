@@ -1,5 +1,6 @@
-/* probe: which backends this kernel really has, found by using each on four pages of our own. A kernel may know an ioctl and lack
- * the feature behind it (soft-dirty marks that are never set), so nothing is concluded from version numbers. Cost: some 100 us. */
+/* probe: which backends this kernel really has, found by using each on four pages of our own. A kernel may
+ * know an ioctl and lack the feature behind it (soft-dirty marks that are never set), so nothing is concluded
+ * from version numbers. Cost: some 100 us. */
 #include "base/fault.h"
 #include "track/backend.h"
 #include "track/pmscan.h"
@@ -48,9 +49,14 @@ static void trial_close(struct trial *t) {
 /* Pages that have all of `mask`, as a set of bits; -1 on failure. */
 static int scan(struct trial *t, uint64_t mask, uint64_t flags) {
         struct hb_pm_run vec[PAGES];
-        struct hb_pm_scan a = {.size = sizeof a, .flags = flags, .start = (uintptr_t)t->p,
-                               .end = (uintptr_t)t->p + PAGES * HB_PAGE_SIZE, .vec = (uintptr_t)vec, .vec_len = PAGES,
-                               .category_mask = mask, .return_mask = mask};
+        struct hb_pm_scan a = {.size = sizeof a,
+                               .flags = flags,
+                               .start = (uintptr_t)t->p,
+                               .end = (uintptr_t)t->p + PAGES * HB_PAGE_SIZE,
+                               .vec = (uintptr_t)vec,
+                               .vec_len = PAGES,
+                               .category_mask = mask,
+                               .return_mask = mask};
         int n = ioctl(t->pagemap, HB_PAGEMAP_SCAN, &a), set = 0;
 
         for (int i = 0; i < n; i++)
@@ -61,10 +67,12 @@ static int scan(struct trial *t, uint64_t mask, uint64_t flags) {
 
 static bool start_uffd(struct trial *t) {
         struct uffdio_api api = {.api = UFFD_API, .features = HB_UFFD_FEATURES};
-        struct uffdio_register reg = {.range = {(uintptr_t)t->p, PAGES * HB_PAGE_SIZE}, .mode = UFFDIO_REGISTER_MODE_WP};
+        struct uffdio_register reg = {.range = {(uintptr_t)t->p, PAGES * HB_PAGE_SIZE},
+                                      .mode = UFFDIO_REGISTER_MODE_WP};
 
         t->uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | HB_UFFD_USER_MODE_ONLY);
-        return t->uffd >= 0 && ioctl(t->uffd, UFFDIO_API, &api) == 0 && ioctl(t->uffd, UFFDIO_REGISTER, &reg) == 0;
+        return t->uffd >= 0 && ioctl(t->uffd, UFFDIO_API, &api) == 0 &&
+               ioctl(t->uffd, UFFDIO_REGISTER, &reg) == 0;
 }
 
 static bool wp_works(struct trial *t) {
@@ -78,17 +86,19 @@ static bool wp_works(struct trial *t) {
 
 /* After wp_works: drop, touch one by reading, and only that one is there; and no byte is lost. */
 static bool present_works(struct trial *t) {
-        if (madvise((void *)t->p, PAGES * HB_PAGE_SIZE, MADV_DONTNEED) < 0 || scan(t, HB_PAGE_PRESENT, 0) != 0)
+        if (madvise((void *)t->p, PAGES * HB_PAGE_SIZE, MADV_DONTNEED) < 0 ||
+            scan(t, HB_PAGE_PRESENT, 0) != 0)
                 return false;
-        return t->p[HB_PAGE_SIZE] == 1 && scan(t, HB_PAGE_PRESENT, 0) == 1 << 1 && scan(t, HB_PAGE_WRITTEN, 0) == 0 &&
-               t->p[2 * HB_PAGE_SIZE] == 2;
+        return t->p[HB_PAGE_SIZE] == 1 && scan(t, HB_PAGE_PRESENT, 0) == 1 << 1 &&
+               scan(t, HB_PAGE_WRITTEN, 0) == 0 && t->p[2 * HB_PAGE_SIZE] == 2;
 }
 
 static int soft_marks(const struct trial *t) {
         uint64_t entry[PAGES];
         int set = 0;
 
-        if (pread(t->pagemap, entry, sizeof entry, (off_t)((uintptr_t)t->p / HB_PAGE_SIZE * sizeof *entry)) != sizeof entry)
+        if (pread(t->pagemap, entry, sizeof entry, (off_t)((uintptr_t)t->p / HB_PAGE_SIZE * sizeof *entry)) !=
+            sizeof entry)
                 return -1;
         for (unsigned i = 0; i < PAGES; i++)
                 set |= entry[i] & SOFT ? 1 << i : 0;
@@ -121,7 +131,8 @@ int hb_tracker_probe(const char **names, unsigned max) {
         bool wp = trial_open(&t) && !hb_fault("track.probe_wp") && wp_works(&t);
         bool present = wp && present_works(&t);
         bool works[] = {present, wp, hb_softdirty_works(), true};
-        const struct hb_tracker_caps *caps[] = {&hb_caps_present, &hb_caps_wp, &hb_caps_softdirty, &hb_caps_hash};
+        const struct hb_tracker_caps *caps[] = {&hb_caps_present, &hb_caps_wp, &hb_caps_softdirty,
+                                                &hb_caps_hash};
         unsigned n = 0;
 
         trial_close(&t);

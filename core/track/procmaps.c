@@ -1,7 +1,7 @@
 /* procmaps: decodes /proc/PID/maps and two other small /proc texts.
  *
- * Why not sscanf: the text is another process's, a path can hold any byte but newline (the kernel writes that as \012),
- * and a line cut short must be an error, not a half-filled struct. Cost: one pass. No state. */
+ * Why not sscanf: the text is another process's, a path can hold any byte but newline (the kernel writes that
+ * as \012), and a line cut short must be an error, not a half-filled struct. Cost: one pass. No state. */
 #include "track/procmaps.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -167,7 +167,8 @@ int hb_proc_read(pid_t pid, const char *file, char *out, unsigned size) {
 int hb_proc_start_time(pid_t pid, uint64_t *ret) {
         char text[1024];
         int n = hb_proc_read(pid, "stat", text, sizeof text);
-        const char *at = n > 0 ? strrchr(text, ')') : NULL; /* the name before it may hold spaces and brackets */
+        const char *at =
+                n > 0 ? strrchr(text, ')') : NULL; /* the name before it may hold spaces and brackets */
         struct hb_rd in;
         uint64_t v = 0;
         uint8_t stop = ' ';

@@ -1,5 +1,5 @@
-/* procmaps: the lines of /proc/PID/maps, read through a bounds-checked cursor. The text of another process is outside
- * data: its path names can hold anything. */
+/* procmaps: the lines of /proc/PID/maps, read through a bounds-checked cursor. The text of another process is
+ * outside data: its path names can hold anything. */
 #pragma once
 #include "base/bytes.h"
 #include "base/err.h"
@@ -14,11 +14,12 @@ struct hb_vma {
         char path[256]; /* cut at 255 bytes; empty for anonymous memory */
 };
 
-/* Whole text of /proc/PID/maps into `out` (appended). -ESRCH, -EPERM, -EIO; for other processes' maps, which may vanish or
- * be closed to us at any time, the caller may just go on. */
+/* Whole text of /proc/PID/maps into `out` (appended). -ESRCH, -EPERM, -EIO; for other processes' maps, which
+ * may vanish or be closed to us at any time, the caller may just go on. */
 int hb_procmaps_read(pid_t pid, struct hb_buf *out);
 
-/* Next line. False at the end, and for a malformed line, which also fails the cursor (hb_rd_ok tells them apart). */
+/* Next line. False at the end, and for a malformed line, which also fails the cursor (hb_rd_ok tells them
+ * apart). */
 bool hb_procmaps_next(struct hb_rd *in, struct hb_vma *ret);
 
 /* Whole text of a small /proc file, NUL-terminated within `size`; length or negative errno. */

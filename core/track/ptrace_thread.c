@@ -1,5 +1,5 @@
-/* ptrace_thread: attach, stop, let go. See the header for why a thread of its own. Stopping polls with short sleeps: a
- * ptrace stop takes 5-50 us to come, and no file descriptor announces it. */
+/* ptrace_thread: attach, stop, let go. See the header for why a thread of its own. Stopping polls with short
+ * sleeps: a ptrace stop takes 5-50 us to come, and no file descriptor announces it. */
 #include "track/ptrace_thread.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -66,7 +66,8 @@ static bool ended(pid_t tid) {
         if (waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL | __WNOTHREAD) < 0)
                 return errno == ECHILD;
         /* A tracee that stops just now is reported here too, whatever was asked for. */
-        return info.si_pid == tid && (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED);
+        return info.si_pid == tid &&
+               (info.si_code == CLD_EXITED || info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED);
 }
 
 int hb_ptrace_wait(pid_t tid, uint64_t deadline_ns, enum hb_stop *ret, int *ret_signal) {
@@ -145,7 +146,8 @@ int hb_ptrace_refused(pid_t pid, struct hb_err *e) {
         }
         if (yama[0] >= '1')
                 return hb_err_set(e, -EPERM, which,
-                                  "give harbingerd CAP_SYS_PTRACE (systemd: AmbientCapabilities), or run it as root; with "
+                                  "give harbingerd CAP_SYS_PTRACE (systemd: AmbientCapabilities), or run it "
+                                  "as root; with "
                                   "kernel.yama.ptrace_scope=3 nothing may trace: set it below 3 and reboot",
                                   "the kernel forbids ptrace here (kernel.yama.ptrace_scope=%c)", yama[0]);
         return hb_err_set(e, -EPERM, which, "run harbingerd as root or give it CAP_SYS_PTRACE",

@@ -1,8 +1,8 @@
 /* ptrace_thread: the few ptrace steps tracking needs, each done on a thread of ours made for it.
  *
- * The kernel lets go of every tracee when its tracer thread ends, so "the target is never left stopped" needs no clean-up
- * code: whatever goes wrong, the thread returns. Stops are found by asking (PTRACE_GETSIGINFO), not by wait(), so a program
- * whose SIGCHLD handler waits for any child cannot steal them. */
+ * The kernel lets go of every tracee when its tracer thread ends, so "the target is never left stopped" needs
+ * no clean-up code: whatever goes wrong, the thread returns. Stops are found by asking (PTRACE_GETSIGINFO),
+ * not by wait(), so a program whose SIGCHLD handler waits for any child cannot steal them. */
 #pragma once
 #include "base/err.h"
 #include <stdbool.h>

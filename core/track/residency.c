@@ -1,8 +1,9 @@
 /* residency: walks a memory file for what is there.
  *
- * Invariant: nothing here touches a hole through a mapping, because on tmpfs and hugetlbfs reading a hole that way allocates it.
- * hugetlbfs answers SEEK_DATA with "everything", so a huge page counts as resident when the target has it mapped, or, when
- * st_blocks shows that some are resident but not mapped, when pread finds a byte in it that is not zero. */
+ * Invariant: nothing here touches a hole through a mapping, because on tmpfs and hugetlbfs reading a hole
+ * that way allocates it. hugetlbfs answers SEEK_DATA with "everything", so a huge page counts as resident
+ * when the target has it mapped, or, when st_blocks shows that some are resident but not mapped, when pread
+ * finds a byte in it that is not zero. */
 #include "track/residency.h"
 #include "base/bitmap.h"
 #include "base/fault.h"
@@ -65,7 +66,8 @@ static bool any_byte(const struct hb_target_region *r, uint64_t page, uint8_t *c
 }
 
 /* One bit a huge page, from huge page `base` of the region on: mapped in the target. */
-static int mapped_huge(const hb_target *t, const struct hb_target_region *r, uint64_t base, struct hb_bitmap *out) {
+static int mapped_huge(const hb_target *t, const struct hb_target_region *r, uint64_t base,
+                       struct hb_bitmap *out) {
         char path[64];
         int fd, err = 0;
 
@@ -104,7 +106,8 @@ static int add_unmapped(const struct hb_target_region *r, uint64_t base, struct 
         return 0;
 }
 
-static int walk_huge(const hb_target *t, const struct hb_target_region *r, uint64_t skip, uint64_t bytes, run_fn run, void *arg) {
+static int walk_huge(const hb_target *t, const struct hb_target_region *r, uint64_t skip, uint64_t bytes,
+                     run_fn run, void *arg) {
         uint64_t per = r->backing_page / HB_PAGE_SIZE, base = skip / r->backing_page, first, count;
         struct hb_bitmap pages;
         int err = hb_bitmap_init(&pages, bytes / r->backing_page);
@@ -114,19 +117,22 @@ static int walk_huge(const hb_target *t, const struct hb_target_region *r, uint6
         err = mapped_huge(t, r, base, &pages);
         if (err == 0)
                 err = add_unmapped(r, base, &pages);
-        for (uint64_t at = 0; err >= 0 && hb_bitmap_next_run(&pages, at, 0, &first, &count); at = first + count)
+        for (uint64_t at = 0; err >= 0 && hb_bitmap_next_run(&pages, at, 0, &first, &count);
+             at = first + count)
                 err = run(arg, r->first_gfn + (base + first) * per, count * per);
         hb_bitmap_fini(&pages);
         return err;
 }
 
-int hb_residency_walk(const hb_target *t, unsigned index, uint64_t gfn, uint64_t pages, run_fn run, void *arg) {
+int hb_residency_walk(const hb_target *t, unsigned index, uint64_t gfn, uint64_t pages, run_fn run,
+                      void *arg) {
         const struct hb_target_region *r = &t->regions[index];
         uint64_t skip = (gfn - r->first_gfn) * HB_PAGE_SIZE, bytes = pages * HB_PAGE_SIZE;
 
         if (hb_fault("track.residency"))
                 return -EIO;
-        return r->backing == HB_BACKING_HUGETLB ? walk_huge(t, r, skip, bytes, run, arg) : walk_file(r, skip, bytes, run, arg);
+        return r->backing == HB_BACKING_HUGETLB ? walk_huge(t, r, skip, bytes, run, arg)
+                                                : walk_file(r, skip, bytes, run, arg);
 }
 
 static int mark(void *arg, uint64_t gfn, uint64_t pages) {
@@ -136,12 +142,13 @@ static int mark(void *arg, uint64_t gfn, uint64_t pages) {
 
 int hb_target_resident(const hb_target *t, struct hb_bitmap *out, struct hb_err *e) {
         for (uint32_t i = 0; i < t->shape.nregions; i++) {
-                int r = hb_residency_walk(t, i, t->shape.regions[i].first_gfn, t->shape.regions[i].pages, mark, out);
+                int r = hb_residency_walk(t, i, t->shape.regions[i].first_gfn, t->shape.regions[i].pages,
+                                          mark, out);
 
                 if (r < 0)
                         return hb_err_set(e, r, t->regions[i].path, "check that the guest is running",
-                                          "cannot find out which pages of region %s exist: %s", t->regions[i].name,
-                                          hb_errno_name(r));
+                                          "cannot find out which pages of region %s exist: %s",
+                                          t->regions[i].name, hb_errno_name(r));
         }
         return 0;
 }

@@ -1,9 +1,10 @@
-/* sigframe: what the kernel itself would push to run a signal handler (arch/x86/include/uapi/asm/sigcontext.h,
- * arch/x86/kernel/signal_64.c), pushed by us.
+/* sigframe: what the kernel itself would push to run a signal handler
+ * (arch/x86/include/uapi/asm/sigcontext.h, arch/x86/kernel/signal_64.c), pushed by us.
  *
- * Invariant: rt_sigreturn on this frame restores every register the thread had, its vector state and its signal mask, and
- * leaves its alternate stack alone. A syscall that was interrupted is made again from its start; the ordinary way out does
- * not use the frame at all (inject.c), it is there for the day our process is killed between two ptrace calls. */
+ * Invariant: rt_sigreturn on this frame restores every register the thread had, its vector state and its
+ * signal mask, and leaves its alternate stack alone. A syscall that was interrupted is made again from its
+ * start; the ordinary way out does not use the frame at all (inject.c), it is there for the day our process
+ * is killed between two ptrace calls. */
 #include "track/sigframe.h"
 #include <cpuid.h>
 #include <errno.h>
@@ -17,8 +18,8 @@
 #define MAGIC1        0x46505853u /* FP_XSTATE_MAGIC1 */
 #define MAGIC2        0x46505845u /* FP_XSTATE_MAGIC2, directly behind the extended state */
 #define AMX_BITS      (3ull << 17)
-#define UC_FLAGS_ALL  7u          /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
-#define BAD_ALTSTACK  0x7fffu     /* a flag value sigaltstack refuses: the thread's own stays as it is */
+#define UC_FLAGS_ALL  7u      /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+#define BAD_ALTSTACK  0x7fffu /* a flag value sigaltstack refuses: the thread's own stays as it is */
 #define ERESTARTSYS   512
 #define ERESTART_LAST 516
 
@@ -54,13 +55,15 @@ static size_t xstate_end(uint64_t features) {
 
                 if (!(features >> i & 1) || !__get_cpuid_count(0xd, i, &size, &offset, &c, &d))
                         continue;
-                if (!(c & 1) && offset + size > end) /* bit 0 of ecx: a supervisor component, not in user frames */
+                if (!(c & 1) &&
+                    offset + size > end) /* bit 0 of ecx: a supervisor component, not in user frames */
                         end = offset + size;
         }
         return end;
 }
 
-/* Copies the extended state with the kernel's note in it; returns the bytes used, 0 when it cannot be described. */
+/* Copies the extended state with the kernel's note in it; returns the bytes used, 0 when it cannot be
+ * described. */
 static size_t put_xstate(uint8_t *out, const uint8_t *xstate, size_t bytes) {
         struct sw_bytes sw = {.magic1 = MAGIC1};
         uint32_t magic2 = MAGIC2;
@@ -70,7 +73,8 @@ static size_t put_xstate(uint8_t *out, const uint8_t *xstate, size_t bytes) {
                 return 0;
         memcpy(&sw.xfeatures, xstate + SW_RESERVED, 8); /* ptrace: the kernel's mask of user features */
         memcpy(&in_use, xstate + FXSAVE_BYTES, 8);
-        /* A task that never used AMX has no room for it in the kernel, and a frame larger than that room is refused. */
+        /* A task that never used AMX has no room for it in the kernel, and a frame larger than that room is
+         * refused. */
         if (!(in_use & AMX_BITS))
                 sw.xfeatures &= ~AMX_BITS;
         sw.xstate_size = (uint32_t)xstate_end(sw.xfeatures);
@@ -94,18 +98,34 @@ void hb_sigframe_restart(struct user_regs_struct *regs) {
 }
 
 static void put_registers(struct sigcontext64 *mc, const struct user_regs_struct *r) {
-        *mc = (struct sigcontext64){.r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12,
-                                    .r13 = r->r13, .r14 = r->r14, .r15 = r->r15, .di = r->rdi, .si = r->rsi,
-                                    .bp = r->rbp, .bx = r->rbx, .dx = r->rdx, .ax = r->rax, .cx = r->rcx,
-                                    .sp = r->rsp, .ip = r->rip, .flags = r->eflags, .cs = (uint16_t)r->cs,
+        *mc = (struct sigcontext64){.r8 = r->r8,
+                                    .r9 = r->r9,
+                                    .r10 = r->r10,
+                                    .r11 = r->r11,
+                                    .r12 = r->r12,
+                                    .r13 = r->r13,
+                                    .r14 = r->r14,
+                                    .r15 = r->r15,
+                                    .di = r->rdi,
+                                    .si = r->rsi,
+                                    .bp = r->rbp,
+                                    .bx = r->rbx,
+                                    .dx = r->rdx,
+                                    .ax = r->rax,
+                                    .cx = r->rcx,
+                                    .sp = r->rsp,
+                                    .ip = r->rip,
+                                    .flags = r->eflags,
+                                    .cs = (uint16_t)r->cs,
                                     .ss = (uint16_t)r->ss};
 }
 
-int hb_sigframe_build(const struct user_regs_struct *regs, const void *xstate, size_t xstate_bytes, uint64_t mask,
-                      uint64_t restorer, uint8_t out[HB_SIGFRAME_MAX], uint64_t *ret_sp) {
+int hb_sigframe_build(const struct user_regs_struct *regs, const void *xstate, size_t xstate_bytes,
+                      uint64_t mask, uint64_t restorer, uint8_t out[HB_SIGFRAME_MAX], uint64_t *ret_sp) {
         struct user_regs_struct restarted = *regs;
         uint64_t top = (regs->rsp - RED_ZONE) & ~63ull, fp, sp;
-        struct frame f = {.restorer = restorer, .uc_flags = UC_FLAGS_ALL, .stack_flags = BAD_ALTSTACK, .mask = mask};
+        struct frame f = {
+                .restorer = restorer, .uc_flags = UC_FLAGS_ALL, .stack_flags = BAD_ALTSTACK, .mask = mask};
         size_t ext = 64 + xstate_bytes + 4;
 
         if (ext + sizeof f + 64 > HB_SIGFRAME_MAX)

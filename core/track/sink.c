@@ -1,6 +1,7 @@
 /* sink: findings to their two places, the lock, and the price of a fault.
  *
- * Invariant: a page is in `pending` before the caller can see it, so a kill between the two repeats it and never loses it. */
+ * Invariant: a page is in `pending` before the caller can see it, so a kill between the two repeats it and
+ * never loses it. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/backend.h"
@@ -83,13 +84,16 @@ int hb_track_lock(const hb_target *t, struct hb_err *e) {
         int fd;
 
         snprintf(path, sizeof path, "/proc/self/fd/%d", t->regions[0].fd);
-        fd = open(path, O_RDWR | O_CLOEXEC); /* a lock belongs to an open file, and the target's may be shared */
+        fd = open(path,
+                  O_RDWR | O_CLOEXEC); /* a lock belongs to an open file, and the target's may be shared */
         if (fd < 0)
-                return hb_err_set(e, -errno, t->regions[0].path, NULL, "cannot open the memory file again: %s", strerror(errno));
+                return hb_err_set(e, -errno, t->regions[0].path, NULL,
+                                  "cannot open the memory file again: %s", strerror(errno));
         if (!hb_fault("track.lock") && fcntl(fd, F_OFD_SETLK, &lock) == 0)
                 return fd;
         close(fd);
-        return hb_err_set(e, -EBUSY, t->regions[0].path, "detach the guest there first (harbinger guest list)",
+        return hb_err_set(e, -EBUSY, t->regions[0].path,
+                          "detach the guest there first (harbinger guest list)",
                           "another tracker has the memory of process %d", (int)t->pid);
 }
 
@@ -100,13 +104,15 @@ bool hb_target_alive(const hb_target *t) {
 }
 
 int hb_target_gone(const hb_target *t, struct hb_err *e) {
-        return hb_err_set(e, -ESRCH, NULL, "look into the guest's own log", "process %d has ended", (int)t->pid);
+        return hb_err_set(e, -ESRCH, NULL, "look into the guest's own log", "process %d has ended",
+                          (int)t->pid);
 }
 
 static bool is_virtual_machine(pid_t pid) {
         struct hb_buf maps = {0};
         static const char vcpu[] = "anon_inode:kvm-vcpu";
-        bool found = hb_procmaps_read(pid, &maps) == 0 && maps.len && memmem(maps.data, maps.len, vcpu, sizeof vcpu - 1);
+        bool found = hb_procmaps_read(pid, &maps) == 0 && maps.len &&
+                     memmem(maps.data, maps.len, vcpu, sizeof vcpu - 1);
 
         hb_buf_free(&maps);
         return found;

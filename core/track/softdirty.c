@@ -1,9 +1,11 @@
-/* softdirty: write tracking by the soft-dirty marks of /proc/PID/pagemap, for kernels before 6.7 that have them (Debian 12's 6.1).
+/* softdirty: write tracking by the soft-dirty marks of /proc/PID/pagemap, for kernels before 6.7 that have
+ * them (Debian 12's 6.1).
  *
- * Reading the marks and clearing them are two system calls, and a write between them would be forgotten. So the process stands still for
- * both (freeze.h). Within that instant the findings go to `pending` before the marks are cleared, so a kill loses nothing. A page whose
- * entry was zapped has lost its mark: one that had an entry at the last scan and has none now counts as written.
- * Cost: reading 8 bytes a page of the whole guest while it stands still, 5-10 ms a GiB; clear_refs walks the whole process. */
+ * Reading the marks and clearing them are two system calls, and a write between them would be forgotten. So
+ * the process stands still for both (freeze.h). Within that instant the findings go to `pending` before the
+ * marks are cleared, so a kill loses nothing. A page whose entry was zapped has lost its mark: one that had
+ * an entry at the last scan and has none now counts as written. Cost: reading 8 bytes a page of the whole
+ * guest while it stands still, 5-10 ms a GiB; clear_refs walks the whole process. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/backend.h"
@@ -20,9 +22,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ENTRIES   32768u /* pagemap entries a read */
-#define PM_SOFT   (1ull << 55)
-#define PM_THERE  (3ull << 62) /* present or swapped */
+#define ENTRIES  32768u /* pagemap entries a read */
+#define PM_SOFT  (1ull << 55)
+#define PM_THERE (3ull << 62) /* present or swapped */
 
 struct hb_soft {
         struct hb_tracker base;
@@ -119,7 +121,8 @@ static int on_event(void *arg, unsigned region, uint64_t gfn, uint64_t pages) {
         return 0;
 }
 
-static int soft_scan_pages(struct hb_soft *d, struct hb_sink *sink, uint64_t *ret_frozen_ns, struct hb_err *e) {
+static int soft_scan_pages(struct hb_soft *d, struct hb_sink *sink, uint64_t *ret_frozen_ns,
+                           struct hb_err *e) {
         struct pass p = {.d = d, .sink = sink};
         struct hb_ledger_events ev = {.gone = on_event, .came = on_event, .arg = sink};
         int r;
@@ -151,7 +154,8 @@ static int soft_scan(hb_tracker *t, struct hb_scan *s, struct hb_err *e) {
                 return r;
         }
         if (r < 0)
-                return hb_err_set(e, r, NULL, "try again", "cannot read and clear the soft-dirty marks of process %d: %s",
+                return hb_err_set(e, r, NULL, "try again",
+                                  "cannot read and clear the soft-dirty marks of process %d: %s",
                                   (int)t->target->pid, hb_errno_name(r));
         if (repeat)
                 hb_sink_repeat(&sink);
@@ -200,7 +204,8 @@ static const struct hb_track_ops soft_ops = {
 static int check_memory(const hb_target *t, struct hb_err *e) {
         for (uint32_t i = 0; i < t->shape.nregions; i++)
                 if (t->regions[i].backing == HB_BACKING_HUGETLB || !hb_target_is_shmem(t->regions[i].fd))
-                        return hb_err_set(e, -EOPNOTSUPP, t->regions[i].name, "use a memfd or a file on tmpfs, or the hash tracker",
+                        return hb_err_set(e, -EOPNOTSUPP, t->regions[i].name,
+                                          "use a memfd or a file on tmpfs, or the hash tracker",
                                           "soft-dirty marks work on tmpfs memory only");
         return 0;
 }
@@ -215,10 +220,12 @@ static int open_proc_file(const hb_target *t, const char *name, int flags, struc
                 return fd;
         if (errno == EACCES || errno == EPERM)
                 return hb_ptrace_refused(t->pid, e);
-        return hb_err_set(e, errno == ENOENT ? -ESRCH : -errno, path, NULL, "cannot open it: %s", strerror(errno));
+        return hb_err_set(e, errno == ENOENT ? -ESRCH : -errno, path, NULL, "cannot open it: %s",
+                          strerror(errno));
 }
 
-/* Whatever exists is owed to the caller: all of it at first, after a restart what came or went while nobody looked. */
+/* Whatever exists is owed to the caller: all of it at first, after a restart what came or went while nobody
+ * looked. */
 static int owe(void *arg, unsigned region, uint64_t gfn, uint64_t pages) {
         hb_bitmap_set_range(arg, gfn, pages);
         return 0;
@@ -233,7 +240,8 @@ static int open_books(struct hb_soft *d, struct hb_err *e) {
         if (r == 0)
                 r = hb_bitmap_init(&d->had_entry, d->base.target->shape.pages);
         if (r < 0)
-                return hb_err_set(e, r, NULL, NULL, "cannot find out which of the guest's pages exist: %s", hb_errno_name(r));
+                return hb_err_set(e, r, NULL, NULL, "cannot find out which of the guest's pages exist: %s",
+                                  hb_errno_name(r));
         if (d->base.resumed) /* unknown: count every page without an entry as one that lost it */
                 hb_bitmap_copy(&d->had_entry, d->ledger.resident);
         return 0;
@@ -268,7 +276,8 @@ static int soft_init(struct hb_soft *d, const struct hb_tracker_options *o, stru
         return r;
 }
 
-/* A kernel without soft-dirty marks answers every read with "clean" and every clear with success, so it must be tried first. */
+/* A kernel without soft-dirty marks answers every read with "clean" and every clear with success, so it must
+ * be tried first. */
 int hb_softdirty_open(hb_target *t, const struct hb_tracker_options *o, hb_tracker **ret, struct hb_err *e) {
         struct hb_soft *d;
         int r;

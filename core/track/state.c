@@ -1,8 +1,9 @@
 /* state: layout [header 4 KiB | resident | pending | vec | extra], each part on its own pages.
  *
- * Invariant: after hb_state_save the header describes the rest until hb_state_empty; a header caught half-written fails its
- * checksum and the file counts as damaged, which costs a full report and loses nothing. The bitmaps need no checksum: the order in
- * which trackers write them makes every prefix of their stores a valid state. Owned by one tracker. */
+ * Invariant: after hb_state_save the header describes the rest until hb_state_empty; a header caught
+ * half-written fails its checksum and the file counts as damaged, which costs a full report and loses
+ * nothing. The bitmaps need no checksum: the order in which trackers write them makes every prefix of their
+ * stores a valid state. Owned by one tracker. */
 #include "track/state.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -98,8 +99,12 @@ static size_t process_part(const uint8_t *identity, size_t n) {
 }
 
 static void write_header(struct hb_state *s, bool ready) {
-        struct hb_state_header h = {.identity = s->identity, .identity_bytes = s->identity_bytes, .ready = ready,
-                                    .remote_fd = s->remote_fd, .seed = s->seed, .vec_entries = s->vec_entries,
+        struct hb_state_header h = {.identity = s->identity,
+                                    .identity_bytes = s->identity_bytes,
+                                    .ready = ready,
+                                    .remote_fd = s->remote_fd,
+                                    .seed = s->seed,
+                                    .vec_entries = s->vec_entries,
                                     .extra_bytes = s->extra_bytes};
         struct hb_buf out = {0};
 
@@ -134,8 +139,9 @@ static enum hb_state_found judge(struct hb_state *s, uint64_t old_bytes) {
                 return HB_STATE_FRESH; /* of a process that is gone */
         if (!h.ready)
                 return HB_STATE_FRESH; /* killed while opening: nothing was ever reported */
-        if (h.identity_bytes != s->identity_bytes || memcmp(h.identity, s->identity, s->identity_bytes) != 0 ||
-            h.vec_entries != s->vec_entries || h.extra_bytes != s->extra_bytes || old_bytes != s->map_bytes)
+        if (h.identity_bytes != s->identity_bytes ||
+            memcmp(h.identity, s->identity, s->identity_bytes) != 0 || h.vec_entries != s->vec_entries ||
+            h.extra_bytes != s->extra_bytes || old_bytes != s->map_bytes)
                 return HB_STATE_DAMAGED;
         s->remote_fd = h.remote_fd;
         s->seed = h.seed;
@@ -156,8 +162,8 @@ static void lay_out(struct hb_state *s, uint64_t pages) {
 }
 
 static uint64_t total_bytes(const struct hb_state *s, uint64_t pages) {
-        return HEADER_BYTES + 2 * whole_pages((pages + 63) / 64 * 8) + whole_pages(s->vec_entries * sizeof *s->vec) +
-               whole_pages(s->extra_bytes);
+        return HEADER_BYTES + 2 * whole_pages((pages + 63) / 64 * 8) +
+               whole_pages(s->vec_entries * sizeof *s->vec) + whole_pages(s->extra_bytes);
 }
 
 static int open_file(struct hb_state *s, uint64_t *ret_old_bytes, struct hb_err *e) {
@@ -168,28 +174,33 @@ static int open_file(struct hb_state *s, uint64_t *ret_old_bytes, struct hb_err 
         s->fd = s->path[0] ? open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)
                            : memfd_create("harbinger-track", MFD_CLOEXEC);
         if (s->fd < 0 || fstat(s->fd, &st) < 0)
-                return hb_err_set(e, -errno, s->path, next, "cannot open the tracker's state file: %s", strerror(errno));
+                return hb_err_set(e, -errno, s->path, next, "cannot open the tracker's state file: %s",
+                                  strerror(errno));
         if (!S_ISREG(st.st_mode))
-                return hb_err_set(e, -EINVAL, s->path, next, "the tracker's state file is not an ordinary file");
+                return hb_err_set(e, -EINVAL, s->path, next,
+                                  "the tracker's state file is not an ordinary file");
         if (fcntl(s->fd, F_OFD_SETLK, &whole) < 0)
-                return hb_err_set(e, -EBUSY, s->path, "end the other daemon, or give this one its own run directory",
+                return hb_err_set(e, -EBUSY, s->path,
+                                  "end the other daemon, or give this one its own run directory",
                                   "another tracker is using this state file");
         *ret_old_bytes = (uint64_t)st.st_size;
         return 0;
 }
 
-/* Takes all the room now and maps it; the kernel's output buffer is locked in if we may, since a copy into it must not fault
- * while we are being killed. */
+/* Takes all the room now and maps it; the kernel's output buffer is locked in if we may, since a copy into it
+ * must not fault while we are being killed. */
 static int map_file(struct hb_state *s, uint64_t pages, struct hb_err *e) {
         /* Anonymous memory is found as it is used, like any other. */
-        int r = hb_fault("track.state") ? ENOSPC : s->path[0] ? posix_fallocate(s->fd, 0, (off_t)s->map_bytes) : 0;
+        int r = hb_fault("track.state") ? ENOSPC
+                : s->path[0]            ? posix_fallocate(s->fd, 0, (off_t)s->map_bytes)
+                                        : 0;
 
         if (r == 0 && ftruncate(s->fd, (off_t)s->map_bytes) < 0)
                 r = errno;
         if (r)
                 return hb_err_set(e, -r, s->path, "make room there, or point the run directory elsewhere",
-                                  "no room for the tracker's state (%llu KiB): %s", (unsigned long long)s->map_bytes / 1024,
-                                  strerror(r));
+                                  "no room for the tracker's state (%llu KiB): %s",
+                                  (unsigned long long)s->map_bytes / 1024, strerror(r));
         s->map = mmap(NULL, s->map_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
         if (s->map == MAP_FAILED) {
                 s->map = NULL;
@@ -201,13 +212,15 @@ static int map_file(struct hb_state *s, uint64_t pages, struct hb_err *e) {
 
                 (void)mlock(s->vec, n);
                 for (uint64_t at = 0; at < n; at += HB_PAGE_SIZE)
-                        *(volatile uint8_t *)((uint8_t *)s->vec + at) = *(volatile uint8_t *)((uint8_t *)s->vec + at);
+                        *(volatile uint8_t *)((uint8_t *)s->vec + at) =
+                                *(volatile uint8_t *)((uint8_t *)s->vec + at);
         }
         return 0;
 }
 
-int hb_state_open(const hb_target *t, const char *backend, const char *path, uint32_t vec_entries, uint64_t extra_bytes,
-                  struct hb_state **ret, enum hb_state_found *ret_found, struct hb_err *e) {
+int hb_state_open(const hb_target *t, const char *backend, const char *path, uint32_t vec_entries,
+                  uint64_t extra_bytes, struct hb_state **ret, enum hb_state_found *ret_found,
+                  struct hb_err *e) {
         struct hb_state *s = calloc(1, sizeof *s);
         struct hb_buf id = {0};
         uint64_t old_bytes = 0;

@@ -1,8 +1,10 @@
-/* state: what a tracker must not lose when its process is killed: a file on tmpfs, mapped and written as we go.
+/* state: what a tracker must not lose when its process is killed: a file on tmpfs, mapped and written as we
+ * go.
  *
- * It holds the pages reported but not yet committed (`pending`), the pages believed resident, the kernel's output buffer of the
- * scan that may be running (`vec`), and the number of the userfaultfd in the target. Without a path the same memory is
- * anonymous. All room is taken at open, so a full file system is an error there and not a SIGBUS later. */
+ * It holds the pages reported but not yet committed (`pending`), the pages believed resident, the kernel's
+ * output buffer of the scan that may be running (`vec`), and the number of the userfaultfd in the target.
+ * Without a path the same memory is anonymous. All room is taken at open, so a full file system is an error
+ * there and not a SIGBUS later. */
 #pragma once
 #include "base/bitmap.h"
 #include "track/pmscan.h"
@@ -32,10 +34,12 @@ struct hb_state {
 };
 
 /* -ENOSPC, -EACCES ... with the path named. */
-int hb_state_open(const hb_target *t, const char *backend, const char *path, uint32_t vec_entries, uint64_t extra_bytes,
-                  struct hb_state **ret, enum hb_state_found *ret_found, struct hb_err *e);
-void hb_state_save(struct hb_state *s);  /* from now on a successor may resume it */
-void hb_state_empty(struct hb_state *s); /* forget everything; a successor starts afresh until the next save */
+int hb_state_open(const hb_target *t, const char *backend, const char *path, uint32_t vec_entries,
+                  uint64_t extra_bytes, struct hb_state **ret, enum hb_state_found *ret_found,
+                  struct hb_err *e);
+void hb_state_save(struct hb_state *s); /* from now on a successor may resume it */
+void hb_state_empty(
+        struct hb_state *s); /* forget everything; a successor starts afresh until the next save */
 /* NULL allowed; with `remove` the file goes too. */
 struct hb_state *hb_state_free(struct hb_state *s, bool remove);
 

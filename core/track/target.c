@@ -1,8 +1,10 @@
-/* target: opens a process for tracking: checks what a guest port claims against /proc/PID/maps, opens and maps the files.
+/* target: opens a process for tracking: checks what a guest port claims against /proc/PID/maps, opens and
+ * maps the files.
  *
- * Invariant: a region of an open target is shared, writable, of one file at consecutive offsets; its VMAs may be split
- * (madvise and userfaultfd registration do that), so neighbours of the same file are joined while checking. The pidfd is
- * taken first and asked last, so everything read from /proc in between was this process's. Cost: one read of its maps. */
+ * Invariant: a region of an open target is shared, writable, of one file at consecutive offsets; its VMAs may
+ * be split (madvise and userfaultfd registration do that), so neighbours of the same file are joined while
+ * checking. The pidfd is taken first and asked last, so everything read from /proc in between was this
+ * process's. Cost: one read of its maps. */
 #include "track/target.h"
 #include "base/fault.h"
 #include "track/procmaps.h"
@@ -26,15 +28,18 @@ static int no_process(pid_t pid, struct hb_err *e) {
 }
 
 static int not_matching(const struct hb_target_claim *c, struct hb_err *e, const char *why) {
-        return hb_err_set(e, -EINVAL, c->name, "attach through the guest's own QMP socket, which knows its addresses",
+        return hb_err_set(e, -EINVAL, c->name,
+                          "attach through the guest's own QMP socket, which knows its addresses",
                           "the process's memory map does not show this region: %s", why);
 }
 
 static int not_shared(const struct hb_target_claim *c, struct hb_err *e) {
-        return hb_err_set(e, -EOPNOTSUPP, c->name,
-                          "start the guest with share=on, e.g. -object memory-backend-memfd,id=ram,size=4G,share=on "
-                          "-machine memory-backend=ram",
-                          "this guest memory is private to its process, so it can neither be read nor moved from outside");
+        return hb_err_set(
+                e, -EOPNOTSUPP, c->name,
+                "start the guest with share=on, e.g. -object memory-backend-memfd,id=ram,size=4G,share=on "
+                "-machine memory-backend=ram",
+                "this guest memory is private to its process, so it can neither be read nor moved from "
+                "outside");
 }
 
 static bool continues(const struct hb_vma *all, const struct hb_vma *v) {
@@ -43,7 +48,8 @@ static bool continues(const struct hb_vma *all, const struct hb_vma *v) {
                v->shared == all->shared && v->write == all->write;
 }
 
-/* The VMA at the claim's address (*ret_first, for map_files), joined with the neighbours that continue it (*ret_all). */
+/* The VMA at the claim's address (*ret_first, for map_files), joined with the neighbours that continue it
+ * (*ret_all). */
 static int find_claim(const struct hb_buf *maps, const struct hb_target_claim *c, struct hb_vma *ret_first,
                       struct hb_vma *ret_all, struct hb_err *e) {
         struct hb_rd in = hb_rd_init(maps->data, maps->len);
@@ -98,24 +104,28 @@ static int map_region(struct hb_target_region *r, struct hb_err *e) {
         struct stat st;
 
         if (fstat(r->fd, &st) < 0)
-                return hb_err_set(e, -errno, r->path, NULL, "cannot look at the memory file: %s", strerror(errno));
+                return hb_err_set(e, -errno, r->path, NULL, "cannot look at the memory file: %s",
+                                  strerror(errno));
         if ((uint64_t)st.st_size < r->file_offset + r->bytes)
-                return hb_err_set(e, -EINVAL, r->path, "do not shrink a guest's memory file", "the file is smaller than the region");
+                return hb_err_set(e, -EINVAL, r->path, "do not shrink a guest's memory file",
+                                  "the file is smaller than the region");
         r->bytes_map = hb_fault("track.map") ? MAP_FAILED
-                                             : mmap(NULL, r->bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, r->fd,
-                                                    (off_t)r->file_offset);
+                                             : mmap(NULL, r->bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+                                                    r->fd, (off_t)r->file_offset);
         if (r->bytes_map == MAP_FAILED) {
                 r->bytes_map = NULL;
                 return hb_err_set(e, -ENOMEM, r->path, "raise the daemon's address space or memory limit",
                                   "cannot map the guest's memory file");
         }
-        (void)madvise(r->bytes_map, r->bytes, MADV_DONTDUMP); /* a guest's memory has no place in our core file */
+        (void)madvise(r->bytes_map, r->bytes,
+                      MADV_DONTDUMP); /* a guest's memory has no place in our core file */
         return 0;
 }
 
-static int open_region(hb_target *t, const struct hb_buf *maps, const struct hb_target_claim *c, struct hb_err *e) {
+static int open_region(hb_target *t, const struct hb_buf *maps, const struct hb_target_claim *c,
+                       struct hb_err *e) {
         struct hb_target_region *r = &t->regions[t->shape.nregions];
-        struct hb_vma first, all;
+        struct hb_vma first = {0}, all = {0};
         int err = check_claim(c, e);
 
         if (err == 0)
@@ -151,20 +161,24 @@ static int read_process(hb_target *t, struct hb_buf *maps, struct hb_err *e) {
         if (r == -ESRCH)
                 return no_process(t->pid, e);
         if (r == -EPERM)
-                return hb_err_set(e, -EPERM, "/proc/PID/maps", "run harbingerd as root, or as the guest's user with CAP_SYS_PTRACE",
+                return hb_err_set(e, -EPERM, "/proc/PID/maps",
+                                  "run harbingerd as root, or as the guest's user with CAP_SYS_PTRACE",
                                   "may not read the memory map of process %d", (int)t->pid);
         if (r < 0)
-                return hb_err_set(e, r, "/proc/PID/maps", NULL, "cannot read the memory map of process %d", (int)t->pid);
+                return hb_err_set(e, r, "/proc/PID/maps", NULL, "cannot read the memory map of process %d",
+                                  (int)t->pid);
         return 0;
 }
 
-int hb_target_open(pid_t pid, const struct hb_target_claim *claims, unsigned n, hb_target **ret, struct hb_err *e) {
+int hb_target_open(pid_t pid, const struct hb_target_claim *claims, unsigned n, hb_target **ret,
+                   struct hb_err *e) {
         struct hb_buf maps = {0};
         hb_target *t;
         int r;
 
         if (n == 0 || n > HB_MAX_REGIONS || pid <= 0)
-                return hb_err_set(e, -EINVAL, NULL, NULL, "a target needs a process and 1 to %u regions", HB_MAX_REGIONS);
+                return hb_err_set(e, -EINVAL, NULL, NULL, "a target needs a process and 1 to %u regions",
+                                  HB_MAX_REGIONS);
         t = hb_fault("track.target") ? NULL : calloc(1, sizeof *t);
         if (!t)
                 return hb_err_set(e, -ENOMEM, NULL, NULL, "out of memory");

@@ -1,8 +1,9 @@
 /* target: a running process whose memory is tracked, and where its guest RAM lies in it.
  *
  * The caller (a guest port) says which addresses are which region; hb_target_open checks every claim against
- * /proc/PID/maps: shared, writable, one file, the whole size. The file is opened through /proc/PID/map_files or /proc/PID/fd
- * and mapped by us, so that its bytes can be read (and, for the hash tracker, compared) without touching the guest. */
+ * /proc/PID/maps: shared, writable, one file, the whole size. The file is opened through /proc/PID/map_files
+ * or /proc/PID/fd and mapped by us, so that its bytes can be read (and, for the hash tracker, compared)
+ * without touching the guest. */
 #pragma once
 #include "base/shape.h"
 #include <stdint.h>
@@ -24,25 +25,28 @@ struct hb_target_region {
         char path[256];       /* as /proc/PID/maps names it */
         uint64_t file_offset; /* of remote_addr in the file */
         uint64_t dev, ino;
-        int fd;               /* ours, O_RDWR */
-        uint8_t *bytes_map;   /* ours, PROT_READ, MAP_SHARED; `bytes` long */
+        int fd;             /* ours, O_RDWR */
+        uint8_t *bytes_map; /* ours, PROT_READ, MAP_SHARED; `bytes` long */
 };
 
 typedef struct hb_target {
         pid_t pid;
-        int pidfd;             /* poll for the process's end */
-        uint64_t start_time;   /* /proc/PID/stat field 22: tells a reused pid */
+        int pidfd;           /* poll for the process's end */
+        uint64_t start_time; /* /proc/PID/stat field 22: tells a reused pid */
         struct hb_shape shape;
         struct hb_target_region regions[HB_MAX_REGIONS];
 } hb_target;
 
-/* Errors: -ESRCH no such process; -EPERM not ours to open; -EOPNOTSUPP memory not shared (private anonymous RAM: needs
- * share=on), by region name; -EINVAL claim does not match the maps. Owner: caller; free with hb_target_free. */
-int hb_target_open(pid_t pid, const struct hb_target_claim *claims, unsigned n, hb_target **ret, struct hb_err *e);
+/* Errors: -ESRCH no such process; -EPERM not ours to open; -EOPNOTSUPP memory not shared (private anonymous
+ * RAM: needs share=on), by region name; -EINVAL claim does not match the maps. Owner: caller; free with
+ * hb_target_free. */
+int hb_target_open(pid_t pid, const struct hb_target_claim *claims, unsigned n, hb_target **ret,
+                   struct hb_err *e);
 hb_target *hb_target_free(hb_target *t);
 
-/* A process other than the target (and ourselves) which maps any region's file writable, so its writes go unseen by
- * page-table trackers; also a second writable mapping inside the target itself. Fills up to max entries, returns the count. */
+/* A process other than the target (and ourselves) which maps any region's file writable, so its writes go
+ * unseen by page-table trackers; also a second writable mapping inside the target itself. Fills up to max
+ * entries, returns the count. */
 struct hb_mapper {
         pid_t pid;
         char comm[32];
@@ -51,6 +55,7 @@ struct hb_mapper {
 };
 int hb_target_find_mappers(const hb_target *t, struct hb_mapper *out, unsigned max);
 
-/* Marks in `out` (by gfn) every page the backing file holds (SEEK_DATA): the rest are holes and read as zero. */
+/* Marks in `out` (by gfn) every page the backing file holds (SEEK_DATA): the rest are holes and read as zero.
+ */
 struct hb_bitmap;
 int hb_target_resident(const hb_target *t, struct hb_bitmap *out, struct hb_err *e);

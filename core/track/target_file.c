@@ -1,8 +1,8 @@
 /* target_file: opens the file behind a mapping of another process.
  *
- * Two ways, because each fails where the other works: /proc/PID/map_files needs CAP_CHECKPOINT_RESTORE but finds files the
- * process has closed; /proc/PID/fd needs only ptrace access. Whatever was opened is compared by device and inode with
- * the mapping, so a race with the process cannot hand us another file. */
+ * Two ways, because each fails where the other works: /proc/PID/map_files needs CAP_CHECKPOINT_RESTORE but
+ * finds files the process has closed; /proc/PID/fd needs only ptrace access. Whatever was opened is compared
+ * by device and inode with the mapping, so a race with the process cannot hand us another file. */
 #include "track/target_file.h"
 #include <dirent.h>
 #include <errno.h>
@@ -32,8 +32,8 @@ static int open_checked(const char *path, const struct hb_vma *v) {
         return -ENOENT;
 }
 
-/* A descriptor of the process that shows the inode; opened only when its stat already matches, since opening anything else
- * (a device, a pipe) could have effects. */
+/* A descriptor of the process that shows the inode; opened only when its stat already matches, since opening
+ * anything else (a device, a pipe) could have effects. */
 static int open_by_fd(pid_t pid, const struct hb_vma *v) {
         char path[300];
         struct dirent *d;
@@ -72,7 +72,8 @@ int hb_target_open_file(pid_t pid, const struct hb_vma *v, int *ret_fd, struct h
                 return 0;
         }
         if (first == -EACCES || first == -EPERM || r == -EACCES || r == -EPERM)
-                return hb_err_set(e, -EPERM, v->path, "run harbingerd as root, or as the guest's user with CAP_SYS_PTRACE",
+                return hb_err_set(e, -EPERM, v->path,
+                                  "run harbingerd as root, or as the guest's user with CAP_SYS_PTRACE",
                                   "may not open the memory file of process %d for writing", (int)pid);
         return hb_err_set(e, -ENOENT, v->path, "give the guest a memory-backend-memfd or -file with share=on",
                           "the memory file of process %d cannot be opened: %s", (int)pid, strerror(-r));

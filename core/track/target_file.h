@@ -8,5 +8,6 @@ int hb_target_open_file(pid_t pid, const struct hb_vma *v, int *ret_fd, struct h
 
 /* Kind of memory behind fd and the size of its pages. */
 int hb_target_backing(int fd, const char *path, enum hb_backing *ret, uint32_t *ret_page);
-/* True when fd lies on tmpfs (memfd included): what userfaultfd write-protection works on, besides hugetlbfs. */
+/* True when fd lies on tmpfs (memfd included): what userfaultfd write-protection works on, besides hugetlbfs.
+ */
 bool hb_target_is_shmem(int fd);

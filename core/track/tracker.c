@@ -1,4 +1,5 @@
-/* tracker: the door to the backends. Choosing happens here, once, at open; after that a tracker is its ops table. */
+/* tracker: the door to the backends. Choosing happens here, once, at open; after that a tracker is its ops
+ * table. */
 #include "track/tracker.h"
 #include "base/fault.h"
 #include "track/backend.h"
@@ -18,7 +19,8 @@ static const struct {
 
 static const struct hb_tracker_options defaults = {.guest_budget = 0.01, .epoch_ns = 1000000000ull};
 
-/* The first that this kernel has and this target allows. The last one's error is the one shown: it was the last resort. */
+/* The first that this kernel has and this target allows. The last one's error is the one shown: it was the
+ * last resort. */
 static int open_best(hb_target *t, const struct hb_tracker_options *o, hb_tracker **ret, struct hb_err *e) {
         const char *works[N_BACKENDS];
         int n = hb_tracker_probe(works, N_BACKENDS), r = -EOPNOTSUPP;
@@ -34,7 +36,8 @@ static int open_best(hb_target *t, const struct hb_tracker_options *o, hb_tracke
         return r;
 }
 
-int hb_tracker_open(hb_target *t, const char *backend, const struct hb_tracker_options *o, hb_tracker **ret, struct hb_err *e) {
+int hb_tracker_open(hb_target *t, const char *backend, const struct hb_tracker_options *o, hb_tracker **ret,
+                    struct hb_err *e) {
         o = o ? o : &defaults;
         if (hb_fault("track.open"))
                 return hb_err_set(e, -EIO, backend, NULL, "deliberate failure");

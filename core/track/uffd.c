@@ -1,6 +1,7 @@
-/* uffd: a userfaultfd belongs to the process that made it, so the target makes it (inject.h); pidfd_getfd gives us a copy. The
- * target keeps its own copy open: registration and written bits live as long as any copy does, so a killed tracker loses nothing,
- * and a successor finds the number in the state file, or by its features in /proc/PID/fdinfo. */
+/* uffd: a userfaultfd belongs to the process that made it, so the target makes it (inject.h); pidfd_getfd
+ * gives us a copy. The target keeps its own copy open: registration and written bits live as long as any copy
+ * does, so a killed tracker loses nothing, and a successor finds the number in the state file, or by its
+ * features in /proc/PID/fdinfo. */
 #include "track/uffd.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -75,8 +76,8 @@ int hb_uffd_find(pid_t pid) {
         return find(pid, HB_UFFD_FEATURES | INITIALIZED);
 }
 
-/* One that was made and never used: a process that makes its own agrees on features at once, so one that stays like this was
- * left by a tracker that was interrupted just then. */
+/* One that was made and never used: a process that makes its own agrees on features at once, so one that
+ * stays like this was left by a tracker that was interrupted just then. */
 static int find_unused(pid_t pid) {
         int number = find(pid, 0);
 
@@ -87,7 +88,8 @@ static int find_unused(pid_t pid) {
 }
 
 int hb_uffd_fetch(const hb_target *t, int number, struct hb_err *e) {
-        int fd = hb_fault("track.getfd") ? (errno = EPERM, -1) : (int)syscall(SYS_pidfd_getfd, t->pidfd, number, 0);
+        int fd = hb_fault("track.getfd") ? (errno = EPERM, -1)
+                                         : (int)syscall(SYS_pidfd_getfd, t->pidfd, number, 0);
 
         if (fd >= 0)
                 return fd;
@@ -109,8 +111,8 @@ static int no_userfaultfd(long result, struct hb_err *e) {
                                   "allow it for the guest's user, or set vm.unprivileged_userfaultfd=1",
                                   "the guest's process may not make a userfaultfd");
         return hb_err_set(e, result == -ENOSYS ? -EOPNOTSUPP : (int)result, "userfaultfd",
-                          "use another tracker: softdirty or hash", "the guest's process cannot make a userfaultfd: %s",
-                          hb_errno_name((int)result));
+                          "use another tracker: softdirty or hash",
+                          "the guest's process cannot make a userfaultfd: %s", hb_errno_name((int)result));
 }
 
 /* Number of a fresh userfaultfd in the target. */
@@ -155,16 +157,21 @@ int hb_uffd_create(const hb_target *t, hb_inject *i, int *ret_number, int *ret_f
 int hb_uffd_register(const hb_target *t, int fd, struct hb_err *e) {
         for (uint32_t i = 0; i < t->shape.nregions; i++) {
                 const struct hb_target_region *r = &t->regions[i];
-                struct uffdio_register reg = {.range = {r->remote_addr, r->bytes}, .mode = UFFDIO_REGISTER_MODE_WP};
+                struct uffdio_register reg = {.range = {r->remote_addr, r->bytes},
+                                              .mode = UFFDIO_REGISTER_MODE_WP};
 
                 if (!hb_fault("track.register") && ioctl(fd, UFFDIO_REGISTER, &reg) == 0)
                         continue;
                 if (errno == EBUSY)
-                        return hb_err_set(e, -EBUSY, r->name, "wait for the guest's own migration to end, or detach the other tool",
-                                          "another userfaultfd has this region");
+                        return hb_err_set(
+                                e, -EBUSY, r->name,
+                                "wait for the guest's own migration to end, or detach the other tool",
+                                "another userfaultfd has this region");
                 if (errno == ESRCH || errno == ENOMEM)
-                        return hb_err_set(e, -errno, r->name, "check that the guest is running", "cannot register this region");
-                return hb_err_set(e, -EOPNOTSUPP, r->name, "use a memfd, a file on tmpfs or hugetlbfs, or the hash tracker",
+                        return hb_err_set(e, -errno, r->name, "check that the guest is running",
+                                          "cannot register this region");
+                return hb_err_set(e, -EOPNOTSUPP, r->name,
+                                  "use a memfd, a file on tmpfs or hugetlbfs, or the hash tracker",
                                   "this kernel cannot write-protect this region's memory");
         }
         return 0;

@@ -1,9 +1,11 @@
-/* wp: opening, continuing and leaving a target whose writes are tracked by write-protection (scanning: wp_scan.c).
+/* wp: opening, continuing and leaving a target whose writes are tracked by write-protection (scanning:
+ * wp_scan.c).
  *
- * Opening either makes a userfaultfd inside the target, or continues a killed predecessor's: the state file gives its number; without
- * a usable state file a leftover one is known by its features, and everything is then reported once, marked `lost`. Invariant: from
- * the moment the registration exists, some open descriptor of it lies in the target, so our death changes nothing there. Cost at
- * open: one or two injected calls (the target stands still 0.1-1 ms) and one residency walk. */
+ * Opening either makes a userfaultfd inside the target, or continues a killed predecessor's: the state file
+ * gives its number; without a usable state file a leftover one is known by its features, and everything is
+ * then reported once, marked `lost`. Invariant: from the moment the registration exists, some open descriptor
+ * of it lies in the target, so our death changes nothing there. Cost at open: one or two injected calls (the
+ * target stands still 0.1-1 ms) and one residency walk. */
 #include "track/wp.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -23,8 +25,11 @@ static int check_memory(const hb_target *t, struct hb_err *e) {
 
                 if (r->backing != HB_BACKING_HUGETLB && !hb_target_is_shmem(r->fd))
                         return hb_err_set(e, -EOPNOTSUPP, r->name,
-                                          "put the guest's memory on a memfd, tmpfs or hugetlbfs, or use the hash tracker",
-                                          "writes to a file on a disk's file system cannot be write-protect tracked (%s)", r->path);
+                                          "put the guest's memory on a memfd, tmpfs or hugetlbfs, or use the "
+                                          "hash tracker",
+                                          "writes to a file on a disk's file system cannot be write-protect "
+                                          "tracked (%s)",
+                                          r->path);
         }
         return 0;
 }
@@ -36,8 +41,12 @@ static int open_pagemap(struct hb_wp *w, struct hb_err *e) {
         w->pagemap = hb_fault("track.pagemap") ? (errno = EACCES, -1) : open(path, O_RDONLY | O_CLOEXEC);
         if (w->pagemap >= 0)
                 return 0;
-        return hb_err_set(e, errno == ENOENT ? -ESRCH : errno == EACCES ? -EPERM : -errno, path,
-                          "run harbingerd as root or give it CAP_SYS_PTRACE", "cannot open the page map: %s", strerror(errno));
+        return hb_err_set(e,
+                          errno == ENOENT   ? -ESRCH
+                          : errno == EACCES ? -EPERM
+                                            : -errno,
+                          path, "run harbingerd as root or give it CAP_SYS_PTRACE",
+                          "cannot open the page map: %s", strerror(errno));
 }
 
 /* The predecessor's registration, when it is still what the state file says. */
@@ -181,9 +190,10 @@ int hb_wp_explain(const struct hb_wp *w, int r, struct hb_err *e) {
                 return hb_target_gone(w->base.target, e);
         if (r == -ESTALE)
                 return hb_err_set(e, r, NULL, "detach the guest and attach it again",
-                                  "the memory of process %d is not mapped as it was when tracking began", (int)w->base.target->pid);
-        return hb_err_set(e, r, NULL, "try again; if it stays, detach and attach again", "scan of process %d failed: %s",
-                          (int)w->base.target->pid, hb_errno_name(r));
+                                  "the memory of process %d is not mapped as it was when tracking began",
+                                  (int)w->base.target->pid);
+        return hb_err_set(e, r, NULL, "try again; if it stays, detach and attach again",
+                          "scan of process %d failed: %s", (int)w->base.target->pid, hb_errno_name(r));
 }
 
 int hb_wp_scan(hb_tracker *t, struct hb_scan *s, struct hb_err *e) {
@@ -222,7 +232,8 @@ int hb_wp_detach(hb_tracker *t, struct hb_err *e) {
         if (hb_target_alive(t->target)) {
                 r = hb_uffd_unregister(t->target, w->uffd);
                 if (r < 0 && hb_target_alive(t->target))
-                        hb_err_set(e, r, NULL, NULL, "cannot unregister the guest's memory: %s", hb_errno_name(r));
+                        hb_err_set(e, r, NULL, NULL, "cannot unregister the guest's memory: %s",
+                                   hb_errno_name(r));
                 /* Only what is still our userfaultfd is closed there. */
                 if (hb_uffd_is_ours(t->target->pid, number) == 0) {
                         int closed = hb_inject_run(w->inject, &c, 1, NULL, e);

@@ -1,5 +1,6 @@
-/* track_child: a process with guest-like shared memory that does what a test tells it: write, read, punch, start threads. The
- * memory is mapped at the same address in both, so the test can look at (never write) what the child has. */
+/* track_child: a process with guest-like shared memory that does what a test tells it: write, read, punch,
+ * start threads. The memory is mapped at the same address in both, so the test can look at (never write) what
+ * the child has. */
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TC_PAGE    4096ul
@@ -33,8 +35,11 @@ enum tc_op {
         TC_THREADS, /* starts `count` threads asleep on a futex-like wait, and arg that compute */
         TC_STORM,   /* starts a thread that writes random pages until TC_CALM; arg = seed */
         TC_CALM,
-        TC_LOCK,    /* mlock the region */
-        TC_CHECK,   /* returns 0 when every computing thread found its registers unharmed */
+        TC_LOCK,  /* mlock the region */
+        TC_TIMED, /* TC_WRITE to every arg-th page, returns the ns it took */
+        TC_LOAD,  /* a thread that works without pause and writes `count` pages of region 0 a second, until
+                     TC_CALM */
+        TC_CHECK, /* returns 0 when every computing thread found its registers unharmed */
         TC_PING,
 };
 
@@ -46,7 +51,7 @@ struct tc_cmd {
 
 struct tc_shared { /* between test and child */
         volatile int calm, stop;
-        volatile uint64_t storms, bad, rounds;
+        volatile uint64_t storms, bad, rounds, cpu_ns;
 };
 
 struct tc {
@@ -80,7 +85,8 @@ static inline void *tc_storm(void *arg) {
                 /* Mostly a small hot set, sometimes anywhere. */
                 if (tc_random(&s) % 8)
                         page %= pages / 16 + 1;
-                *(volatile uint64_t *)(tc_self->region[r].map + page * TC_PAGE + 8 * (tc_random(&s) % 512)) = ++n;
+                *(volatile uint64_t *)(tc_self->region[r].map + page * TC_PAGE + 8 * (tc_random(&s) % 512)) =
+                        ++n;
                 tc_self->shared->storms = n;
         }
         return NULL;
@@ -94,6 +100,40 @@ static inline void *tc_sleeper(void *arg) {
         for (;;)
                 sigsuspend(&(sigset_t){0});
         return NULL;
+}
+
+static inline uint64_t tc_now(clockid_t which) {
+        struct timespec ts;
+
+        clock_gettime(which, &ts);
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Steady work, counted in `rounds`, and a steady rate of writes over the whole region, page after page. */
+static inline void *tc_load(void *arg) {
+        uint64_t rate = (uint64_t)(uintptr_t)arg, pages = tc_self->region[0].bytes / TC_PAGE;
+        uint64_t began = tc_now(CLOCK_MONOTONIC), done = 0, x = 1;
+
+        while (!tc_self->shared->calm) {
+                uint64_t due = (tc_now(CLOCK_MONOTONIC) - began) * (rate / 1000) / 1000000;
+
+                for (unsigned i = 0; i < 20000; i++)
+                        tc_random(&x);
+                for (; done < due; done++)
+                        *(volatile uint64_t *)(tc_self->region[0].map + done * 769 % pages * TC_PAGE) = x;
+                tc_self->shared->rounds++;
+                tc_self->shared->cpu_ns = tc_now(CLOCK_THREAD_CPUTIME_ID);
+        }
+        return NULL;
+}
+
+static inline int64_t tc_timed(struct tc *t, const struct tc_cmd *c) {
+        uint8_t *p = t->region[c->region].map + c->page * TC_PAGE;
+        uint64_t began = tc_now(CLOCK_MONOTONIC);
+
+        for (uint64_t i = 0; i < c->count; i += c->arg)
+                *(volatile uint8_t *)(p + i * TC_PAGE) += 1;
+        return (int64_t)(tc_now(CLOCK_MONOTONIC) - began);
 }
 
 /* Keeps known values in general and vector registers and notices any change. */
@@ -130,7 +170,8 @@ static inline int64_t tc_pages(struct tc *t, const struct tc_cmd *c) {
 }
 
 static inline int64_t tc_alias(struct tc *t, const struct tc_cmd *c) {
-        uint8_t *p = mmap(NULL, t->region[c->region].bytes, PROT_READ | PROT_WRITE, MAP_SHARED, t->region[c->region].fd, 0);
+        uint8_t *p = mmap(NULL, t->region[c->region].bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                          t->region[c->region].fd, 0);
 
         if (p == MAP_FAILED)
                 return -errno;
@@ -156,7 +197,8 @@ static inline int64_t tc_threads(struct tc *t, const struct tc_cmd *c) {
         pthread_t id;
 
         for (uint64_t i = 0; i < c->count + c->arg; i++)
-                if (pthread_create(&id, NULL, i < c->count ? tc_sleeper : tc_computer, (void *)(uintptr_t)i)) // NOLINT
+                if (pthread_create(&id, NULL, i < c->count ? tc_sleeper : tc_computer,
+                                   (void *)(uintptr_t)i)) // NOLINT
                         return -EAGAIN;
         return 0;
 }
@@ -185,6 +227,12 @@ static inline int64_t tc_do(struct tc *t, const struct tc_cmd *c) {
         case TC_STORM:
                 t->shared->calm = 0;
                 return -pthread_create(&tc_storm_thread, NULL, tc_storm, (void *)(uintptr_t)c->arg); // NOLINT
+        case TC_TIMED:
+                return tc_timed(t, c);
+        case TC_LOAD:
+                t->shared->calm = 0;
+                return -pthread_create(&tc_storm_thread, NULL, tc_load,
+                                       (void *)(uintptr_t)c->count); // NOLINT
         case TC_CALM:
                 t->shared->calm = 1;
                 return -pthread_join(tc_storm_thread, NULL);
@@ -211,11 +259,13 @@ static inline void tc_serve(struct tc *t) {
         _exit(0);
 }
 
-static inline int64_t tc_call(struct tc *t, enum tc_op op, unsigned region, uint64_t page, uint64_t count, uint64_t arg) {
+static inline int64_t tc_call(struct tc *t, enum tc_op op, unsigned region, uint64_t page, uint64_t count,
+                              uint64_t arg) {
         struct tc_cmd c = {op, region, page, count, arg};
         int64_t r = -EPIPE;
 
-        if (send(t->sock, &c, sizeof c, MSG_NOSIGNAL) != (ssize_t)sizeof c || recv(t->sock, &r, sizeof r, 0) != (ssize_t)sizeof r)
+        if (send(t->sock, &c, sizeof c, MSG_NOSIGNAL) != (ssize_t)sizeof c ||
+            recv(t->sock, &r, sizeof r, 0) != (ssize_t)sizeof r)
                 return -EPIPE;
         return r;
 }

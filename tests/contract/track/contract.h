@@ -1,14 +1,15 @@
-/* contract: what every tracker contract test needs: a child with memory, a target and a tracker on it, scans as sets of pages. */
+/* contract: what every tracker contract test needs: a child with memory, a target and a tracker on it, scans
+ * as sets of pages. */
 #pragma once
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/tracker.h"
 #include "track_child.h"
+#include <cmocka.h>
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
-#include <dirent.h>
 #include <sys/stat.h>
 
 struct world {
@@ -54,7 +55,8 @@ static inline void open_target(struct world *w) {
 }
 
 static inline void open_tracker(struct world *w) {
-        struct hb_tracker_options o = {.guest_budget = 0.01, .epoch_ns = HB_NS_PER_S,
+        struct hb_tracker_options o = {.guest_budget = 0.01,
+                                       .epoch_ns = HB_NS_PER_S,
                                        .state_path = w->state_path[0] ? w->state_path : NULL};
         struct hb_err e = {0};
 
@@ -101,10 +103,12 @@ static inline void assert_reported(struct world *w, uint64_t gfn, uint64_t n) {
                 if (!hb_bitmap_test(&w->scan.written, i))
                         fail_msg("%s: page %lu was not reported", w->backend, (unsigned long)i);
         if (w->scan.written_pages != n)
-                fail_msg("%s: %lu pages reported, %lu expected", w->backend, (unsigned long)w->scan.written_pages, (unsigned long)n);
+                fail_msg("%s: %lu pages reported, %lu expected", w->backend,
+                         (unsigned long)w->scan.written_pages, (unsigned long)n);
 }
 
-static inline void child_does(struct world *w, enum tc_op op, unsigned region, uint64_t page, uint64_t count, uint64_t arg) {
+static inline void child_does(struct world *w, enum tc_op op, unsigned region, uint64_t page, uint64_t count,
+                              uint64_t arg) {
         int64_t r = tc_call(&w->child, op, region, page, count, arg);
 
         if (r != 0 && op != TC_READ)
@@ -157,7 +161,8 @@ struct contract_test {
         const char *only; /* names of backends it is about; NULL: all */
 };
 
-/* Runs each test for each backend the kernel has; the others are named. Exit code 77 when nothing could run. */
+/* Runs each test for each backend the kernel has; the others are named. Exit code 77 when nothing could run.
+ */
 static inline int run_contract(const char *group, const struct contract_test *t, unsigned n) {
         static const char *const all[] = {"wp", "present", "softdirty", "hash"};
         struct CMUnitTest *tests = calloc(n * 4, sizeof *tests);
@@ -172,7 +177,8 @@ static inline int run_contract(const char *group, const struct contract_test *t,
                 for (unsigned i = 0; i < n; i++) {
                         char *name = NULL;
 
-                        if ((t[i].only && !strstr(t[i].only, all[b])) || asprintf(&name, "%s: %s", all[b], t[i].name) < 0)
+                        if ((t[i].only && !strstr(t[i].only, all[b])) ||
+                            asprintf(&name, "%s: %s", all[b], t[i].name) < 0)
                                 continue;
                         tests[count++] = (struct CMUnitTest){name, t[i].fn, world_setup, world_teardown,
                                                              (void *)(uintptr_t)all[b]}; // NOLINT

@@ -221,7 +221,8 @@ static void many_threads(void **state) {
         child_does(w, TC_CHECK, 0, 0, 0, 0);
 }
 
-/* The oracle of them all: whoever copies, after each scan, what it reported, has the guest's memory when the guest stops. */
+/* The oracle of them all: whoever copies, after each scan, what it reported, has the guest's memory when the
+ * guest stops. */
 static void no_write_is_lost_while_scanning(void **state) {
         struct world *w = *state;
         uint8_t *image = calloc(1, 16 * MIB);
@@ -239,7 +240,8 @@ static void no_write_is_lost_while_scanning(void **state) {
                 for (uint64_t p = 0; p < 4096; p++)
                         if (hb_bitmap_test(&w->scan.written, p))
                                 memcpy(image + p * TC_PAGE,
-                                       p < 3072 ? w->child.region[0].map + p * TC_PAGE : w->child.region[1].map + (p - 3072) * TC_PAGE,
+                                       p < 3072 ? w->child.region[0].map + p * TC_PAGE
+                                                : w->child.region[1].map + (p - 3072) * TC_PAGE,
                                        TC_PAGE);
         }
         assert_true(w->child.shared->storms > 10000);
@@ -250,7 +252,8 @@ static void no_write_is_lost_while_scanning(void **state) {
 
 static void a_failed_scan_is_repeated(void **state) {
         struct world *w = *state;
-        static const char *const places[] = {"track.scan=fail@2", "track.hash_read=fail", "track.clear_refs=fail", "track.residency=fail"};
+        static const char *const places[] = {"track.scan=fail@2", "track.hash_read=fail",
+                                             "track.clear_refs=fail", "track.residency=fail"};
         bool failed = false;
 
         begin(w, (uint64_t[]){4, 4, 0});
@@ -355,7 +358,8 @@ static void the_end_of_the_target_is_noticed(void **state) {
         child_does(w, TC_WRITE, 0, 0, 1000, 1);
         scan(w);
         kill(w->child.pid, SIGKILL);
-        /* Whatever instant of its death a scan meets, it says "gone" or reports rightly; soon it says "gone". */
+        /* Whatever instant of its death a scan meets, it says "gone" or reports rightly; soon it says "gone".
+         */
         for (;;) {
                 clear_scan(w);
                 int r = hb_tracker_scan(w->tracker, &w->scan, &e);
@@ -409,14 +413,17 @@ static void a_budget_rotates_but_the_whole_is_whole(void **state) {
 int main(void) {
         static const struct contract_test tests[] = {
                 {"the first scan reports resident pages, not holes", first_scan_reports_resident_pages, NULL},
-                {"the first scan reports pages the guest never touched", first_scan_of_pages_the_guest_never_touched, NULL},
+                {"the first scan reports pages the guest never touched",
+                 first_scan_of_pages_the_guest_never_touched, NULL},
                 {"writes before a scan are reported once", writes_before_a_scan_are_reported_once, NULL},
                 {"reads are not writes", reads_are_not_writes, NULL},
                 {"writes into holes are reported", writes_into_holes_are_reported, NULL},
                 {"writes by the kernel are reported", kernel_writes_are_reported, NULL},
                 {"discards are reported", discards_are_reported, NULL},
-                {"discards balanced by new pages are reported", discards_balanced_by_new_pages_are_reported, NULL},
-                {"entries dropped by the guest lose nothing", entries_dropped_by_the_guest_lose_nothing, "wp present hash"},
+                {"discards balanced by new pages are reported", discards_balanced_by_new_pages_are_reported,
+                 NULL},
+                {"entries dropped by the guest lose nothing", entries_dropped_by_the_guest_lose_nothing,
+                 "wp present hash"},
                 {"several regions", several_regions, NULL},
                 {"odd regions", odd_regions, NULL},
                 {"many threads", many_threads, NULL},

@@ -64,14 +64,16 @@ static void observed_is_only_what_was_dropped(void **state) {
                 hb_sleep_ns(2000000);
                 scan(w);
                 for (uint64_t p = 0; p < 16384; p++)
-                        assert_false(hb_bitmap_test(&w->scan.accessed, p) && !hb_bitmap_test(&w->scan.observed, p));
+                        assert_false(hb_bitmap_test(&w->scan.accessed, p) &&
+                                     !hb_bitmap_test(&w->scan.observed, p));
                 assert_int_equal(w->scan.observed_pages, hb_bitmap_count(&w->scan.observed));
                 assert_int_equal(w->scan.accessed_pages, hb_bitmap_count(&w->scan.accessed));
         }
         assert_true(w->scan.observed_pages > 0);
 }
 
-/* A storm of writes, drops all the time, at a budget far beyond sense: the image built from reports equals the memory. */
+/* A storm of writes, drops all the time, at a budget far beyond sense: the image built from reports equals
+ * the memory. */
 static void data_is_intact(void **state) {
         struct world *w = *state;
         uint8_t *image = calloc(1, 16 * MIB);
@@ -109,7 +111,8 @@ static void the_budget_is_kept(void **state) {
         began = hb_now_ns();
         while (hb_now_ns() - began < HB_NS_PER_S) {
                 hb_sleep_ns(20 * HB_NS_PER_MS);
-                child_does(w, TC_READ, 0, 0, pages, 0); /* the worst: whatever is dropped is touched at once */
+                child_does(w, TC_READ, 0, 0, pages,
+                           0); /* the worst: whatever is dropped is touched at once */
                 scan(w);
                 guest_ns += w->scan.guest_ns;
                 samples += w->scan.accessed_pages;

@@ -1,4 +1,5 @@
-/* What cannot be tracked is refused by name, with what to do, and leaves nothing behind; what a tracker cannot see is found. */
+/* What cannot be tracked is refused by name, with what to do, and leaves nothing behind; what a tracker
+ * cannot see is found. */
 #include "contract.h"
 #include <sys/statfs.h>
 #include <sys/vfs.h>
@@ -75,15 +76,18 @@ static void without_privilege(void **state) {
         open_target(w);
         pid = fork();
         if (pid == 0) {
-                struct hb_target_claim c = {.name = "ram", .remote_addr = (uintptr_t)w->child.region[0].map, .bytes = MIB};
+                struct hb_target_claim c = {
+                        .name = "ram", .remote_addr = (uintptr_t)w->child.region[0].map, .bytes = MIB};
                 struct hb_err e = {0};
                 hb_target *t = NULL;
 
                 if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
                         _exit(9);
-                if (hb_target_open(w->child.pid, &c, 1, &t, &e) != -EPERM || !strstr(e.next, "CAP_SYS_PTRACE"))
+                if (hb_target_open(w->child.pid, &c, 1, &t, &e) != -EPERM ||
+                    !strstr(e.next, "CAP_SYS_PTRACE"))
                         _exit(1);
-                if (hb_tracker_open(w->target, w->backend, NULL, &w->tracker, &e) != -EPERM || !strstr(e.next, "root"))
+                if (hb_tracker_open(w->target, w->backend, NULL, &w->tracker, &e) != -EPERM ||
+                    !strstr(e.next, "root"))
                         _exit(2);
                 _exit(0);
         }
@@ -171,7 +175,8 @@ static void a_file_on_a_disk(void **state) {
         struct hb_err e = {0};
         int r;
 
-        if (statfs("/var/tmp", &fs) || fs.f_type == 0x01021994 /* TMPFS_MAGIC */ || fs.f_type == 0x858458f6 /* RAMFS_MAGIC */)
+        if (statfs("/var/tmp", &fs) || fs.f_type == 0x01021994 /* TMPFS_MAGIC */ ||
+            fs.f_type == 0x858458f6 /* RAMFS_MAGIC */)
                 skip();
         on_file(w, "/var/tmp");
         r = hb_tracker_open(w->target, w->backend, NULL, &w->tracker, &e);
@@ -248,7 +253,8 @@ static unsigned count_fds(pid_t pid) {
         return n;
 }
 
-/* Each fault point on the way in fails once: an error with words, nothing left open here or there, and then it works. */
+/* Each fault point on the way in fails once: an error with words, nothing left open here or there, and then
+ * it works. */
 static void every_failure_on_the_way_in(void **state) {
         struct world *w = *state;
         unsigned here, there, n, failures = 0;
@@ -293,7 +299,8 @@ static void a_foreign_userfaultfd_is_in_the_way(void **state) {
         struct hb_err e = {0};
 
         begin(w, one_mib);
-        /* Stands for any other: ours from here on, since the lock dies with the tracker object but not the registration. */
+        /* Stands for any other: ours from here on, since the lock dies with the tracker object but not the
+         * registration. */
         child_does(w, TC_WRITE, 0, 0, 256, 1);
         scan(w);
         w->tracker = hb_tracker_free(w->tracker);

@@ -1,4 +1,5 @@
-/* A tracker killed at any instant and started again loses no write: what it had not committed is told once more. */
+/* A tracker killed at any instant and started again loses no write: what it had not committed is told once
+ * more. */
 #include "contract.h"
 
 #define PAGES 4096u
@@ -12,7 +13,8 @@ struct notes { /* shared with the agent processes */
 
 /* What a daemon does: attach, and again and again scan, store the reported pages, commit. */
 static void agent(struct world *w, struct notes *n, uint8_t *image) {
-        struct hb_tracker_options o = {.guest_budget = 0.05, .epoch_ns = 20 * HB_NS_PER_MS, .state_path = w->state_path};
+        struct hb_tracker_options o = {
+                .guest_budget = 0.05, .epoch_ns = 20 * HB_NS_PER_MS, .state_path = w->state_path};
         struct hb_err e = {0};
         bool last = false;
 
@@ -99,8 +101,9 @@ static void no_gap(void **state, bool discards) {
         if (n->errors)
                 fail_msg("agent: %s", n->error);
         assert_int_equal(status, 0);
-        print_message("    %lu scans, %lu resumed, %lu fresh, %lu killed inside a scan\n", (unsigned long)n->scans,
-                      (unsigned long)n->resumed, (unsigned long)n->fresh, (unsigned long)n->in_scan_kills);
+        print_message("    %lu scans, %lu resumed, %lu fresh, %lu killed inside a scan\n",
+                      (unsigned long)n->scans, (unsigned long)n->resumed, (unsigned long)n->fresh,
+                      (unsigned long)n->in_scan_kills);
         assert_int_equal(n->lost, 0);
         assert_true(n->resumed >= (uint64_t)rounds / 2);
         assert_true(n->in_scan_kills > 0);

@@ -1,12 +1,13 @@
-/* inject: a system call made inside another process leaves no trace, whatever that process was doing, and whenever we die. */
+/* inject: a system call made inside another process leaves no trace, whatever that process was doing, and
+ * whenever we die. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/inject.h"
 #include "track_child.h"
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 #include <time.h>
 
 static struct tc child;
@@ -71,7 +72,8 @@ static void test_several_calls_in_one_stop(void **state) {
         hb_inject_free(i);
 }
 
-/* A process asleep in each kind of system call that restarts in its own way must sleep on, not fail with EINTR. */
+/* A process asleep in each kind of system call that restarts in its own way must sleep on, not fail with
+ * EINTR. */
 static void sleeper(const char *how) {
         struct timespec ts = {.tv_nsec = 300000000}, at;
         int p[2];
@@ -136,7 +138,8 @@ static void test_interrupted_calls_go_on(void **state) {
                 }
                 assert_true(WIFEXITED(status));
                 if (WEXITSTATUS(status))
-                        fail_msg("%s was disturbed (exit %d) by %d injections", hows[h], WEXITSTATUS(status), n);
+                        fail_msg("%s was disturbed (exit %d) by %d injections", hows[h], WEXITSTATUS(status),
+                                 n);
                 assert_true(n > 3);
         }
 }
@@ -167,7 +170,8 @@ static void test_signals_are_kept(void **state) {
                 sigprocmask(SIG_BLOCK, &block, &old);
                 if (write(p[1], "r", 1) != 1)
                         _exit(9);
-                /* Each suspend ends with at least one queued signal handled: none may be lost, or this hangs. */
+                /* Each suspend ends with at least one queued signal handled: none may be lost, or this hangs.
+                 */
                 while (usr1_seen < rounds) {
                         sigsuspend(&old);
                         signals++;
@@ -212,7 +216,8 @@ static void test_stopped_process_stays_stopped(void **state) {
         assert_int_equal(tc_call(&child, TC_PING, 0, 0, 0, 0), 0);
 }
 
-/* We give up in the middle of a call, with the registers still ours: the frame alone brings the thread back. */
+/* We give up in the middle of a call, with the registers still ours: the frame alone brings the thread back.
+ */
 static void test_abandoned_midway(void **state) {
         assert_int_equal(tc_call(&child, TC_THREADS, 0, 0, 0, 2), 0);
         for (int i = 0; i < 50; i++) {
