@@ -19,7 +19,8 @@
 #   --keep            keep the run's folder with all logs
 #
 # Exit code: 0 only if the guest found all its memory right after every move; 1 otherwise; 2 usage. Needs root.
-set -euo pipefail
+set -Eeuo pipefail
+trap 'printf "quickstart: failed: %s\n" "$BASH_COMMAND" >&2' ERR
 here=$(cd "$(dirname "$0")" && pwd)
 source_dir=$(cd "$here/../.." && pwd)
 vm=$source_dir/tests/support/vm
