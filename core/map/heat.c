@@ -50,10 +50,14 @@ static double at_least(double v, double least) {
         return v > least ? v : least;
 }
 
-float hb_heat_touch(float heat, double since_s, double interval_s) {
+float hb_heat_gain(double interval_s) {
         double d = at_least(interval_s, MIN_INTERVAL_S);
 
-        return heat * hb_decay(since_s, HB_HEAT_TAU_S) + (float)((1.0 - (double)hb_decay(d, HB_HEAT_TAU_S)) / d);
+        return (float)((1.0 - (double)hb_decay(d, HB_HEAT_TAU_S)) / d);
+}
+
+float hb_heat_touch(float heat, double since_s, double interval_s) {
+        return heat * hb_decay(since_s, HB_HEAT_TAU_S) + hb_heat_gain(interval_s);
 }
 
 float hb_heat_sample(float heat, double since_s, double interval_s, int seen) {

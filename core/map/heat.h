@@ -13,6 +13,8 @@ float hb_decay(double dt_s, double tau_s);
 /* An event in the interval of `interval_s` that ends now; `since_s`: from the time `heat` speaks of until now. Steady events, one
  * an interval, converge to 1 / interval_s. */
 float hb_heat_touch(float heat, double since_s, double interval_s);
+/* What one event in an interval adds; hb_heat_touch is decay and this. */
+float hb_heat_gain(double interval_s);
 /* One sample of a rate that is only looked at now and then: 1 / interval_s when `seen`, else 0. */
 float hb_heat_sample(float heat, double since_s, double interval_s, int seen);
 

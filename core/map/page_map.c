@@ -32,7 +32,10 @@ struct apply {
         uint32_t epoch;
         uint64_t now_ns;
         double interval_s;
+        float gain; /* of one write */
         bool lost;
+        uint32_t decay_epoch; /* pages written together before are often written together again: the last decay is kept */
+        float decay;
 };
 
 int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map **ret, struct hb_err *e) {
@@ -118,15 +121,20 @@ static void count(uint16_t *up, uint16_t *other) {
         (*up)++;
 }
 
-static void touch_written(const struct apply *a, uint64_t gfn) {
-        struct hb_map_record *r = &a->m->f.records[gfn];
-        float heat = hb_heat_unpack(r->write_heat);
-        double since = r->version ? seconds_since(a->m, r->version, a->now_ns) : 0.0;
+static float decay_since(struct apply *a, uint32_t epoch) {
+        if (epoch != a->decay_epoch) {
+                a->decay_epoch = epoch;
+                a->decay = hb_decay(seconds_since(a->m, epoch, a->now_ns), HB_HEAT_TAU_S);
+        }
+        return a->decay;
+}
 
-        if (a->lost)
-                heat *= hb_decay(since, HB_HEAT_TAU_S);
-        else
-                heat = hb_heat_touch(heat, since, a->interval_s);
+static void touch_written(struct apply *a, uint64_t gfn) {
+        struct hb_map_record *r = &a->m->f.records[gfn];
+        float heat = r->version ? hb_heat_unpack(r->write_heat) * decay_since(a, r->version) : 0.0f;
+
+        if (!a->lost)
+                heat += a->gain;
         r->write_heat = hb_heat_pack(heat, dither(gfn, a->epoch));
         r->version = a->epoch;
         if (a->lost)
@@ -160,7 +168,7 @@ static void tell(const hb_page_map *m, uint64_t first, uint64_t pages) {
                 hb_bitmap_set_range(&w->news, first, pages);
 }
 
-static uint64_t apply_written(const struct apply *a, const struct hb_bitmap *written) {
+static uint64_t apply_written(struct apply *a, const struct hb_bitmap *written) {
         uint64_t first = 0, n = 0, total = 0;
 
         while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
@@ -213,6 +221,7 @@ void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *
 
         /* The first scan reports what is there, not what was written. */
         a.lost = lost || a.epoch == 1;
+        a.gain = hb_heat_gain(a.interval_s);
         note_dirty_rate(&a, apply_written(&a, written));
         if (accessed && !observed)
                 observed = accessed;
