@@ -80,6 +80,12 @@ static void cmd_detach(hb_daemon *d, hb_request *r, json_t *args) {
                 hb_request_fail(r, &e);
                 return;
         }
+        if (g->placement && !g->gone) {
+                struct hb_err e;
+                hb_err_set(&e, -EBUSY, g->name, "harbinger unplace it first", "it has a placement on host %s", g->placement->host);
+                hb_request_fail(r, &e);
+                return;
+        }
         hb_store_guest_remove(d->store, g->name);
         hb_daemon_history(d, "detach", g->name, d->settings->name, "", "done", NULL);
         hb_guest_free(g, false);

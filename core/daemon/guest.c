@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/waiter.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -337,6 +338,10 @@ static void guest_gone(struct hb_guest *g) {
         g->gone = true;
         event_del(g->epoch_timer);
         hb_log(HB_LOG_WARNING, "guest %s: its process %d has ended", g->name, (int)g->target->pid);
+        struct hb_err e;
+        hb_err_set(&e, -ESRCH, g->name, "harbinger guest detach it", "the guest's process has ended");
+        if (g->placement)
+                hb_waiters_failed(g->placement, &e);
         if (g->handover)
                 hb_handover_event(g->handover, HB_EV_VMM_GONE);
 }

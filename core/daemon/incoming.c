@@ -37,7 +37,6 @@ static struct hb_fetch *take_all(struct hb_done_queue *q) {
         struct hb_fetch *list = q->head;
         q->head = NULL;
         q->tail = &q->head;
-        q->posted = false;
         pthread_mutex_unlock(&q->lock);
         return list;
 }
@@ -72,6 +71,9 @@ static void on_done_mail(struct hb_mail *m) {
                 queue_free(q);
                 return;
         }
+        pthread_mutex_lock(&q->lock);
+        q->posted = false; /* here alone: only now is the mail out of the mailbox */
+        pthread_mutex_unlock(&q->lock);
         settle_all(q->in);
         hb_incoming_step(q->in);
 }

@@ -96,7 +96,8 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg) {
         struct hb_handover *h = arg;
         struct hb_err e;
         hb_err_set(&e, -ETIMEDOUT, h->guest, NULL, "took too long: %s", hb_ho_state_text(h->state));
-        if (hb_ho_undoable(h->state) || h->role == HB_ROLE_TARGET)
+        const struct hb_ho_transition *t = hb_ho_next(h->state, HB_EV_TIMEOUT);
+        if (t && t->to != t->from && (t->to == HB_S_ABORT || t->to == HB_T_ABORT)) /* others only ask again */
                 hb_handover_why(h, &e);
         hb_handover_event(h, HB_EV_TIMEOUT);
 }

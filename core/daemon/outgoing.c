@@ -382,6 +382,8 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         if (g->placement)
                 return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first",
                                   "already placed on host %s", g->placement->host);
+        if (g->gone)
+                return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it", "the guest's process has ended");
         if (!hb_settings_host(g->d->settings, host))
                 return hb_err_set(e, -ENOENT, host,
                                   "add a [host.NAME] section with its address to the settings and reload",

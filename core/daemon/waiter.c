@@ -77,7 +77,7 @@ void hb_waiters_check(struct hb_outgoing *p) {
 /* What trying again will not change by itself. */
 static bool final_refusal(int code) {
         return code == -EACCES || code == -EEXIST || code == -EPROTONOSUPPORT || code == -ENOSPC ||
-               code == -ECANCELED || code == -EINVAL;
+               code == -ECANCELED || code == -ESRCH || code == -EINVAL;
 }
 
 void hb_waiters_failed(struct hb_outgoing *p, const struct hb_err *e) {
