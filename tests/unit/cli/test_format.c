@@ -150,10 +150,10 @@ static void long_texts_wrap_where_they_stand(void **state) {
         hb_cli_field(&k.c, "path", path);
         fflush(k.io.out);
         assert_non_null(strstr(k.text, path));
-        assert_int_equal(
-                strncmp(k.text,
-                        "limits:        what it cannot see is\n               said in full words\npath:", 78),
-                0);
+        assert_ptr_equal(
+                strstr(k.text,
+                       "limits:        what it cannot see is\n               said in full words\npath:"),
+                k.text);
         fclose(k.io.out);
         free(k.text);
 }
