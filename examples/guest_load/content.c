@@ -1,8 +1,8 @@
-/* content: pages that look like a program's data (rows of ids, times, names and a few random bits; zstd makes them about
- * two and a half times smaller) and still let every byte be checked.
- * Invariant: record r of a page of generation g was last written at the largest generation <= g that is r modulo 64, so a
- * page that is old, torn or another page's is seen whichever write it missed.
- * Cost: a write is 64 bytes, a check reads the page once. */
+/* content: pages that look like a program's data (rows of ids, times, names and a few random bits; zstd makes
+ * them about two and a half times smaller) and still let every byte be checked. Invariant: record r of a page
+ * of generation g was last written at the largest generation <= g that is r modulo 64, so a page that is old,
+ * torn or another page's is seen whichever write it missed. Cost: a write is 64 bytes, a check reads the page
+ * once. */
 #include "content.h"
 
 static const char names[16][9] = {

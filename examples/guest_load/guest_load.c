@@ -1,14 +1,13 @@
-/* guest_load: the guest of the quickstart and of many tests. Fills memory with checkable content, writes and reads it at a
- * given pace, checks every page over and over, and says so on standard output.
+/* guest_load: the guest of the quickstart and of many tests. Fills memory with checkable content, writes and
+ * reads it at a given pace, checks every page over and over, and says so on standard output.
  *
- * Two lives, one program: first process of a VM (parameters from the kernel command line, output on the serial port), or a
- * plain process on a host. Lines it prints:
- *   LOAD-READY pages=N bytes=N        memory is filled, the load begins
- *   HB n t=S wr=N rd=N ... bad=N lost=N maxgap_ms=N cpu_ms=N     heartbeat; t is this machine's own clock
- *   PASS n t=S pages=N bad=N lost=N   every page has been checked once more
- *   BAD page=N record=N want=G found=G                           a page that is not as it should be
- *   LOAD-VERIFIED pages=N bad=N       answer to SIGUSR1, and the last line before an orderly end
- * One thread; all memory is obtained before LOAD-READY. */
+ * Two lives, one program: first process of a VM (parameters from the kernel command line, output on the
+ * serial port), or a plain process on a host. Lines it prints: LOAD-READY pages=N bytes=N        memory is
+ * filled, the load begins HB n t=S wr=N rd=N ... bad=N lost=N maxgap_ms=N cpu_ms=N     heartbeat; t is this
+ * machine's own clock PASS n t=S pages=N bad=N lost=N   every page has been checked once more BAD page=N
+ * record=N want=G found=G                           a page that is not as it should be LOAD-VERIFIED pages=N
+ * bad=N       answer to SIGUSR1, and the last line before an orderly end One thread; all memory is obtained
+ * before LOAD-READY. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,8 +26,8 @@
 
 struct options {
         struct load_params params;
-        const char *memory;     /* "anonymous", "memfd" or a file's path */
-        uint64_t seconds;       /* 0: until a signal */
+        const char *memory; /* "anonymous", "memfd" or a file's path */
+        uint64_t seconds;   /* 0: until a signal */
         bool help;
 };
 
@@ -60,7 +59,8 @@ static void usage(FILE *to) {
                 "Parameters, as NAME=VALUE:\n");
         for (unsigned i = 0; (help = load_params_help(i, &name)); i++)
                 fprintf(to, "  %-16s %s\n", name, help);
-        fprintf(to, "SIGUSR1 checks every page at once. Exit code 0: every page was right at the end; 1: not; 2: usage.\n");
+        fprintf(to, "SIGUSR1 checks every page at once. Exit code 0: every page was right at the end; 1: "
+                    "not; 2: usage.\n");
 }
 
 static int set_param(struct load_params *p, const char *word) {
@@ -109,7 +109,7 @@ static int parse_option(struct options *o, char **argv, int *i) {
 static int parse(struct options *o, int argc, char **argv) {
         int r = 0;
 
-        *o = (struct options){ .memory = "anonymous" };
+        *o = (struct options){.memory = "anonymous"};
         load_params_init(&o->params);
         for (int i = 1; i < argc && r == 0; i++)
                 r = argv[i][0] == '-' ? parse_option(o, argv, &i) : set_param(&o->params, argv[i]);
@@ -170,7 +170,8 @@ static void report_beat(struct run *r, uint64_t now) {
         if (now < r->next_beat_ns)
                 return;
         r->next_beat_ns = now + s->params.beat_ms * 1000000;
-        printf("HB %llu t=%.3f wr=%llu rd=%llu dropped=%llu verified=%llu bad=%llu lost=%llu maxgap_ms=%.1f cpu_ms=%.1f\n",
+        printf("HB %llu t=%.3f wr=%llu rd=%llu dropped=%llu verified=%llu bad=%llu lost=%llu maxgap_ms=%.1f "
+               "cpu_ms=%.1f\n",
                (unsigned long long)++s->beats, seconds_since(r, now), (unsigned long long)s->writes,
                (unsigned long long)s->reads, (unsigned long long)s->dropped, (unsigned long long)s->verified,
                (unsigned long long)s->bad, (unsigned long long)s->lost, (double)load_take_gap(&r->load) / 1e6,
@@ -181,7 +182,8 @@ static uint64_t verify_and_say(struct run *r) {
         uint64_t bad = load_verify_all(&r->load);
 
         report_bad(r);
-        printf("LOAD-VERIFIED pages=%llu bad=%llu\n", (unsigned long long)r->load.state.pages, (unsigned long long)bad);
+        printf("LOAD-VERIFIED pages=%llu bad=%llu\n", (unsigned long long)r->load.state.pages,
+               (unsigned long long)bad);
         return bad;
 }
 
@@ -198,8 +200,8 @@ static void take_signal(struct run *r) {
 
 /* Sleep until the next step or a signal. */
 static void wait_for(struct run *r, uint64_t ns) {
-        struct pollfd fds[] = { { .fd = r->signals, .events = POLLIN } };
-        struct timespec t = { .tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS) };
+        struct pollfd fds[] = {{.fd = r->signals, .events = POLLIN}};
+        struct timespec t = {.tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS)};
 
         if (ppoll(fds, 1, &t, NULL) > 0)
                 take_signal(r);
@@ -235,7 +237,8 @@ static int start(struct run *r, const struct options *o) {
         void *memory = memory_open(o->memory, bytes);
 
         if (!memory) {
-                fprintf(stderr, "guest_load: %zu MiB of %s memory: %s\n", bytes >> 20, o->memory, strerror(errno));
+                fprintf(stderr, "guest_load: %zu MiB of %s memory: %s\n", bytes >> 20, o->memory,
+                        strerror(errno));
                 return -ENOMEM;
         }
         r->signals = signals_open();
@@ -246,7 +249,7 @@ static int start(struct run *r, const struct options *o) {
 
 int main(int argc, char **argv) {
         struct options o;
-        struct run r = { 0 };
+        struct run r = {0};
 
         setvbuf(stdout, NULL, _IOLBF, 0);
         if (parse(&o, argc, argv) < 0)

@@ -1,7 +1,7 @@
 /* load: writes, reads and checks, each at its own pace.
- * Invariant: state.writes equals the sum of all generations; a check of every page together with that sum finds a page that
- * went back in time even when its generation went back with it.
- * Cost: O(work due) per step, a write 64 bytes plus its count, a checked page one read of it. One thread. */
+ * Invariant: state.writes equals the sum of all generations; a check of every page together with that sum
+ * finds a page that went back in time even when its generation went back with it. Cost: O(work due) per step,
+ * a write 64 bytes plus its count, a checked page one read of it. One thread. */
 #include "load.h"
 
 #include <errno.h>
@@ -10,9 +10,10 @@
 
 #include "content.h"
 
-#define NS        1000000000ull
-#define TICK_NS   10000000ull  /* a step every 10 ms keeps bursts small against any tracker epoch */
-#define ABSENT_NS 200000000ull /* longer without a step: the guest was stopped; forget the debt of that time */
+#define NS      1000000000ull
+#define TICK_NS 10000000ull /* a step every 10 ms keeps bursts small against any tracker epoch */
+#define ABSENT_NS                                                                                            \
+        200000000ull /* longer without a step: the guest was stopped; forget the debt of that time */
 
 /* Data pages that fit together with their generations. */
 static uint64_t data_pages(uint64_t mb) {
@@ -67,7 +68,7 @@ int load_resume(struct load *l, const void *state, size_t bytes, void *memory) {
             s.pages != data_pages(s.params.mb) || s.random == 0 || s.verify_next > s.pages ||
             s.hot_base >= s.pages || s.sweep >= s.pages)
                 return -EINVAL;
-        *l = (struct load){ .state = s, .memory = memory };
+        *l = (struct load){.state = s, .memory = memory};
         return 0;
 }
 
@@ -115,9 +116,10 @@ static bool page_bad(struct load *l, uint64_t page) {
         if (record < 0)
                 return false;
         s->bad++;
-        s->last_bad = (struct load_fault){
-                .page = (uint32_t)page, .want_generation = want, .found_generation = found, .record = (uint32_t)record
-        };
+        s->last_bad = (struct load_fault){.page = (uint32_t)page,
+                                          .want_generation = want,
+                                          .found_generation = found,
+                                          .record = (uint32_t)record};
         return true;
 }
 
@@ -131,7 +133,8 @@ static void pass_finish(struct load_state *s) {
         s->verify_sum = 0;
 }
 
-/* One page of the running pass. Pages written behind it are accounted by write_one(), so the sum is exact at its end. */
+/* One page of the running pass. Pages written behind it are accounted by write_one(), so the sum is exact at
+ * its end. */
 static void verify_one(struct load *l) {
         struct load_state *s = &l->state;
         uint64_t page = s->verify_next;
@@ -164,7 +167,8 @@ static void shift_hot(struct load_state *s, uint64_t before_ns) {
                 s->hot_base = (s->hot_base + hot_pages(s) / 8 + 1) % s->pages;
 }
 
-/* Time since the last step; what exceeds ABSENT_NS is not worked off, but its writes are counted as dropped. */
+/* Time since the last step; what exceeds ABSENT_NS is not worked off, but its writes are counted as dropped.
+ */
 static uint64_t step_time(struct load *l, uint64_t now_ns) {
         struct load_state *s = &l->state;
         uint64_t ns = l->last_ns && now_ns > l->last_ns ? now_ns - l->last_ns : 0;

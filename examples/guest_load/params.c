@@ -1,4 +1,5 @@
-/* params: one row per parameter of the load; words on the command line, the kernel command line and the help come from it. */
+/* params: one row per parameter of the load; words on the command line, the kernel command line and the help
+ * come from it. */
 #include "load.h"
 
 #include <errno.h>
@@ -11,7 +12,8 @@ static const struct row {
         uint64_t value, min, max;
         const char *help;
 } rows[] = {
-#define ROW(field, value, min, max, help) { #field, offsetof(struct load_params, field), value, min, max, help }
+#define ROW(field, value, min, max, help)                                                                    \
+        { #field, offsetof(struct load_params, field), value, min, max, help }
         ROW(mb, 128, 1, 1 << 20, "MiB of memory"),
         ROW(rate, 2000, 0, 100000000, "pages written a second"),
         ROW(hot, 10, 1, 100, "per cent of the pages that are hot"),
@@ -53,7 +55,8 @@ int load_params_set(struct load_params *p, const char *word) {
         const char *eq = strchr(word, '=');
 
         for (size_t i = 0; eq && i < ROWS; i++)
-                if (strlen(rows[i].name) == (size_t)(eq - word) && !strncmp(rows[i].name, word, (size_t)(eq - word)))
+                if (strlen(rows[i].name) == (size_t)(eq - word) &&
+                    !strncmp(rows[i].name, word, (size_t)(eq - word)))
                         return row_set(p, &rows[i], eq + 1);
         return -ENOENT;
 }

@@ -1,8 +1,8 @@
 /* vm_qmp: talk to a QEMU from a shell script. Test support: a fresh Debian has neither socat nor python.
  *
  *   vm_qmp SOCKET record              print every event, one line each, until QEMU closes
- *   vm_qmp [-t SECS] SOCKET WORD...   each WORD in turn: a command ("stop" or a JSON object; prints what it returns)
- *                                     or @EVENT (waits for it; also counts if it came while an earlier word was served)
+ *   vm_qmp [-t SECS] SOCKET WORD...   each WORD in turn: a command ("stop" or a JSON object; prints what it
+ * returns) or @EVENT (waits for it; also counts if it came while an earlier word was served)
  *
  * The socket may come later than we do: connecting is tried until the time (30 s) is over.
  * Exit code: 0; 1 QEMU refused a command; 2 usage; 3 no connection, lost connection or time over.
@@ -42,7 +42,7 @@ static int die(const char *what, const char *which) {
 }
 
 static int qmp_connect(struct qmp *q, const char *path) {
-        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        struct sockaddr_un a = {.sun_family = AF_UNIX};
 
         if (strlen(path) >= sizeof(a.sun_path))
                 return -ENAMETOOLONG;
@@ -61,7 +61,7 @@ static int qmp_connect(struct qmp *q, const char *path) {
 
 /* More bytes into the buffer; 0 at the end of the stream or of the time. */
 static size_t qmp_fill(struct qmp *q, bool forever) {
-        struct pollfd p = { .fd = q->fd, .events = POLLIN };
+        struct pollfd p = {.fd = q->fd, .events = POLLIN};
         double left = q->until - now();
         ssize_t n;
 
@@ -105,7 +105,8 @@ static bool is(const char *line, const char *kind) {
 
 static int qmp_send(struct qmp *q, const char *word) {
         char *message;
-        int n = word[0] == '{' ? asprintf(&message, "%s\n", word) : asprintf(&message, "{\"execute\":\"%s\"}\n", word);
+        int n = word[0] == '{' ? asprintf(&message, "%s\n", word)
+                               : asprintf(&message, "{\"execute\":\"%s\"}\n", word);
         bool sent;
 
         if (n < 0)
@@ -169,7 +170,7 @@ static int qmp_words(struct qmp *q, char **words) {
 }
 
 int main(int argc, char **argv) {
-        struct qmp q = { .until = now() + 30 };
+        struct qmp q = {.until = now() + 30};
         int o, r;
 
         setvbuf(stdout, NULL, _IOLBF, 0);

@@ -1,5 +1,6 @@
-/* The quickstart's verdict rests on the load noticing every kind of wrong memory: each kind is made here and must be seen,
- * by the check of everything at one moment and by the running pass that goes on while pages are written. */
+/* The quickstart's verdict rests on the load noticing every kind of wrong memory: each kind is made here and
+ * must be seen, by the check of everything at one moment and by the running pass that goes on while pages are
+ * written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
