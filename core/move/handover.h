@@ -92,8 +92,7 @@ enum hb_ho_action {
         HB_ACT_CHECK_SOURCE, /* port->prepare_source */
         HB_ACT_SEND_PREPARE,
         HB_ACT_CONVERGE,
-        HB_ACT_FREEZE,     /* port->stream, tunnel, port->freeze; the stream carries bytes from here
-            on */
+        HB_ACT_FREEZE,     /* port->stream, tunnel, port->freeze; bytes flow from here on */
         HB_ACT_FINAL_SCAN, /* and announce W(f) */
         HB_ACT_SEND_FREEZE,
         HB_ACT_SEND_STATE,     /* port->send_state */
@@ -121,8 +120,7 @@ enum hb_ho_action {
         HB_ACT_SEND_REFUSED,
         HB_ACT_SEND_ABORTED,
         HB_ACT_SEND_DEAD,    /* an unasked verdict: taken and dead */
-        HB_ACT_CHECK_LOADED, /* still loaded? port->receive_wait; after a restart the port must be
-        opened first */
+        HB_ACT_CHECK_LOADED, /* port->receive_wait once more; after a restart, open it first */
         HB_HO_ACTIONS
 };
 
