@@ -1,18 +1,20 @@
-/* heat: a float's own bits are already a logarithm with a linear mantissa, so quantising is a shift and an offset, and both
- * directions are exact. The decay is a fixed polynomial: additions and multiplications only, the same everywhere.
- * No state; any thread; a few nanoseconds a call. */
+/* heat: a float's own bits are already a logarithm with a linear mantissa, so quantising is a shift and an
+ * offset, and both directions are exact. The decay is a fixed polynomial: additions and multiplications only,
+ * the same everywhere. No state; any thread; a few nanoseconds a call. */
 #include "map/heat.h"
 #include <string.h>
 
-#define LOG2_E          1.4426950408889634
-#define LN_2            0.6931471805599453
-#define SAMPLE_PRIOR_S  HB_HEAT_TAU_S /* weight of the first sample, as if the page had been cold that long */
-#define MIN_INTERVAL_S  1e-3
-#define PACK_SHIFT      12
-#define PACK_BASE       ((127 - 20) << (23 - PACK_SHIFT))
-#define Q_SHIFT         20
-#define Q_BASE          ((127 - 16) << (23 - Q_SHIFT))
-#define Q_MAX           254
+#define LOG2_E 1.4426950408889634
+#define LN_2   0.6931471805599453
+#define SAMPLE_PRIOR_S                                                                                       \
+        HB_HEAT_TAU_S /* weight of the first sample, as if the page had been cold that long                  \
+                       */
+#define MIN_INTERVAL_S 1e-3
+#define PACK_SHIFT     12
+#define PACK_BASE      ((127 - 20) << (23 - PACK_SHIFT))
+#define Q_SHIFT        20
+#define Q_BASE         ((127 - 16) << (23 - Q_SHIFT))
+#define Q_MAX          254
 
 static uint32_t bits_of(float f) {
         uint32_t u;
@@ -29,7 +31,7 @@ static float float_of(uint32_t u) {
 }
 
 float hb_decay(double dt_s, double tau_s) {
-        static const double inverse[] = {1.0,       1.0 / 2,   1.0 / 6,    1.0 / 24,    1.0 / 120,
+        static const double inverse[] = {1.0,       1.0 / 2,    1.0 / 6,     1.0 / 24,    1.0 / 120,
                                          1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880};
         double y = dt_s * (LOG2_E / tau_s);
         double t, sum = 0.0;

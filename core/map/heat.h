@@ -1,8 +1,10 @@
-/* heat: decayed rates, and their small forms. Pure arithmetic on purpose without libm, whose results depend on the CPU it runs
- * on: heat steers decisions, and a replay on another machine must come to the same ones, bit for bit.
+/* heat: decayed rates, and their small forms. Pure arithmetic on purpose without libm, whose results depend
+ * on the CPU it runs on: heat steers decisions, and a replay on another machine must come to the same ones,
+ * bit for bit.
  *
- * Heat is an exponentially weighted rate, events per second, time constant HB_HEAT_TAU_S. Between events it only decays, and
- * everybody who knows its value and time can decay it: source and target need not talk about a page that is left alone. */
+ * Heat is an exponentially weighted rate, events per second, time constant HB_HEAT_TAU_S. Between events it
+ * only decays, and everybody who knows its value and time can decay it: source and target need not talk about
+ * a page that is left alone. */
 #pragma once
 #include <stdint.h>
 
@@ -10,16 +12,16 @@
 
 /* exp(-dt / tau); 1 for dt <= 0, 0 far out. Relative error below 1e-6. */
 float hb_decay(double dt_s, double tau_s);
-/* An event in the interval of `interval_s` that ends now; `since_s`: from the time `heat` speaks of until now. Steady events, one
- * an interval, converge to 1 / interval_s. */
+/* An event in the interval of `interval_s` that ends now; `since_s`: from the time `heat` speaks of until
+ * now. Steady events, one an interval, converge to 1 / interval_s. */
 float hb_heat_touch(float heat, double since_s, double interval_s);
 /* What one event in an interval adds; hb_heat_touch is decay and this. */
 float hb_heat_gain(double interval_s);
 /* One sample of a rate that is only looked at now and then: 1 / interval_s when `seen`, else 0. */
 float hb_heat_sample(float heat, double since_s, double interval_s, int seen);
 
-/* 16 bits: 2^-20 .. 2^12 in steps of 1/2048. `dither` (any hash) decides the rounding, so that small gains on a large value are
- * right on average instead of lost. */
+/* 16 bits: 2^-20 .. 2^12 in steps of 1/2048. `dither` (any hash) decides the rounding, so that small gains on
+ * a large value are right on average instead of lost. */
 uint16_t hb_heat_pack(float per_s, uint32_t dither);
 float hb_heat_unpack(uint16_t v);
 

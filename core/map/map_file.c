@@ -1,9 +1,9 @@
-/* map_file: lays a page map out in one mapping: header page, ring of epoch times, two bitmaps, records; each part on a page of its
- * own, all of it sparse until touched.
+/* map_file: lays a page map out in one mapping: header page, ring of epoch times, two bitmaps, records; each
+ * part on a page of its own, all of it sparse until touched.
  *
- * Invariant: a file is taken over only if format and shape are ours to the bit; a file of zeros (a kill between creating and the
- * header) is a new one. Another process with the same map is refused, not waited for. Room for the worst case is checked once at
- * open, since a full tmpfs answers a store with SIGBUS. */
+ * Invariant: a file is taken over only if format and shape are ours to the bit; a file of zeros (a kill
+ * between creating and the header) is a new one. Another process with the same map is refused, not waited
+ * for. Room for the worst case is checked once at open, since a full tmpfs answers a store with SIGBUS. */
 #include "map/map_file.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -65,9 +65,10 @@ static int check_room(int fd, const char *path, size_t bytes, const struct stat 
                 return 0; /* a filesystem without a size */
         room = (uint64_t)v.f_bavail * v.f_frsize;
         if (room < need)
-                return hb_err_set(e, -ENOSPC, path, "free memory, or enlarge the filesystem (mount -o remount,size=...)",
-                                  "a page map may need %llu MiB, %llu MiB are free", (unsigned long long)(need >> 20),
-                                  (unsigned long long)(room >> 20));
+                return hb_err_set(e, -ENOSPC, path,
+                                  "free memory, or enlarge the filesystem (mount -o remount,size=...)",
+                                  "a page map may need %llu MiB, %llu MiB are free",
+                                  (unsigned long long)(need >> 20), (unsigned long long)(room >> 20));
         return 0;
 }
 
@@ -97,17 +98,19 @@ static int open_file(struct hb_map_file *f, const char *path, struct hb_err *e) 
                 return hb_err_set(e, -errno, path, "check the daemon's run directory and its rights",
                                   "cannot open the page map: %s", strerror(errno));
         if (flock(f->fd, LOCK_EX | LOCK_NB) < 0)
-                return hb_err_set(e, errno == EWOULDBLOCK ? -EBUSY : -errno, path, "is another daemon running?",
-                                  "the page map is in use");
+                return hb_err_set(e, errno == EWOULDBLOCK ? -EBUSY : -errno, path,
+                                  "is another daemon running?", "the page map is in use");
         return size_file(f, path, e);
 }
 
 static int map_it(struct hb_map_file *f, const char *path, struct hb_err *e) {
         int flags = f->fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-        void *p = hb_fault("map_file.map") ? MAP_FAILED : mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, flags, f->fd, 0);
+        void *p = hb_fault("map_file.map") ? MAP_FAILED
+                                           : mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, flags, f->fd, 0);
 
         if (p == MAP_FAILED)
-                return hb_err_set(e, -ENOMEM, path, "free memory", "cannot map %zu MiB for a page map", f->bytes >> 20);
+                return hb_err_set(e, -ENOMEM, path, "free memory", "cannot map %zu MiB for a page map",
+                                  f->bytes >> 20);
         f->base = p;
         return 0;
 }
@@ -157,7 +160,8 @@ static int check_tails(const struct hb_map_file *f, const char *path, struct hb_
         return 0;
 }
 
-int hb_map_file_open(struct hb_map_file *f, const struct hb_shape *shape, const char *path, struct hb_err *e) {
+int hb_map_file_open(struct hb_map_file *f, const struct hb_shape *shape, const char *path,
+                     struct hb_err *e) {
         struct layout l = layout_of(shape->pages);
         uint64_t hash;
         int rc;

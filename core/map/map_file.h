@@ -6,8 +6,8 @@
 
 struct hb_map_record { /* 20 bytes: with the bitmaps and one encoder below the 24 of DESIGN section 10 */
         uint32_t version, last_access;
-        uint32_t read_epoch;             /* last epoch in which reads were looked for and could be told from writes */
-        uint16_t write_heat, read_heat;  /* hb_heat_pack */
+        uint32_t read_epoch; /* last epoch in which reads were looked for and could be told from writes */
+        uint16_t write_heat, read_heat; /* hb_heat_pack */
         uint16_t writes, reads;
 };
 
@@ -24,7 +24,7 @@ struct hb_map_file {
         void *base;
         size_t bytes;
         struct hb_map_header *header;
-        uint64_t *ring;  /* HB_MAP_RING times, by epoch % HB_MAP_RING */
+        uint64_t *ring; /* HB_MAP_RING times, by epoch % HB_MAP_RING */
         uint64_t *known, *resident;
         struct hb_map_record *records;
 };

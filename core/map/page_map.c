@@ -1,9 +1,11 @@
-/* page_map: one 20-byte record a page in one shared mapping, behind a header, a ring of epoch times and two bitmaps.
+/* page_map: one 20-byte record a page in one shared mapping, behind a header, a ring of epoch times and two
+ * bitmaps.
  *
- * Invariants: an untouched page's record is never read or written (bitmap `known` guards it), so a huge sparse guest costs memory
- * only where it was used. write_heat speaks of epoch `version`, read_heat of epoch `read_epoch`; nobody ages them but the events
- * that touch them. header->epoch is stored last: whatever a kill interrupts is applied again under the same number.
- * Cost: O(touched pages) an epoch, no allocation after open. Owned by the loop thread. */
+ * Invariants: an untouched page's record is never read or written (bitmap `known` guards it), so a huge
+ * sparse guest costs memory only where it was used. write_heat speaks of epoch `version`, read_heat of epoch
+ * `read_epoch`; nobody ages them but the events that touch them. header->epoch is stored last: whatever a
+ * kill interrupts is applied again under the same number. Cost: O(touched pages) an epoch, no allocation
+ * after open. Owned by the loop thread. */
 #include "map/page_map.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -15,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIRTY_TAU_S       5.0
-#define COUNT_MAX         UINT16_MAX
-#define FIRST_INTERVAL_S  1.0 /* nobody knows how long the first epoch was */
+#define DIRTY_TAU_S      5.0
+#define COUNT_MAX        UINT16_MAX
+#define FIRST_INTERVAL_S 1.0 /* nobody knows how long the first epoch was */
 
 struct hb_page_map {
         struct hb_map_file f;
@@ -34,7 +36,8 @@ struct apply {
         double interval_s;
         float gain; /* of one write */
         bool lost;
-        uint32_t decay_epoch; /* pages written together before are often written together again: the last decay is kept */
+        uint32_t decay_epoch; /* pages written together before are often written together again: the last
+                                 decay is kept */
         float decay;
 };
 
@@ -96,8 +99,8 @@ unsigned hb_page_map_bytes_per_page(void) {
 
 /* ---- one epoch ---- */
 
-/* Seconds from `epoch` until now_ns; older than the ring counts as the oldest time known, which can only overstate heat that has
- * all but gone by then. */
+/* Seconds from `epoch` until now_ns; older than the ring counts as the oldest time known, which can only
+ * overstate heat that has all but gone by then. */
 static double seconds_since(const hb_page_map *m, uint32_t epoch, uint64_t now_ns) {
         uint64_t t = hb_page_map_epoch_time_ns(m, epoch);
 
@@ -182,8 +185,8 @@ static uint64_t apply_written(struct apply *a, const struct hb_bitmap *written) 
 }
 
 /* Pages both written and touched say nothing about reads: the write alone would have marked them. */
-static void apply_observed(const struct apply *a, const struct hb_bitmap *written, const struct hb_bitmap *accessed,
-                           const struct hb_bitmap *observed) {
+static void apply_observed(const struct apply *a, const struct hb_bitmap *written,
+                           const struct hb_bitmap *accessed, const struct hb_bitmap *observed) {
         uint64_t first = 0, n = 0;
 
         while (hb_bitmap_next_run(observed, first + n, 0, &first, &n)) {
@@ -206,7 +209,8 @@ static void note_dirty_rate(const struct apply *a, uint64_t pages) {
         double keep = hb_decay(a->interval_s, DIRTY_TAU_S);
 
         if (!a->lost)
-                h->dirty_pages_per_s = h->dirty_pages_per_s * keep + (double)pages / a->interval_s * (1.0 - keep);
+                h->dirty_pages_per_s =
+                        h->dirty_pages_per_s * keep + (double)pages / a->interval_s * (1.0 - keep);
 }
 
 static double interval_before(const hb_page_map *m, uint64_t now_ns) {
@@ -215,9 +219,12 @@ static double interval_before(const hb_page_map *m, uint64_t now_ns) {
         return s > 1e-3 ? s : 1e-3;
 }
 
-void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written, const struct hb_bitmap *accessed,
-                       const struct hb_bitmap *observed, bool lost) {
-        struct apply a = {.m = m, .now_ns = now_ns, .epoch = m->f.header->epoch + 1, .interval_s = interval_before(m, now_ns)};
+void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
+                       const struct hb_bitmap *accessed, const struct hb_bitmap *observed, bool lost) {
+        struct apply a = {.m = m,
+                          .now_ns = now_ns,
+                          .epoch = m->f.header->epoch + 1,
+                          .interval_s = interval_before(m, now_ns)};
 
         /* The first scan reports what is there, not what was written. */
         a.lost = lost || a.epoch == 1;
@@ -281,16 +288,19 @@ void hb_page_map_get(const hb_page_map *m, uint64_t gfn, struct hb_page_info *re
         };
 }
 
-/* Write heat as of the last access: on from the last write, or, where lost state raised the version without a write, back. */
+/* Write heat as of the last access: on from the last write, or, where lost state raised the version without a
+ * write, back. */
 static float heat_at_access(const hb_page_map *m, const struct hb_map_record *r) {
         float heat = hb_heat_unpack(r->write_heat), k;
 
         if (heat == 0.0f || r->last_access == r->version)
                 return heat;
         if (r->last_access > r->version)
-                return heat * hb_decay(seconds_since(m, r->version, hb_page_map_epoch_time_ns(m, r->last_access)),
-                                       HB_HEAT_TAU_S);
-        k = hb_decay(seconds_since(m, r->last_access, hb_page_map_epoch_time_ns(m, r->version)), HB_HEAT_TAU_S);
+                return heat *
+                       hb_decay(seconds_since(m, r->version, hb_page_map_epoch_time_ns(m, r->last_access)),
+                                HB_HEAT_TAU_S);
+        k = hb_decay(seconds_since(m, r->last_access, hb_page_map_epoch_time_ns(m, r->version)),
+                     HB_HEAT_TAU_S);
         return k > 1e-6f ? heat / k : 0.0f;
 }
 

@@ -1,7 +1,8 @@
 /* runs: a set of pages as gaps and lengths, the smallest form for sets that cluster.
  *
- * Invariant: one set has one spelling (runs ascend, never touch, never are empty), so decoding and encoding again gives the same
- * bytes. A list that breaks a rule changes nothing: it is read once to check and once to set. Pure. */
+ * Invariant: one set has one spelling (runs ascend, never touch, never are empty), so decoding and encoding
+ * again gives the same bytes. A list that breaks a rule changes nothing: it is read once to check and once to
+ * set. Pure. */
 #include "map/summary.h"
 #include <errno.h>
 
@@ -23,7 +24,8 @@ static int64_t read_runs(struct hb_rd *in, uint64_t bits, struct hb_bitmap *out)
                 uint64_t gap = hb_rd_varint(in);
                 uint64_t n = hb_rd_varint(in);
 
-                if (!hb_rd_ok(in) || n == 0 || (gap == 0 && !first) || gap > bits - end || n > bits - end - gap) {
+                if (!hb_rd_ok(in) || n == 0 || (gap == 0 && !first) || gap > bits - end ||
+                    n > bits - end - gap) {
                         hb_rd_fail(in);
                         return -EBADMSG;
                 }

@@ -1,11 +1,12 @@
-/* summary: the encoder. A page has news when the map's watch says so *and* the target's belief is wrong: a target knows of writes
- * from the announcements and decays heat itself, so a page written at its usual pace costs nothing here.
+/* summary: the encoder. A page has news when the map's watch says so *and* the target's belief is wrong: a
+ * target knows of writes from the announcements and decays heat itself, so a page written at its usual pace
+ * costs nothing here.
  *
- * Two passes over the pages with news, nothing over the others: the first forms runs of like pages and adds up their cost by heat,
- * the second writes the runs that the budget allows, hottest class first, within the class that is cut from where the last summary
- * stopped. Both passes form the same runs because nothing is marked sent in between.
- * Invariant: what `sent_*` holds is what the target believes, provided every summary handed out is delivered in order; a lost one
- * needs hb_summary_reset. Owned by the map's thread. */
+ * Two passes over the pages with news, nothing over the others: the first forms runs of like pages and adds
+ * up their cost by heat, the second writes the runs that the budget allows, hottest class first, within the
+ * class that is cut from where the last summary stopped. Both passes form the same runs because nothing is
+ * marked sent in between. Invariant: what `sent_*` holds is what the target believes, provided every summary
+ * handed out is delivered in order; a lost one needs hb_summary_reset. Owned by the map's thread. */
 #include "map/summary.h"
 #include "base/fault.h"
 #include "map/heat.h"
@@ -15,8 +16,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define CLASSES       256
-#define RESEND_STEPS  2  /* heat classes a page must have moved by: a quarter of its rate */
+#define CLASSES      256
+#define RESEND_STEPS 2 /* heat classes a page must have moved by: a quarter of its rate */
 
 struct hb_summary_encoder {
         hb_page_map *map;
@@ -55,7 +56,8 @@ int hb_summary_encoder_new(const hb_page_map *m, hb_summary_encoder **ret) {
         if (!s)
                 return -ENOMEM;
         s->map = (hb_page_map *)m; /* only its list of watches changes */
-        p = mmap(NULL, arrays_bytes(s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        p = mmap(NULL, arrays_bytes(s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                 -1, 0);
         if (p == MAP_FAILED)
                 goto fail;
         s->sent_write = p;
@@ -123,7 +125,8 @@ static void brief(const struct pass *p, uint64_t gfn, struct hb_map_brief *ret) 
 
 static bool alike(const struct hb_map_brief *a, const struct hb_map_brief *b) {
         return a->version == b->version && a->last_access == b->last_access && a->resident == b->resident &&
-               distance(a->write_q, b->write_q) < RESEND_STEPS && distance(a->read_q, b->read_q) < RESEND_STEPS;
+               distance(a->write_q, b->write_q) < RESEND_STEPS &&
+               distance(a->read_q, b->read_q) < RESEND_STEPS;
 }
 
 static unsigned class_of(const struct hb_map_brief *b) {
@@ -189,7 +192,8 @@ static void mark_sent(hb_summary_encoder *s, const struct run *r) {
         hb_bitmap_clear_range(&s->watch.news, r->gfn, r->pages);
 }
 
-/* Gaps are wider in the second pass, where entries are left out, so a few that the first pass counted in may not fit: they stay. */
+/* Gaps are wider in the second pass, where entries are left out, so a few that the first pass counted in may
+ * not fit: they stay. */
 static bool admitted(struct pass *p, const struct run *r, unsigned class, unsigned size) {
         if (class < p->cut || (class == p->cut && (r->gfn < p->s->cursor || p->stopped != UINT64_MAX)))
                 return false;
@@ -246,7 +250,8 @@ static void walk(struct pass *p) {
 
 /* ---- the budget ---- */
 
-/* Sets the class at which `budget` is used up and what it may use; 0 and everything when all fits. Returns the bytes of all. */
+/* Sets the class at which `budget` is used up and what it may use; 0 and everything when all fits. Returns
+ * the bytes of all. */
 static uint64_t find_cut(struct pass *p, uint64_t budget) {
         uint64_t sum = 0, above = 0;
         bool over = false;
@@ -265,7 +270,8 @@ static uint64_t find_cut(struct pass *p, uint64_t budget) {
 static int64_t write_out(struct pass p, struct hb_buf *out, uint64_t room) {
         size_t start = out->len;
 
-        /* All of it is asked for at once: past this point nothing can fail, so what is marked sent is sent. */
+        /* All of it is asked for at once: past this point nothing can fail, so what is marked sent is sent.
+         */
         if (!hb_buf_space(out, HB_SUMMARY_HEAD + room))
                 return -ENOMEM;
         out->len = start;

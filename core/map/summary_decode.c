@@ -1,5 +1,5 @@
-/* summary_decode: reads a summary from a peer. Invariant: either every entry is delivered, or (-EBADMSG) none, so that half a
- * summary never steers anything; the bytes are read twice for that. Pure. */
+/* summary_decode: reads a summary from a peer. Invariant: either every entry is delivered, or (-EBADMSG)
+ * none, so that half a summary never steers anything; the bytes are read twice for that. Pure. */
 #include "base/shape.h"
 #include "map/heat.h"
 #include "map/summary.h"
@@ -74,8 +74,9 @@ static int read_all(struct reader r, void (*entry)(void *arg, const struct hb_su
         return hb_rd_ok(&r.rd) ? 0 : -EBADMSG;
 }
 
-int hb_summary_decode(const void *data, size_t size, uint64_t pages_total, uint32_t *ret_epoch, uint64_t *ret_time_ns,
-                      void (*entry)(void *arg, const struct hb_summary_entry *e), void *arg) {
+int hb_summary_decode(const void *data, size_t size, uint64_t pages_total, uint32_t *ret_epoch,
+                      uint64_t *ret_time_ns, void (*entry)(void *arg, const struct hb_summary_entry *e),
+                      void *arg) {
         struct reader r;
         int rc = open_reader(&r, data, size, pages_total);
 

@@ -1,4 +1,5 @@
-/* summary_format: what encoder and decoder of a summary share. Internal to the room; docs/PROTOCOL.md describes the same.
+/* summary_format: what encoder and decoder of a summary share. Internal to the room; docs/PROTOCOL.md
+ * describes the same.
  *
  *   u8 format, u32 epoch, u64 time_ns, then entries to the end:
  *   varint gap (pages since the end of the previous entry), varint pages, u8 flags, then as flagged:

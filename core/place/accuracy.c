@@ -1,11 +1,12 @@
-/* accuracy: a ring of windows; copies and accesses are booked to the window of their epoch. A window is judged when the one after
- * it has passed, since copies made at its very end have had a whole horizon by then. */
+/* accuracy: a ring of windows; copies and accesses are booked to the window of their epoch. A window is
+ * judged when the one after it has passed, since copies made at its very end have had a whole horizon by
+ * then. */
 #include "place/accuracy.h"
 #include <string.h>
 
-#define SMOOTH       0.3  /* weight of a window that closes */
-#define WASTE_KEEP   0.9  /* of the transfer counts, per epoch */
-#define FEW          16u  /* events below which a window says nothing */
+#define SMOOTH     0.3 /* weight of a window that closes */
+#define WASTE_KEEP 0.9 /* of the transfer counts, per epoch */
+#define FEW        16u /* events below which a window says nothing */
 
 void hb_accuracy_init(struct hb_accuracy *a) {
         *a = (struct hb_accuracy){.epochs = 10, .out = {.precision = -1, .recall = -1, .wasted_share = -1}};
@@ -33,7 +34,9 @@ static void judge(struct hb_accuracy *a, uint32_t number) {
 }
 
 static void set_length(struct hb_accuracy *a, uint32_t epoch, double horizon_epochs) {
-        uint32_t want = horizon_epochs < 1 ? 1 : horizon_epochs > 1e6 ? 1000000u : (uint32_t)(horizon_epochs + 0.5);
+        uint32_t want = horizon_epochs < 1     ? 1
+                        : horizon_epochs > 1e6 ? 1000000u
+                                               : (uint32_t)(horizon_epochs + 0.5);
 
         /* A small wobble of the epochs' length must not throw open windows away. */
         if (a->running && want <= a->epochs + a->epochs / 2 && want >= a->epochs - a->epochs / 2)

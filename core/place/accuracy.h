@@ -1,10 +1,11 @@
-/* accuracy: were the prefetched pages the ones that were then used? Measured on the source, where use can be seen: by summaries and
- * announcements. Internal to the room; pure arithmetic over events, O(1) each.
+/* accuracy: were the prefetched pages the ones that were then used? Measured on the source, where use can be
+ * seen: by summaries and announcements. Internal to the room; pure arithmetic over events, O(1) each.
  *
- * precision: of the copies made in a window of one horizon, the share whose page was accessed within a horizon of the copy.
- * recall:    of the pages first accessed in a window, the share that lay here fresh at that moment.
- * wasted:    of recent transfers, the share overwritten on the source afterwards (or already when they arrived).
- * Windows are counted in epochs; each that closes moves the smoothed value. -1: nothing measured yet. */
+ * precision: of the copies made in a window of one horizon, the share whose page was accessed within a
+ * horizon of the copy. recall:    of the pages first accessed in a window, the share that lay here fresh at
+ * that moment. wasted:    of recent transfers, the share overwritten on the source afterwards (or already
+ * when they arrived). Windows are counted in epochs; each that closes moves the smoothed value. -1: nothing
+ * measured yet. */
 #pragma once
 #include "policy/policy.h"
 
@@ -28,6 +29,7 @@ void hb_accuracy_epoch(struct hb_accuracy *a, uint32_t epoch, double horizon_epo
 void hb_accuracy_copied(struct hb_accuracy *a, uint32_t stamp);
 /* A page was accessed in `epoch`; `before`: its access known so far. */
 void hb_accuracy_accessed(struct hb_accuracy *a, uint32_t epoch, uint32_t before, bool held_fresh);
-/* The first access since a copy stamped `stamp`: call for copies made ahead only. Returns true when within a horizon. */
+/* The first access since a copy stamped `stamp`: call for copies made ahead only. Returns true when within a
+ * horizon. */
 bool hb_accuracy_used(struct hb_accuracy *a, uint32_t epoch, uint32_t stamp);
 void hb_accuracy_wasted(struct hb_accuracy *a);

@@ -1,9 +1,10 @@
 /* coherency: the two numbers of a page and what follows from them.
  *
- * A guest's write that a copy lacks happened after the copy's stamp was taken, so it is in W(k) with k > stamp. Hence invalid <= stamp
- * for every epoch processed means: no processed W speaks of a write the copy lacks. All else errs toward fetching again.
- * The records may lie in a shared mapping that outlives a kill: stores are single, aligned and not moved by the compiler, which is
- * all a killed process (not a machine) needs. Pure; no cost worth naming. */
+ * A guest's write that a copy lacks happened after the copy's stamp was taken, so it is in W(k) with k >
+ * stamp. Hence invalid <= stamp for every epoch processed means: no processed W speaks of a write the copy
+ * lacks. All else errs toward fetching again. The records may lie in a shared mapping that outlives a kill:
+ * stores are single, aligned and not moved by the compiler, which is all a killed process (not a machine)
+ * needs. Pure; no cost worth naming. */
 #include "place/coherency.h"
 #include <errno.h>
 

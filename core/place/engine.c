@@ -1,8 +1,10 @@
-/* engine: the target's state machine for one placement: made, unmade and asked here; see engine_priv.h for the rest.
+/* engine: the target's state machine for one placement: made, unmade and asked here; see engine_priv.h for
+ * the rest.
  *
- * Invariant: everything the engine knows came in by an input, and nothing leaves but by ops; so equal inputs give equal actions, and
- * the digest over all fetches sent proves it. Memory: the image's records (given), 2 bytes a 2 MiB block, one planning batch, one
- * bounded queue: nothing grows after hb_engine_new. Owned by one thread. */
+ * Invariant: everything the engine knows came in by an input, and nothing leaves but by ops; so equal inputs
+ * give equal actions, and the digest over all fetches sent proves it. Memory: the image's records (given), 2
+ * bytes a 2 MiB block, one planning batch, one bounded queue: nothing grows after hb_engine_new. Owned by one
+ * thread. */
 #include "place/engine.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -32,8 +34,8 @@ static struct hb_engine_options with_defaults(const struct hb_engine_options *o)
         return r;
 }
 
-int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_image *image, hb_policies *policies,
-                  const struct hb_engine_ops *ops, void *arg, hb_engine **ret) {
+int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_image *image,
+                  hb_policies *policies, const struct hb_engine_ops *ops, void *arg, hb_engine **ret) {
         hb_engine *e = hb_fault("engine.new") ? NULL : calloc(1, sizeof(*e));
         int rc = -ENOMEM;
 
@@ -48,7 +50,8 @@ int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_imag
         hb_rates_init(&e->rates);
         rc = hb_page_ledger_init(&e->ledger, image);
         if (rc == 0)
-                rc = hb_planner_init(&e->planner, policies, image->shape->pages, e->o.plan_pages, e->o.run_pages);
+                rc = hb_planner_init(&e->planner, policies, image->shape->pages, e->o.plan_pages,
+                                     e->o.run_pages);
         if (rc < 0)
                 goto fail;
         hb_engine_reconnected(e, 0); /* what an image that is resumed says of fetches was before us */
@@ -75,7 +78,8 @@ void hb_engine_clock(struct hb_engine *e, uint64_t now_ns) {
 }
 
 void hb_engine_mix(struct hb_engine *e, uint64_t a, uint64_t b) {
-        uint64_t h = e->s.digest ^ (a * 0x9E3779B97F4A7C15ull) ^ (b + 0xD1B54A32D192ED03ull) * 0xBF58476D1CE4E5B9ull;
+        uint64_t h = e->s.digest ^ (a * 0x9E3779B97F4A7C15ull) ^
+                     (b + 0xD1B54A32D192ED03ull) * 0xBF58476D1CE4E5B9ull;
 
         h ^= h >> 29;
         h *= 0x94D049BB133111EBull;
@@ -107,5 +111,6 @@ void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret) {
 }
 
 void hb_engine_histogram(const hb_engine *e, uint32_t ret[HB_POLICY_BUCKETS]) {
-        memcpy(ret, e->planner.rounds ? e->planner.histogram : e->planner.histogram_now, sizeof(e->planner.histogram));
+        memcpy(ret, e->planner.rounds ? e->planner.histogram : e->planner.histogram_now,
+               sizeof(e->planner.histogram));
 }

@@ -1,12 +1,14 @@
-/* engine: the target's state machine for one placement. Pure: no clock, no socket, no file of its own, no randomness; time comes in
- * with each input, and everything it wants done goes out as actions. Same inputs, same policies, same image state at start: same
- * actions, bit for bit, and the same decision digest. (The image it works on is memory given to it: an hb_image, or a plain array
- * in the replayer.) Owned by one thread.
+/* engine: the target's state machine for one placement. Pure: no clock, no socket, no file of its own, no
+ * randomness; time comes in with each input, and everything it wants done goes out as actions. Same inputs,
+ * same policies, same image state at start: same actions, bit for bit, and the same decision digest. (The
+ * image it works on is memory given to it: an hb_image, or a plain array in the replayer.) Owned by one
+ * thread.
  *
- * Inputs arrive through hb_engine_<input>(), each of which only updates state; hb_engine_step() then plans and emits actions.
- * In flight: at most `window_bytes` asked for and not yet answered; planning refills when it falls below half (back-pressure:
- * the window follows what the transport completes). One fetch a page at a time. Priorities, high to low: DEMAND (an operator's or
- * guest's access), FINAL (after freeze), DRAIN (migration asked for), PREFETCH by score. */
+ * Inputs arrive through hb_engine_<input>(), each of which only updates state; hb_engine_step() then plans
+ * and emits actions. In flight: at most `window_bytes` asked for and not yet answered; planning refills when
+ * it falls below half (back-pressure: the window follows what the transport completes). One fetch a page at a
+ * time. Priorities, high to low: DEMAND (an operator's or guest's access), FINAL (after freeze), DRAIN
+ * (migration asked for), PREFETCH by score. */
 #pragma once
 #include "base/bitmap.h"
 #include "base/shape.h"
@@ -18,9 +20,9 @@ typedef struct hb_engine hb_engine;
 enum hb_fetch_class { HB_FETCH_PREFETCH, HB_FETCH_DRAIN, HB_FETCH_FINAL, HB_FETCH_DEMAND };
 
 struct hb_engine_ops { /* actions; called only from inside hb_engine_step and hb_engine_demand */
-        /* Fetch a run (all pages marked FETCHING, no stamps). The answer comes as hb_engine_fetched/_failed for the same run, never from
-         * inside. 0, or -EAGAIN: the transport is full (any other failure is taken the same), the engine unmarks the run and tries at
-         * a later step. */
+        /* Fetch a run (all pages marked FETCHING, no stamps). The answer comes as hb_engine_fetched/_failed
+         * for the same run, never from inside. 0, or -EAGAIN: the transport is full (any other failure is
+         * taken the same), the engine unmarks the run and tries at a later step. */
         int (*fetch)(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c);
         /* State worth telling the source: emptied/filled/ready changed. */
         void (*report)(void *arg);
@@ -31,12 +33,13 @@ struct hb_engine_ops { /* actions; called only from inside hb_engine_step and hb
 };
 
 struct hb_engine_options {
-        uint64_t window_bytes;   /* in flight, default 8 MiB */
-        uint32_t run_pages;      /* longest single fetch, default 64 */
-        double horizon_s;        /* default 10 */
-        double epoch_s;          /* the source's epochs as far as known, default 1; measured from then on */
-        uint64_t plan_ns;        /* least time between full scorings, default 200 ms */
-        uint32_t plan_pages;     /* most candidates scored per step, default HB_POLICY_BATCH; a cursor goes round */
+        uint64_t window_bytes; /* in flight, default 8 MiB */
+        uint32_t run_pages;    /* longest single fetch, default 64 */
+        double horizon_s;      /* default 10 */
+        double epoch_s;        /* the source's epochs as far as known, default 1; measured from then on */
+        uint64_t plan_ns;      /* least time between full scorings, default 200 ms */
+        uint32_t plan_pages; /* most candidates scored per step, default HB_POLICY_BATCH; a cursor goes round
+                              */
 };
 
 struct hb_engine_image { /* what of the image the engine touches */
@@ -48,40 +51,49 @@ struct hb_engine_image { /* what of the image the engine touches */
 };
 
 struct hb_engine_stats {
-        uint64_t resident, fresh, stale, absent, fetching; /* pages; resident = known to hold data on the source */
-        uint64_t zero_pages;                               /* fresh because the source has a hole or zero page there */
+        uint64_t resident, fresh, stale, absent,
+                fetching;    /* pages; resident = known to hold data on the source */
+        uint64_t zero_pages; /* fresh because the source has a hole or zero page there */
         uint64_t fetched_pages, fetched_bytes, wire_bytes; /* completed transfers since the placement began */
-        uint64_t wasted_pages;                             /* transfers whose copy was invalidated before hand-over */
+        uint64_t wasted_pages; /* transfers whose copy was invalidated before hand-over */
         uint64_t failed_pages;
-        uint64_t hit, late, stale_at_freeze;               /* set at freeze: prefetched and fresh / in flight / prefetched, stale */
-        uint64_t missing_at_freeze;                        /* never prefetched */
-        uint64_t final_pages, final_bytes;                 /* transferred after freeze */
-        uint64_t above_threshold;                          /* candidates still worth fetching: 0 = ready */
+        uint64_t hit, late,
+                stale_at_freeze;    /* set at freeze: prefetched and fresh / in flight / prefetched, stale */
+        uint64_t missing_at_freeze; /* never prefetched */
+        uint64_t final_pages, final_bytes; /* transferred after freeze */
+        uint64_t above_threshold;          /* candidates still worth fetching: 0 = ready */
         double threshold, precision, recall, wasted_share;
-        double dirty_bytes_per_s, rate_bytes_per_s;        /* smoothed: source's writes, our completions (memory bytes) */
-        uint32_t processed, final_epoch;                   /* final_epoch 0: not frozen */
+        double dirty_bytes_per_s,
+                rate_bytes_per_s;        /* smoothed: source's writes, our completions (memory bytes) */
+        uint32_t processed, final_epoch; /* final_epoch 0: not frozen */
         bool ready, draining, frozen, complete;
-        uint64_t digest;                                   /* of every decision so far */
+        uint64_t digest; /* of every decision so far */
 };
 
-int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_image *image, hb_policies *policies /* borrowed */,
-                  const struct hb_engine_ops *ops, void *arg, hb_engine **ret);
+int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_image *image,
+                  hb_policies *policies /* borrowed */, const struct hb_engine_ops *ops, void *arg,
+                  hb_engine **ret);
 hb_engine *hb_engine_free(hb_engine *e);
 
 /* --- inputs --- */
 /* Announcement covering (from, to]; W by gfn. Returns as hb_coherency_accept. */
-int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to, const struct hb_bitmap *written);
+int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to,
+                         const struct hb_bitmap *written);
 /* Pages that are holes on the source, observed after scan `stamp` completed and before the next began. */
 void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct hb_bitmap *zero);
 struct hb_summary_entry;
 void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const struct hb_summary_entry *entry);
 void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *l);
-/* Bytes of the run are in the image. wire_bytes: what it cost on the link. zero_mask bit i: page i is all zero (pages <= 64). */
-void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp, uint64_t wire_bytes, uint64_t zero_mask);
-void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages); /* connection lost: absent again */
-void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on);  /* a migration was asked for / given up */
-void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f); /* the guest stands still; f is the final epoch (its W may still come) */
-void hb_engine_thaw(hb_engine *e, uint64_t now_ns);            /* hand-over given up: go on as before */
+/* Bytes of the run are in the image. wire_bytes: what it cost on the link. zero_mask bit i: page i is all
+ * zero (pages <= 64). */
+void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
+                       uint64_t wire_bytes, uint64_t zero_mask);
+void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn,
+                      uint32_t pages);                        /* connection lost: absent again */
+void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on); /* a migration was asked for / given up */
+void hb_engine_freeze(hb_engine *e, uint64_t now_ns,
+                      uint32_t f); /* the guest stands still; f is the final epoch (its W may still come) */
+void hb_engine_thaw(hb_engine *e, uint64_t now_ns);                 /* hand-over given up: go on as before */
 void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn); /* want this page now */
 /* Every fetch in flight is gone and none of them writes any more: FETCHING -> absent. */
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);
@@ -90,5 +102,7 @@ void hb_engine_step(hb_engine *e, uint64_t now_ns);
 enum hb_page_state hb_engine_page(const hb_engine *e, uint64_t gfn);
 void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret);
 void hb_engine_histogram(const hb_engine *e, uint32_t ret[HB_POLICY_BUCKETS]);
-/* Bytes that would have to cross after a freeze now, and seconds until ready, from the smoothed rates; INFINITY: never. */
-void hb_engine_estimate(const hb_engine *e, double *ret_final_bytes, double *ret_final_s, double *ret_ready_s, bool *ret_converging);
+/* Bytes that would have to cross after a freeze now, and seconds until ready, from the smoothed rates;
+ * INFINITY: never. */
+void hb_engine_estimate(const hb_engine *e, double *ret_final_bytes, double *ret_final_s, double *ret_ready_s,
+                        bool *ret_converging);

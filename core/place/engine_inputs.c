@@ -1,7 +1,9 @@
-/* engine_inputs: everything the engine is told. Each input touches the pages it names and the sums, nothing else.
+/* engine_inputs: everything the engine is told. Each input touches the pages it names and the sums, nothing
+ * else.
  *
- * Order of stores, for an image that outlives a kill: pages are invalidated before `processed` moves past their epoch; a stamp is cleared
- * before bytes change (hb_engine_step does that when it sends a fetch, we do when we zero) and set after they are in. */
+ * Order of stores, for an image that outlives a kill: pages are invalidated before `processed` moves past
+ * their epoch; a stamp is cleared before bytes change (hb_engine_step does that when it sends a fetch, we do
+ * when we zero) and set after they are in. */
 #include "base/fault.h"
 #include "map/heat.h"
 #include "map/summary.h"
@@ -39,7 +41,8 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
         hb_page_ledger_put(&e->ledger, gfn);
 }
 
-int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to, const struct hb_bitmap *written) {
+int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to,
+                         const struct hb_bitmap *written) {
         struct announced a = {.to = to, .one = to - from == 1 && from != 0};
         uint64_t first = 0, n = 0, pages = 0;
         int rc = hb_coherency_accept(*e->image.processed, from, to);
@@ -82,7 +85,7 @@ static bool zero_helps(const struct hb_engine *e, uint64_t gfn, uint32_t stamp) 
 static void settle_zero(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool ok) {
         struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
-        p->flags &= (uint8_t)~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
+        p->flags &= (uint8_t) ~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
         if (ok) {
                 p->flags |= HB_IP_ZERO;
                 hb_coherency_fetched(&p->c, stamp);
@@ -122,7 +125,8 @@ void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct 
         }
 }
 
-static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch, const struct hb_summary_entry *entry) {
+static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch,
+                           const struct hb_summary_entry *entry) {
         struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
         p->write_q = hb_heat_q(entry->write_heat);
@@ -135,7 +139,8 @@ static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch, co
                     hb_accuracy_used(&e->accuracy, entry->last_access, p->c.stamp))
                         p->flags |= HB_IP_USED;
         }
-        /* Lower is right too: an announcement of lost state looked like an access. But not below what came after the summary. */
+        /* Lower is right too: an announcement of lost state looked like an access. But not below what came
+         * after the summary. */
         if (entry->last_access > p->last_access || p->last_access <= epoch)
                 p->last_access = entry->last_access;
         if (entry->resident)
@@ -164,7 +169,7 @@ void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *
 static void arrived(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool zero) {
         struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
-        p->flags &= (uint8_t)~(HB_IP_FETCHING | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
+        p->flags &= (uint8_t) ~(HB_IP_FETCHING | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
         if (stamp == 0 || !hb_coherency_fetched(&p->c, stamp)) {
                 hb_coherency_overwriting(&p->c);
                 e->s.failed_pages++;
@@ -187,7 +192,8 @@ static bool flying(const struct hb_engine *e, uint64_t gfn) {
         return gfn < e->ledger.npages && e->ledger.pages[gfn].flags & HB_IP_FETCHING;
 }
 
-/* Zero pages did not travel: their old bytes, or the room reserved for new ones, are given back. One call for neighbours. */
+/* Zero pages did not travel: their old bytes, or the room reserved for new ones, are given back. One call for
+ * neighbours. */
 static void arrived_zero(struct hb_engine *e, uint64_t gfn, uint32_t pages, uint32_t stamp) {
         bool ok = zero_bytes(e, gfn, pages);
 
@@ -196,7 +202,8 @@ static void arrived_zero(struct hb_engine *e, uint64_t gfn, uint32_t pages, uint
 }
 
 /* Pages from `i` on that are alike: in flight, and zero or not. */
-static uint32_t alike(const struct hb_engine *e, uint64_t gfn, uint32_t i, uint32_t pages, uint64_t zero_mask) {
+static uint32_t alike(const struct hb_engine *e, uint64_t gfn, uint32_t i, uint32_t pages,
+                      uint64_t zero_mask) {
         uint32_t k = 1;
 
         while (i + k < pages && flying(e, gfn + i + k) && ((zero_mask >> (i + k) ^ zero_mask >> i) & 1) == 0)
@@ -204,8 +211,8 @@ static uint32_t alike(const struct hb_engine *e, uint64_t gfn, uint32_t i, uint3
         return k;
 }
 
-void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp, uint64_t wire_bytes,
-                       uint64_t zero_mask) {
+void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
+                       uint64_t wire_bytes, uint64_t zero_mask) {
         uint32_t came = 0, k = 1;
 
         hb_engine_clock(e, now_ns);

@@ -13,7 +13,7 @@ struct hb_rates {
         uint64_t busy_since_ns, last_ns; /* 0: idle; last sample */
         uint64_t busy_ns, bytes, wire;   /* since the last sample */
         double bytes_per_s, wire_bytes_per_s;
-        double wire_per_page;            /* recent; a whole page while unknown */
+        double wire_per_page; /* recent; a whole page while unknown */
         double dirty_bytes_per_s;
         uint64_t announced_ns;
         bool rate_known, dirty_known, converging;
@@ -44,7 +44,8 @@ static inline uint64_t hb_engine_in_flight(const struct hb_engine *e) { /* bytes
 
 void hb_engine_clock(struct hb_engine *e, uint64_t now_ns); /* never goes back */
 void hb_rates_init(struct hb_rates *r);
-void hb_rates_flight(struct hb_rates *r, uint64_t now_ns, bool any); /* call when something is or no longer is in flight */
+void hb_rates_flight(struct hb_rates *r, uint64_t now_ns,
+                     bool any); /* call when something is or no longer is in flight */
 void hb_rates_done(struct hb_rates *r, uint64_t now_ns, uint32_t pages, uint64_t wire_bytes);
 void hb_rates_announced(struct hb_rates *r, uint64_t now_ns, uint64_t pages, double epoch_s);
 uint64_t hb_engine_above(const struct hb_engine *e);

@@ -1,7 +1,8 @@
 /* engine_rates: how fast things go, and what follows from that.
  *
- * A rate counts only time in which something was in flight, so an idle engine does not look like a slow link. Samples are taken over at
- * least 50 ms and smoothed over seconds. Estimates say infinity rather than guess when nothing has been measured. */
+ * A rate counts only time in which something was in flight, so an idle engine does not look like a slow link.
+ * Samples are taken over at least 50 ms and smoothed over seconds. Estimates say infinity rather than guess
+ * when nothing has been measured. */
 #include "base/clock.h"
 #include "map/heat.h"
 #include "place/engine_priv.h"
@@ -88,9 +89,11 @@ uint64_t hb_engine_above(const struct hb_engine *e) {
         return (known < wanted ? known : wanted) + e->ledger.state[HB_PAGE_FETCHING];
 }
 
-/* Ready: what is worth fetching is here, but for the few pages an epoch makes stale. Two limits, so that it does not flicker. */
+/* Ready: what is worth fetching is here, but for the few pages an epoch makes stale. Two limits, so that it
+ * does not flicker. */
 void hb_engine_judge_ready(struct hb_engine *e) {
-        uint64_t above = hb_engine_above(e), few = e->ledger.resident / (e->s.ready ? UNREADY_SHARE : READY_SHARE);
+        uint64_t above = hb_engine_above(e),
+                 few = e->ledger.resident / (e->s.ready ? UNREADY_SHARE : READY_SHARE);
 
         e->s.ready = *e->image.processed != 0 && above <= (few > READY_FEW ? few : READY_FEW);
 }
@@ -104,7 +107,8 @@ static double wire_rate(const struct hb_engine *e) {
 }
 
 static double final_bytes(const struct hb_engine *e) {
-        double pages = (double)hb_page_ledger_not_fresh(&e->ledger), fresh = (double)e->ledger.state[HB_PAGE_FRESH];
+        double pages = (double)hb_page_ledger_not_fresh(&e->ledger),
+               fresh = (double)e->ledger.state[HB_PAGE_FRESH];
         double unseen = e->rates.dirty_bytes_per_s / HB_PAGE_SIZE * (e->epochs.epoch_s + e->link.latency_s);
 
         if (!e->s.frozen) /* written since the last scan, as much of it as is here fresh */
@@ -124,8 +128,8 @@ static double ready_s(const struct hb_engine *e) {
         return net > 0 ? remaining / net : INFINITY;
 }
 
-void hb_engine_estimate(const struct hb_engine *e, double *ret_final_bytes, double *ret_final_s, double *ret_ready_s,
-                        bool *ret_converging) {
+void hb_engine_estimate(const struct hb_engine *e, double *ret_final_bytes, double *ret_final_s,
+                        double *ret_ready_s, bool *ret_converging) {
         double bytes = final_bytes(e), rate = wire_rate(e);
 
         *ret_final_bytes = bytes;

@@ -1,9 +1,9 @@
 /* engine_step: plans and acts. Order: what somebody waits for first, then the plan.
  *
- * Invariants: one fetch a page at a time; at most `window_bytes` in flight (four times that when frozen), of which a small share is
- * kept for demands; when half of it has come back it is filled again, so that fetches go out in bunches. A stamp is cleared before the
- * transport hears of the page, and put back if it will not take it: then no byte was written.
- * Cost: at most BATCHES batches of the planner a step. */
+ * Invariants: one fetch a page at a time; at most `window_bytes` in flight (four times that when frozen), of
+ * which a small share is kept for demands; when half of it has come back it is filled again, so that fetches
+ * go out in bunches. A stamp is cleared before the transport hears of the page, and put back if it will not
+ * take it: then no byte was written. Cost: at most BATCHES batches of the planner a step. */
 #include "base/fault.h"
 #include "place/engine_priv.h"
 #include <errno.h>
@@ -196,7 +196,8 @@ static void finish(struct hb_engine *e) {
         bool from_start = e->final_cursor == 0;
 
         while (flying_pages(e) < bulk_pages(e)) {
-                uint64_t g = hb_page_ledger_next_wanted(&e->ledger, e->final_cursor), room = bulk_pages(e) - flying_pages(e), end;
+                uint64_t g = hb_page_ledger_next_wanted(&e->ledger, e->final_cursor),
+                         room = bulk_pages(e) - flying_pages(e), end;
                 const struct hb_region *r;
                 uint32_t k;
 
@@ -220,7 +221,8 @@ static void finish(struct hb_engine *e) {
 static void check_complete(struct hb_engine *e) {
         if (!e->s.frozen || e->s.complete)
                 return;
-        if (!hb_coherency_complete(*e->image.processed, e->s.final_epoch, hb_page_ledger_not_fresh(&e->ledger)))
+        if (!hb_coherency_complete(*e->image.processed, e->s.final_epoch,
+                                   hb_page_ledger_not_fresh(&e->ledger)))
                 return;
         e->s.complete = true;
         hb_engine_mix(e, e->s.final_epoch, UINT64_MAX);

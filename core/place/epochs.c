@@ -1,10 +1,10 @@
-/* epochs: a ring tagged with epoch numbers. The length of an epoch is learned only from announcements of single epochs that follow
- * each other; a catch-up says nothing about it. Pure. */
+/* epochs: a ring tagged with epoch numbers. The length of an epoch is learned only from announcements of
+ * single epochs that follow each other; a catch-up says nothing about it. Pure. */
 #include "place/epochs.h"
 #include "base/clock.h"
 
-#define SMOOTH      0.2
-#define LONGEST_S   60.0
+#define SMOOTH    0.2
+#define LONGEST_S 60.0
 
 void hb_epochs_init(struct hb_epochs *c, double epoch_s) {
         *c = (struct hb_epochs){.epoch_s = epoch_s};

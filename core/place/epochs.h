@@ -1,4 +1,5 @@
-/* epochs: when the source's epochs were, by our clock, as far as announcements told; the rest is extrapolated. Internal to the room. */
+/* epochs: when the source's epochs were, by our clock, as far as announcements told; the rest is
+ * extrapolated. Internal to the room. */
 #pragma once
 #include <stdint.h>
 

@@ -1,9 +1,10 @@
 /* image: the prefetch buffer as mapped files.
  *
- * Invariant, for a kill at any instant: a page whose record says fresh has its bytes whole. The engine clears a stamp before a fetch
- * may write and sets it when the bytes are in; both are single stores into a shared mapping, which the kernel keeps when we die.
- * Records and head belong to the loop thread; transport threads write page bytes only, of pages marked FETCHING.
- * Cost: one mapping a region, nothing a page but its record. */
+ * Invariant, for a kill at any instant: a page whose record says fresh has its bytes whole. The engine clears
+ * a stamp before a fetch may write and sets it when the bytes are in; both are single stores into a shared
+ * mapping, which the kernel keeps when we die. Records and head belong to the loop thread; transport threads
+ * write page bytes only, of pages marked FETCHING. Cost: one mapping a region, nothing a page but its record.
+ */
 #include "place/image.h"
 #include "base/fault.h"
 #include "place/image_priv.h"
@@ -54,12 +55,15 @@ static int allocate(const struct hb_image_id *id, const struct hb_shape *shape, 
 static int map_regions(hb_image *i, struct hb_err *e) {
         for (uint32_t r = 0; r < i->state.shape.nregions; r++) {
                 struct hb_image_region *g = &i->region[r];
-                void *p = hb_fault("image.map") ? MAP_FAILED
-                                                : mmap(NULL, g->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
+                void *p = hb_fault("image.map")
+                                  ? MAP_FAILED
+                                  : mmap(NULL, g->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, 0);
 
                 if (p == MAP_FAILED && i->huge)
-                        return hb_err_set(e, -ENOSPC, g->path, "raise vm.nr_hugepages, or that page size's nr_hugepages in /sys",
-                                          "not enough huge pages for the image's %llu MiB", (unsigned long long)(g->bytes >> 20));
+                        return hb_err_set(e, -ENOSPC, g->path,
+                                          "raise vm.nr_hugepages, or that page size's nr_hugepages in /sys",
+                                          "not enough huge pages for the image's %llu MiB",
+                                          (unsigned long long)(g->bytes >> 20));
                 if (p == MAP_FAILED)
                         return hb_err_set(e, -ENOMEM, g->path, "free memory", "cannot map the image");
                 g->base = p;
@@ -94,8 +98,8 @@ static int open_files(hb_image *i, uint64_t expected_bytes, bool *ret_resumed, s
         return hb_image_check_room(i->dir, expected_bytes > have ? expected_bytes - have : 0, 0, e);
 }
 
-int hb_image_open(const char *dir, const struct hb_image_id *id, const struct hb_shape *shape, uint64_t expected_bytes,
-                  hb_image **ret, bool *ret_resumed, struct hb_err *e) {
+int hb_image_open(const char *dir, const struct hb_image_id *id, const struct hb_shape *shape,
+                  uint64_t expected_bytes, hb_image **ret, bool *ret_resumed, struct hb_err *e) {
         hb_image *i = NULL;
         bool resumed;
         int rc;
@@ -184,7 +188,8 @@ const char *hb_image_region_path(const hb_image *i, unsigned region) {
 uint8_t *hb_image_at(hb_image *i, uint64_t gfn) {
         int r = hb_shape_region_of(&i->state.shape, gfn);
 
-        return r < 0 ? NULL : i->region[r].base + ((gfn - i->state.shape.regions[r].first_gfn) << HB_PAGE_SHIFT);
+        return r < 0 ? NULL
+                     : i->region[r].base + ((gfn - i->state.shape.regions[r].first_gfn) << HB_PAGE_SHIFT);
 }
 
 struct hb_image_page *hb_image_pages(hb_image *i) {
@@ -207,7 +212,8 @@ uint32_t *hb_image_processed_word(hb_image *i) {
 /* ---- bytes ---- */
 
 /* The part of [gfn, gfn + *pages) that lies in gfn's region; sets its region and offset. */
-static int part_of(const hb_image *i, uint64_t gfn, uint64_t *pages, const struct hb_image_region **ret, uint64_t *ret_offset) {
+static int part_of(const hb_image *i, uint64_t gfn, uint64_t *pages, const struct hb_image_region **ret,
+                   uint64_t *ret_offset) {
         int r = hb_shape_region_of(&i->state.shape, gfn);
         const struct hb_region *s;
 
@@ -252,13 +258,16 @@ int hb_image_reserve_run(hb_image *i, uint64_t gfn, uint64_t pages, struct hb_er
 
         if (rc == 0 && i->huge) /* the mapping reserved them all */
                 return 0;
-        while (rc == 0 && fallocate(g->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)(pages << HB_PAGE_SHIFT)) < 0)
+        while (rc == 0 &&
+               fallocate(g->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)(pages << HB_PAGE_SHIFT)) < 0)
                 if (errno != EINTR)
                         rc = -errno;
         if (rc == 0 || rc == -EOPNOTSUPP)
                 return 0;
-        return hb_err_set(e, rc == -ENOMEM ? -ENOSPC : rc, i->dir, "free memory there, or enlarge it (mount -o remount,size=...)",
-                          "no room for %llu more KiB of the image", (unsigned long long)(pages << HB_PAGE_SHIFT) >> 10);
+        return hb_err_set(e, rc == -ENOMEM ? -ENOSPC : rc, i->dir,
+                          "free memory there, or enlarge it (mount -o remount,size=...)",
+                          "no room for %llu more KiB of the image",
+                          (unsigned long long)(pages << HB_PAGE_SHIFT) >> 10);
 }
 
 int hb_image_read(hb_image *i, uint64_t gfn, uint8_t out[HB_PAGE_SIZE]) {
@@ -297,8 +306,8 @@ static int sweep_one(const char *path, const char *dir, const struct hb_image_id
         int removed = 0;
 
         /* Mapped in whole (huge) pages, not read: it may be on hugetlbfs. One that is locked has an owner. */
-        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_size >= (off_t)HB_IMAGE_HEAD &&
-            st.st_blksize >= (blksize_t)HB_IMAGE_HEAD)
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 &&
+            st.st_size >= (off_t)HB_IMAGE_HEAD && st.st_blksize >= (blksize_t)HB_IMAGE_HEAD)
                 head = mmap(NULL, (size_t)st.st_blksize, PROT_READ, MAP_SHARED, fd, 0);
         if (head != MAP_FAILED) {
                 if (hb_image_state_decode(head, HB_IMAGE_HEAD, &s) == 0 && !kept(&s.id, keep, n))
@@ -316,7 +325,8 @@ int hb_image_sweep(const char *dir, const struct hb_image_id *keep, unsigned n, 
         int removed = 0;
 
         if (!d)
-                return hb_err_set(e, -errno, dir, "create it, on tmpfs", "cannot read the image directory: %s", strerror(errno));
+                return hb_err_set(e, -errno, dir, "create it, on tmpfs",
+                                  "cannot read the image directory: %s", strerror(errno));
         while ((entry = readdir(d))) {
                 size_t len = strlen(entry->d_name);
                 char *path = NULL;

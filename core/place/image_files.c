@@ -1,9 +1,10 @@
 /* image_files: makes, finds and removes the files of an image.
  *
- * The danger here is not losing an image, which can be fetched again, but touching a file that a running guest lives in: after a
- * hand-over the region files stay, without a state file. So: files are only ever created where none is, a region file is removed
- * only if a state file names its inode (or it is an empty one, made and not yet named), and the state file is made first and
- * removed last. One process at a time: the state file is locked. */
+ * The danger here is not losing an image, which can be fetched again, but touching a file that a running
+ * guest lives in: after a hand-over the region files stay, without a state file. So: files are only ever
+ * created where none is, a region file is removed only if a state file names its inode (or it is an empty
+ * one, made and not yet named), and the state file is made first and removed last. One process at a time: the
+ * state file is locked. */
 #include "base/fault.h"
 #include "place/image_priv.h"
 #include <errno.h>
@@ -40,11 +41,13 @@ int hb_image_check_dir(hb_image *i, const char *dir, const struct hb_shape *shap
         i->file_page = i->huge ? (uint64_t)f.f_bsize : HB_PAGE_SIZE;
         for (uint32_t r = 0; r < shape->nregions; r++)
                 if (shape->regions[r].backing_page != i->file_page)
-                        return hb_err_set(e, -EINVAL, shape->regions[r].name,
-                                          "give the placement a directory on a hugetlbfs mounted with that page size, or on tmpfs "
-                                          "for ordinary pages",
-                                          "the guest's region has pages of %u bytes, the image directory %s of %llu",
-                                          shape->regions[r].backing_page, dir, (unsigned long long)i->file_page);
+                        return hb_err_set(
+                                e, -EINVAL, shape->regions[r].name,
+                                "give the placement a directory on a hugetlbfs mounted with that page size, "
+                                "or on tmpfs "
+                                "for ordinary pages",
+                                "the guest's region has pages of %u bytes, the image directory %s of %llu",
+                                shape->regions[r].backing_page, dir, (unsigned long long)i->file_page);
         return 0;
 }
 
@@ -60,8 +63,8 @@ int hb_image_check_room(const char *dir, uint64_t need, uint64_t margin, struct 
         if (v.f_blocks == 0 || room >= need + margin) /* no blocks: a filesystem without a limit */
                 return 0;
         return hb_err_set(e, -ENOSPC, dir, "free memory there, or enlarge it (mount -o remount,size=...)",
-                          "no room for the image: %llu MiB needed, %llu MiB free", (unsigned long long)((need + margin) >> 20),
-                          (unsigned long long)(room >> 20));
+                          "no room for the image: %llu MiB needed, %llu MiB free",
+                          (unsigned long long)((need + margin) >> 20), (unsigned long long)(room >> 20));
 }
 
 uint64_t hb_image_allocated(const hb_image *i) {
@@ -78,7 +81,8 @@ static int lock_state(hb_image *i, struct hb_err *e) {
         struct stat mine, there;
 
         if (flock(i->state_fd, LOCK_EX | LOCK_NB) < 0)
-                return hb_err_set(e, -EBUSY, i->state_path, "is another daemon running on this directory?", "the image is in use");
+                return hb_err_set(e, -EBUSY, i->state_path, "is another daemon running on this directory?",
+                                  "the image is in use");
         /* Whoever had the lock before us may have removed the file: then we hold nothing. */
         if (fstat(i->state_fd, &mine) < 0 || stat(i->state_path, &there) < 0 || mine.st_ino != there.st_ino)
                 return hb_err_set(e, -EBUSY, i->state_path, "try again", "the image was just removed");
@@ -91,7 +95,8 @@ int hb_image_map_state(hb_image *i, struct hb_err *e) {
                           : mmap(NULL, i->state_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, i->state_fd, 0);
 
         if (p == MAP_FAILED)
-                return hb_err_set(e, -ENOMEM, i->state_path, "free memory", "cannot map the image's state: %s", strerror(errno));
+                return hb_err_set(e, -ENOMEM, i->state_path, "free memory",
+                                  "cannot map the image's state: %s", strerror(errno));
         i->head = p;
         i->pages = (struct hb_image_page *)(i->head + HB_IMAGE_HEAD);
         return 0;
@@ -110,7 +115,9 @@ static int save_head(hb_image *i, struct hb_err *e) {
 static int create_state(hb_image *i, struct hb_err *e) {
         int rc;
 
-        i->state_fd = hb_fault("image.create") ? -1 : open(i->state_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        i->state_fd = hb_fault("image.create")
+                              ? -1
+                              : open(i->state_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (i->state_fd < 0)
                 return hb_err_set(e, errno ? -errno : -EIO, i->state_path, "check the directory's rights",
                                   "cannot create the image's state file");
@@ -120,8 +127,8 @@ static int create_state(hb_image *i, struct hb_err *e) {
         /* Room for every record now: a store into a full tmpfs would be SIGBUS. */
         if (ftruncate(i->state_fd, (off_t)i->state_bytes) < 0 ||
             (!i->huge && fallocate(i->state_fd, 0, 0, (off_t)i->state_bytes) < 0))
-                return hb_err_set(e, -errno, i->state_path, "free memory there", "cannot size the image's state file: %s",
-                                  strerror(errno));
+                return hb_err_set(e, -errno, i->state_path, "free memory there",
+                                  "cannot size the image's state file: %s", strerror(errno));
         return hb_image_map_state(i, e);
 }
 
@@ -130,13 +137,16 @@ static int create_region(hb_image *i, uint32_t r, struct hb_err *e) {
         struct stat st;
         int rc;
 
-        g->fd = hb_fault("image.create_region") ? -1 : open(g->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        g->fd = hb_fault("image.create_region") ? -1
+                                                : open(g->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (g->fd < 0 && errno == EEXIST)
                 return hb_err_set(e, -EEXIST, g->path,
                                   "if no guest runs on it (see `harbinger guest list`), remove it",
-                                  "a memory file of that name is there, without an image: it may be a running guest's memory");
+                                  "a memory file of that name is there, without an image: it may be a "
+                                  "running guest's memory");
         if (g->fd < 0 || fstat(g->fd, &st) < 0)
-                return hb_err_set(e, errno ? -errno : -EIO, g->path, "check the directory's rights", "cannot create the image");
+                return hb_err_set(e, errno ? -errno : -EIO, g->path, "check the directory's rights",
+                                  "cannot create the image");
         i->state.file[r] = (struct hb_image_file){st.st_dev, st.st_ino};
         rc = save_head(i, e);
         if (rc < 0)
@@ -203,8 +213,8 @@ int hb_image_unlink_all(const char *dir, const struct hb_image_state *s, const c
 /* ---- coming back ---- */
 
 static int refuse(const hb_image *i, const char *why, struct hb_err *e) {
-        return hb_err_set(e, -EEXIST, i->state_path, "give that placement up first (harbinger unplace), or remove its files",
-                          "%s", why);
+        return hb_err_set(e, -EEXIST, i->state_path,
+                          "give that placement up first (harbinger unplace), or remove its files", "%s", why);
 }
 
 static int read_state(hb_image *i, struct hb_image_state *ret, struct hb_err *e) {
@@ -212,7 +222,8 @@ static int read_state(hb_image *i, struct hb_image_state *ret, struct hb_err *e)
         int rc;
 
         if (fstat(i->state_fd, &st) < 0)
-                return hb_err_set(e, -errno, i->state_path, NULL, "cannot look at the image's state: %s", strerror(errno));
+                return hb_err_set(e, -errno, i->state_path, NULL, "cannot look at the image's state: %s",
+                                  strerror(errno));
         if (st.st_size == 0)
                 return -ENODATA;
         if ((uint64_t)st.st_size != i->state_bytes)
@@ -237,9 +248,12 @@ static bool whole(const hb_image *i, const struct hb_image_state *s) {
 
 static int open_regions(hb_image *i, struct hb_err *e) {
         for (uint32_t r = 0; r < i->state.shape.nregions; r++) {
-                i->region[r].fd = hb_fault("image.open_region") ? -1 : open(i->region[r].path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+                i->region[r].fd = hb_fault("image.open_region")
+                                          ? -1
+                                          : open(i->region[r].path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
                 if (i->region[r].fd < 0)
-                        return hb_err_set(e, errno ? -errno : -EIO, i->region[r].path, NULL, "cannot open the image");
+                        return hb_err_set(e, errno ? -errno : -EIO, i->region[r].path, NULL,
+                                          "cannot open the image");
         }
         return 0;
 }

@@ -1,4 +1,5 @@
-/* image_priv: the object behind hb_image, shared by the files of the room that make and unmake it. Internal to the room. */
+/* image_priv: the object behind hb_image, shared by the files of the room that make and unmake it. Internal
+ * to the room. */
 #pragma once
 #include "place/image_state.h"
 
@@ -25,7 +26,8 @@ struct hb_image {
 int hb_image_check_dir(hb_image *i, const char *dir, const struct hb_shape *shape, struct hb_err *e);
 int hb_image_check_room(const char *dir, uint64_t need, uint64_t margin, struct hb_err *e);
 int hb_image_create_files(hb_image *i, struct hb_err *e);
-/* Opens an existing state file and its region files. 0; -ENOENT none (or only remains, which are then removed); else refused. */
+/* Opens an existing state file and its region files. 0; -ENOENT none (or only remains, which are then
+ * removed); else refused. */
 int hb_image_attach_files(hb_image *i, struct hb_err *e);
 int hb_image_map_state(hb_image *i, struct hb_err *e);
 uint64_t hb_image_allocated(const hb_image *i); /* bytes the region files hold */

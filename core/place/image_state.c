@@ -1,6 +1,6 @@
-/* image_state: encodes and checks the head of a state file. The file is ours, but it is read after kills, full disks and operators'
- * mistakes, so it is decoded like anything from outside. Phase and processed epoch stand outside the checked body: each changes by
- * one aligned store. Pure. */
+/* image_state: encodes and checks the head of a state file. The file is ours, but it is read after kills,
+ * full disks and operators' mistakes, so it is decoded like anything from outside. Phase and processed epoch
+ * stand outside the checked body: each changes by one aligned store. Pure. */
 #include "place/image_state.h"
 #include <errno.h>
 #include <string.h>
@@ -89,7 +89,8 @@ int hb_image_state_decode(const void *head, size_t size, struct hb_image_state *
         n = hb_rd_u64(&rd);
         sum = hb_rd_u64(&rd);
         p = n <= HB_IMAGE_HEAD - AT_BODY ? hb_rd_raw(&rd, n) : NULL;
-        if (!m || !p || memcmp(m, magic, sizeof(magic)) != 0 || phase < HB_IMAGE_CREATING || phase > HB_IMAGE_GOING)
+        if (!m || !p || memcmp(m, magic, sizeof(magic)) != 0 || phase < HB_IMAGE_CREATING ||
+            phase > HB_IMAGE_GOING)
                 return -EBADMSG;
         body = hb_rd_init(p, n);
         if (sum_of(p, n) != sum || get_body(&body, &s) < 0)

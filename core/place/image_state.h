@@ -1,7 +1,9 @@
-/* image_state: the head of an image's state file: whose image this is, of what shape, and which files hold it. Internal to the room.
+/* image_state: the head of an image's state file: whose image this is, of what shape, and which files hold
+ * it. Internal to the room.
  *
- * The head is one page: magic, phase, processed epoch, then a checked body. The records (struct hb_image_page, by gfn) follow it.
- * CREATING and GOING say that a kill interrupted us: the files named in it are nobody's and may be removed. */
+ * The head is one page: magic, phase, processed epoch, then a checked body. The records (struct
+ * hb_image_page, by gfn) follow it. CREATING and GOING say that a kill interrupted us: the files named in it
+ * are nobody's and may be removed. */
 #pragma once
 #include "place/image.h"
 

@@ -1,4 +1,5 @@
-/* page_ledger: see the header. Cost: a few nanoseconds a change; finding wanted pages costs one look a block that has none. */
+/* page_ledger: see the header. Cost: a few nanoseconds a change; finding wanted pages costs one look a block
+ * that has none. */
 #include "place/page_ledger.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -46,8 +47,8 @@ bool hb_page_ledger_sound(const struct hb_page_ledger *l) {
 
         if (count_all(&again, l->pages, l->npages) < 0)
                 return false;
-        same = memcmp(again.state, l->state, sizeof(l->state)) == 0 && again.resident == l->resident && again.zero == l->zero &&
-               again.hits == l->hits && again.stale_hits == l->stale_hits &&
+        same = memcmp(again.state, l->state, sizeof(l->state)) == 0 && again.resident == l->resident &&
+               again.zero == l->zero && again.hits == l->hits && again.stale_hits == l->stale_hits &&
                memcmp(again.wanted_in, l->wanted_in, l->nblocks * sizeof(*l->wanted_in)) == 0;
         hb_page_ledger_fini(&again);
         return same;

@@ -1,9 +1,10 @@
-/* page_ledger: the page records of an image with the sums the engine needs kept up to date, so that no input ever counts pages.
- * Internal to the room.
+/* page_ledger: the page records of an image with the sums the engine needs kept up to date, so that no input
+ * ever counts pages. Internal to the room.
  *
- * A record is changed only between hb_page_ledger_take and hb_page_ledger_put, which take the page out of the sums and put it back as it is
- * then. Sums run over RESIDENT pages. A page is *wanted* when it is absent or stale. Wanted pages are also counted per block of 512
- * (2 MiB), so that walking them skips what is in order at 2 bytes a block. */
+ * A record is changed only between hb_page_ledger_take and hb_page_ledger_put, which take the page out of the
+ * sums and put it back as it is then. Sums run over RESIDENT pages. A page is *wanted* when it is absent or
+ * stale. Wanted pages are also counted per block of 512 (2 MiB), so that walking them skips what is in order
+ * at 2 bytes a block. */
 #pragma once
 #include "place/engine.h"
 
@@ -18,7 +19,8 @@ struct hb_page_ledger {
         uint64_t hits, stale_hits; /* PREFETCHED and fresh / stale */
 };
 
-int hb_page_ledger_init(struct hb_page_ledger *l, const struct hb_engine_image *image); /* one pass over all records */
+int hb_page_ledger_init(struct hb_page_ledger *l,
+                        const struct hb_engine_image *image); /* one pass over all records */
 void hb_page_ledger_fini(struct hb_page_ledger *l);
 bool hb_page_ledger_sound(const struct hb_page_ledger *l); /* recounts everything: for tests */
 
@@ -27,7 +29,8 @@ static inline enum hb_page_state hb_page_ledger_state_of(const struct hb_image_p
 }
 
 static inline bool hb_page_ledger_wants(const struct hb_image_page *p) {
-        return (p->flags & (HB_IP_RESIDENT | HB_IP_FETCHING)) == HB_IP_RESIDENT && hb_coherency_judge(p->c) != HB_PAGE_FRESH;
+        return (p->flags & (HB_IP_RESIDENT | HB_IP_FETCHING)) == HB_IP_RESIDENT &&
+               hb_coherency_judge(p->c) != HB_PAGE_FRESH;
 }
 
 static inline void hb_page_ledger_add(struct hb_page_ledger *l, uint64_t gfn, int sign) {

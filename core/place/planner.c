@@ -1,6 +1,7 @@
-/* planner: a batch costs one pass over its candidates plus the policies' passes over columns; walking from candidate to candidate
- * costs the records of blocks that have any. All memory is taken at init and does not grow with the guest beyond one batch.
- * Only additions, multiplications and comparisons steer: the same on every machine. Owned by the engine. */
+/* planner: a batch costs one pass over its candidates plus the policies' passes over columns; walking from
+ * candidate to candidate costs the records of blocks that have any. All memory is taken at init and does not
+ * grow with the guest beyond one batch. Only additions, multiplications and comparisons steer: the same on
+ * every machine. Owned by the engine. */
 #include "place/planner.h"
 #include "base/fault.h"
 #include "map/heat.h"
@@ -39,7 +40,8 @@ static void set_views(struct hb_planner *p) {
                                            .predicted_writes = p->predicted_writes};
 }
 
-int hb_planner_init(struct hb_planner *p, hb_policies *policies, uint64_t pages, uint32_t batch_max, uint32_t run_pages) {
+int hb_planner_init(struct hb_planner *p, hb_policies *policies, uint64_t pages, uint32_t batch_max,
+                    uint32_t run_pages) {
         int rc;
 
         *p = (struct hb_planner){.policies = policies, .run_pages = run_pages};
@@ -80,8 +82,8 @@ bool hb_planner_mid_round(const struct hb_planner *p) {
 
 /* ---- candidates ---- */
 
-/* The version's age: an invalidation newer than the last access is not a write anyone saw (a catch-up names its last epoch, lost
- * state names every page), so the write was at that access or before. */
+/* The version's age: an invalidation newer than the last access is not a write anyone saw (a catch-up names
+ * its last epoch, lost state names every page), so the write was at that access or before. */
 static uint32_t written_at(const struct hb_image_page *p) {
         return p->last_access < p->c.invalid ? p->last_access : p->c.invalid;
 }
@@ -94,8 +96,10 @@ static void fill(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t
 
         p->gfn[i] = (uint32_t)gfn;
         c.age_s[i] = age;
-        c.version_age_s[i] = written == page->last_access ? age : hb_epochs_age_s(in->epochs, written, in->now_ns);
-        c.write_heat[i] = page->write_q ? hb_heat_of(page->write_q) * hb_decay((double)age, HB_HEAT_TAU_S) : 0.0f;
+        c.version_age_s[i] =
+                written == page->last_access ? age : hb_epochs_age_s(in->epochs, written, in->now_ns);
+        c.write_heat[i] =
+                page->write_q ? hb_heat_of(page->write_q) * hb_decay((double)age, HB_HEAT_TAU_S) : 0.0f;
         c.read_heat[i] = hb_heat_of(page->read_q);
         c.bytes_to_send[i] = (float)in->wire_bytes_per_page;
 }
@@ -157,8 +161,8 @@ static void score(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_
 static void ask_cut(struct hb_planner *p, const struct hb_plan_inputs *in) {
         if (p->cut_known && p->cut_epoch == in->processed)
                 return;
-        p->cut = hb_policies_threshold(p->policies, p->rounds ? p->histogram : p->histogram_now, in->guest, in->link, in->accuracy,
-                                       p->cut);
+        p->cut = hb_policies_threshold(p->policies, p->rounds ? p->histogram : p->histogram_now, in->guest,
+                                       in->link, in->accuracy, p->cut);
         p->cut_known = true;
         p->cut_epoch = in->processed;
 }
@@ -171,7 +175,9 @@ static void score_drain(struct hb_planner *p, uint32_t n) {
                 float heat = c.write_heat[i];
                 unsigned q = heat < COLD_PER_S ? 0 : hb_heat_q(heat) / 4u + 1;
 
-                p->score[i] = (float)(BEST_BUCKET - (q < BEST_BUCKET ? q : BEST_BUCKET)) / (HB_POLICY_BUCKETS / 2) - 1.0f;
+                p->score[i] =
+                        (float)(BEST_BUCKET - (q < BEST_BUCKET ? q : BEST_BUCKET)) / (HB_POLICY_BUCKETS / 2) -
+                        1.0f;
                 p->histogram_now[bucket_of(p->score[i])]++;
         }
 }

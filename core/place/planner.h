@@ -1,8 +1,9 @@
 /* planner: decides which pages are worth fetching, in which order. Internal to the room.
  *
- * Candidates are the wanted pages of the ledger. They are looked at in batches of at most `plan_pages`, a cursor going round the
- * guest; a batch becomes columns, the policies make scores of them, and pages at or above the cut join a bounded queue, best first.
- * When draining no policy is asked: everything must go, what is written least first. */
+ * Candidates are the wanted pages of the ledger. They are looked at in batches of at most `plan_pages`, a
+ * cursor going round the guest; a batch becomes columns, the policies make scores of them, and pages at or
+ * above the cut join a bounded queue, best first. When draining no policy is asked: everything must go, what
+ * is written least first. */
 #pragma once
 #include "place/accuracy.h"
 #include "place/epochs.h"
@@ -31,18 +32,19 @@ struct hb_planner {
         struct hb_policy_pages view;
         float *predicted, *predicted_writes, *score;
         /* rounds */
-        uint64_t cursor;                        /* 0: between two rounds */
-        uint64_t rounds;                        /* completed */
-        uint64_t above_now, above;              /* pages at or above the cut: this round so far, last round */
+        uint64_t cursor;           /* 0: between two rounds */
+        uint64_t rounds;           /* completed */
+        uint64_t above_now, above; /* pages at or above the cut: this round so far, last round */
         uint32_t histogram_now[HB_POLICY_BUCKETS], histogram[HB_POLICY_BUCKETS];
-        uint64_t round_ns, batch_ns;            /* when the last one began */
+        uint64_t round_ns, batch_ns; /* when the last one began */
         bool started, draining;
         double cut;
         uint32_t cut_epoch;
         bool cut_known;
 };
 
-int hb_planner_init(struct hb_planner *p, hb_policies *policies, uint64_t pages, uint32_t batch_max, uint32_t run_pages);
+int hb_planner_init(struct hb_planner *p, hb_policies *policies, uint64_t pages, uint32_t batch_max,
+                    uint32_t run_pages);
 void hb_planner_fini(struct hb_planner *p);
 /* Forgets queue and round, keeps the cut. */
 void hb_planner_restart(struct hb_planner *p, bool draining);

@@ -1,5 +1,5 @@
-/* run_queue: a sorted array. A batch is sorted by counting (64 buckets, stable, so page order survives) and merged; both cost one
- * step a run. No allocation after init; owned by the engine. */
+/* run_queue: a sorted array. A batch is sorted by counting (64 buckets, stable, so page order survives) and
+ * merged; both cost one step a run. No allocation after init; owned by the engine. */
 #include "place/run_queue.h"
 #include "base/fault.h"
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* bench_engine: what the target's engine costs a page.  bench_engine [--json]
  *
- * One million resident pages (4 GiB), a transport that is always full, so every step only plans: with the default policies, and draining,
- * where no policy is asked. Raw figure beside: one pass over the same records by a plain loop that reads what the planner reads. Also the
- * inputs: invalidations and arrivals. Medians. */
+ * One million resident pages (4 GiB), a transport that is always full, so every step only plans: with the
+ * default policies, and draining, where no policy is asked. Raw figure beside: one pass over the same records
+ * by a plain loop that reads what the planner reads. Also the inputs: invalidations and arrivals. Medians. */
 #include "base/clock.h"
 #include "map/summary.h"
 #include "place/engine.h"
@@ -74,7 +74,8 @@ static uint64_t make(struct world *w) {
         static const struct hb_engine_ops ops = {op_fetch, op_nothing, op_epoch, op_epoch};
         struct hb_engine_options o = {0};
         struct hb_policy_options po = {0};
-        struct hb_engine_image image = {.shape = &w->shape, .processed = &w->processed, .zero = op_zero, .arg = w};
+        struct hb_engine_image image = {
+                .shape = &w->shape, .processed = &w->processed, .zero = op_zero, .arg = w};
         struct hb_err e;
         uint64_t before;
 
@@ -139,7 +140,8 @@ static double raw_pass(const struct world *w) {
 
                 for (uint32_t g = 0; g < PAGES; g++)
                         if (w->pages[g].c.invalid > w->pages[g].c.stamp)
-                                sum += (float)(w->pages[g].write_q + w->pages[g].read_q) * (float)w->pages[g].last_access;
+                                sum += (float)(w->pages[g].write_q + w->pages[g].read_q) *
+                                       (float)w->pages[g].last_access;
                 sink = sum;
                 v[r] = (double)(hb_now_ns() - start) / PAGES;
         }
@@ -157,7 +159,8 @@ static double fetch_all(struct world *w) {
                 w->now += MS;
                 hb_engine_step(w->engine, w->now);
                 for (uint32_t i = 0; i < w->runs; i++)
-                        hb_engine_fetched(w->engine, w->now, w->run[i].gfn, (uint32_t)w->run[i].pages, w->processed, 2000, 0);
+                        hb_engine_fetched(w->engine, w->now, w->run[i].gfn, (uint32_t)w->run[i].pages,
+                                          w->processed, 2000, 0);
                 w->runs = 0;
                 hb_engine_stats(w->engine, &s);
         } while (s.fresh < s.resident);
@@ -173,18 +176,22 @@ int main(int argc, char **argv) {
         drain = plan_round(&w);
         fetch = fetch_all(&w);
         if (argc > 1 && strcmp(argv[1], "--json") == 0) {
-                printf("{\"pages\":%u,\"plan_ns\":%.2f,\"plan_without_policy_ns\":%.2f,\"raw_pass_ns\":%.2f,\"pages_per_s\":%.0f,"
-                       "\"pages_per_s_without_policy\":%.0f,\"invalidate_ns\":%.2f,\"fetch_ns\":%.2f,\"record_bytes\":%zu,"
+                printf("{\"pages\":%u,\"plan_ns\":%.2f,\"plan_without_policy_ns\":%.2f,\"raw_pass_ns\":%.2f,"
+                       "\"pages_per_s\":%.0f,"
+                       "\"pages_per_s_without_policy\":%.0f,\"invalidate_ns\":%.2f,\"fetch_ns\":%.2f,"
+                       "\"record_bytes\":%zu,"
                        "\"heap_bytes\":%llu}\n",
-                       PAGES, plan, drain, raw, 1e9 / plan, 1e9 / drain, invalidate, fetch, sizeof(struct hb_image_page),
-                       (unsigned long long)heap);
+                       PAGES, plan, drain, raw, 1e9 / plan, 1e9 / drain, invalidate, fetch,
+                       sizeof(struct hb_image_page), (unsigned long long)heap);
         } else {
                 printf("plan, default policies   %7.1f ns a page  %6.1f M pages/s\n", plan, 1e3 / plan);
-                printf("plan, no policy (drain)  %7.1f ns a page  %6.1f M pages/s (goal: 10)\n", drain, 1e3 / drain);
+                printf("plan, no policy (drain)  %7.1f ns a page  %6.1f M pages/s (goal: 10)\n", drain,
+                       1e3 / drain);
                 printf("raw pass over records    %7.1f ns a page  %6.1f M pages/s\n", raw, 1e3 / raw);
                 printf("invalidate               %7.1f ns a page\n", invalidate);
                 printf("drain all, bytes aside   %7.1f ns a page (plan, send, arrive)\n", fetch);
-                printf("memory: %zu bytes a page of records, and %.2f MiB for the engine, of which %.3f bytes a page\n",
+                printf("memory: %zu bytes a page of records, and %.2f MiB for the engine, of which %.3f "
+                       "bytes a page\n",
                        sizeof(struct hb_image_page), (double)heap / (1 << 20), 2.0 / 512);
         }
         hb_engine_free(w.engine);

@@ -1,7 +1,7 @@
 /* bench_map: what the source's page map and its summaries cost.  bench_map [--json]
  *
- * Raw figures beside: the same pages' records written once by a plain loop over the same bitmap. Memory is measured (resident set), not
- * computed. Medians of several rounds. */
+ * Raw figures beside: the same pages' records written once by a plain loop over the same bitmap. Memory is
+ * measured (resident set), not computed. Medians of several rounds. */
 #include "base/clock.h"
 #include "map/summary.h"
 #include <stdbool.h>
@@ -16,9 +16,9 @@
 struct figures {
         const char *name;
         uint64_t pages, touched;
-        double apply_ns, raw_ns;   /* per touched page */
-        double bytes_per_page;     /* map and one encoder, resident, over all pages */
-        double bytes_per_touched;  /* the same over touched pages: for the sparse guest */
+        double apply_ns, raw_ns;                    /* per touched page */
+        double bytes_per_page;                      /* map and one encoder, resident, over all pages */
+        double bytes_per_touched;                   /* the same over touched pages: for the sparse guest */
         double full_share, update_share, encode_ns; /* summary bytes / guest bytes; per touched page */
 };
 
@@ -48,7 +48,8 @@ static double median(double *v, unsigned n) {
         return v[n / 2];
 }
 
-/* Every `stride`-th run of `length` pages; in some epochs with a neighbour more, so that no two epochs are alike. */
+/* Every `stride`-th run of `length` pages; in some epochs with a neighbour more, so that no two epochs are
+ * alike. */
 static uint64_t touch(struct hb_bitmap *b, uint64_t stride, uint64_t length, uint64_t epoch) {
         uint64_t rng = epoch * 0x9E3779B97F4A7C15ull + 1;
 
@@ -88,8 +89,8 @@ static double share(int64_t bytes, const struct figures *f, uint64_t of_pages) {
         return (double)bytes / ((double)of_pages * HB_PAGE_SIZE);
 }
 
-static void measure_summaries(struct figures *f, hb_page_map *m, hb_summary_encoder *s, struct hb_bitmap *b, uint64_t stride,
-                              uint64_t length) {
+static void measure_summaries(struct figures *f, hb_page_map *m, hb_summary_encoder *s, struct hb_bitmap *b,
+                              uint64_t stride, uint64_t length) {
         struct hb_buf out = {0};
         double ns[ROUNDS], bytes[ROUNDS];
 
@@ -110,7 +111,8 @@ static void measure_summaries(struct figures *f, hb_page_map *m, hb_summary_enco
         hb_buf_free(&out);
 }
 
-static struct figures measure(const char *name, uint64_t gib, uint64_t stride, uint64_t length, bool all_first) {
+static struct figures measure(const char *name, uint64_t gib, uint64_t stride, uint64_t length,
+                              bool all_first) {
         struct figures f = {.name = name, .pages = gib << 18};
         struct hb_shape shape = {0};
         struct hb_bitmap b;
@@ -153,23 +155,28 @@ static struct figures measure(const char *name, uint64_t gib, uint64_t stride, u
 static void print_json(const struct figures *f, unsigned n) {
         printf("{\"bytes_per_page\":%u,\"cases\":[", hb_page_map_bytes_per_page());
         for (unsigned i = 0; i < n; i++)
-                printf("%s{\"name\":\"%s\",\"pages\":%llu,\"touched\":%llu,\"apply_ns_per_touched\":%.2f,\"raw_ns_per_touched\":%.2f,"
+                printf("%s{\"name\":\"%s\",\"pages\":%llu,\"touched\":%llu,\"apply_ns_per_touched\":%.2f,"
+                       "\"raw_ns_per_touched\":%.2f,"
                        "\"ratio\":%.2f,\"resident_bytes_per_page\":%.2f,\"resident_bytes_per_touched\":%.2f,"
-                       "\"summary_full_share\":%.6f,\"summary_update_share\":%.6f,\"encode_ns_per_touched\":%.2f}",
-                       i ? "," : "", f[i].name, (unsigned long long)f[i].pages, (unsigned long long)f[i].touched, f[i].apply_ns,
-                       f[i].raw_ns, f[i].apply_ns / f[i].raw_ns, f[i].bytes_per_page, f[i].bytes_per_touched, f[i].full_share,
-                       f[i].update_share, f[i].encode_ns);
+                       "\"summary_full_share\":%.6f,\"summary_update_share\":%.6f,\"encode_ns_per_touched\":%"
+                       ".2f}",
+                       i ? "," : "", f[i].name, (unsigned long long)f[i].pages,
+                       (unsigned long long)f[i].touched, f[i].apply_ns, f[i].raw_ns,
+                       f[i].apply_ns / f[i].raw_ns, f[i].bytes_per_page, f[i].bytes_per_touched,
+                       f[i].full_share, f[i].update_share, f[i].encode_ns);
         printf("]}\n");
 }
 
 static void print_table(const struct figures *f, unsigned n) {
-        printf("%-22s %9s %9s %9s %6s %8s %10s %10s %10s\n", "guest", "touched", "apply ns", "raw ns", "ratio", "B/page", "summary %",
-               "update %", "encode ns");
+        printf("%-22s %9s %9s %9s %6s %8s %10s %10s %10s\n", "guest", "touched", "apply ns", "raw ns",
+               "ratio", "B/page", "summary %", "update %", "encode ns");
         for (unsigned i = 0; i < n; i++)
-                printf("%-22s %9llu %9.1f %9.1f %6.2f %8.2f %10.4f %10.4f %10.1f\n", f[i].name, (unsigned long long)f[i].touched,
-                       f[i].apply_ns, f[i].raw_ns, f[i].apply_ns / f[i].raw_ns, f[i].bytes_per_page, 100 * f[i].full_share,
+                printf("%-22s %9llu %9.1f %9.1f %6.2f %8.2f %10.4f %10.4f %10.1f\n", f[i].name,
+                       (unsigned long long)f[i].touched, f[i].apply_ns, f[i].raw_ns,
+                       f[i].apply_ns / f[i].raw_ns, f[i].bytes_per_page, 100 * f[i].full_share,
                        100 * f[i].update_share, f[i].encode_ns);
-        printf("engine metadata on the source: %u bytes a page at most (bound: 24); times are per touched page\n",
+        printf("engine metadata on the source: %u bytes a page at most (bound: 24); times are per touched "
+               "page\n",
                hb_page_map_bytes_per_page());
 }
 

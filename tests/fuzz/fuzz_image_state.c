@@ -1,4 +1,5 @@
-/* The head of an image's state file: what decodes must have a valid shape and names and encode to a head that decodes alike. */
+/* The head of an image's state file: what decodes must have a valid shape and names and encode to a head that
+ * decodes alike. */
 #include "place/image_state.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 abort();
         if (hb_image_state_encode(&s, head) < 0 || hb_image_state_decode(head, sizeof(head), &again) < 0)
                 abort();
-        if (!hb_shape_equal(&s.shape, &again.shape) || s.phase != again.phase || s.processed != again.processed ||
+        if (!hb_shape_equal(&s.shape, &again.shape) || s.phase != again.phase ||
+            s.processed != again.processed ||
             memcmp(s.id.placement, again.id.placement, sizeof(s.id.placement)) != 0 ||
             memcmp(s.file, again.file, s.shape.nregions * sizeof(s.file[0])) != 0)
                 abort();

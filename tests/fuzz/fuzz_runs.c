@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (hb_bitmap_count(&b) != (pages < 0 ? 0u : (uint64_t)pages))
                 abort();
         hb_runs_encode(&b, &again);
-        if (pages >= 0 && !again.failed && (again.len != size || (size && memcmp(again.data, data, size) != 0)))
+        if (pages >= 0 && !again.failed &&
+            (again.len != size || (size && memcmp(again.data, data, size) != 0)))
                 abort();
         hb_buf_free(&again);
         hb_bitmap_fini(&b);

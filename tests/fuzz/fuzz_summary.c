@@ -1,4 +1,5 @@
-/* Summaries from a peer: entries must ascend inside the guest and speak of epochs that were; a bad one delivers nothing. */
+/* Summaries from a peer: entries must ascend inside the guest and speak of epochs that were; a bad one
+ * delivers nothing. */
 #include "map/summary.h"
 #include <stdlib.h>
 

@@ -1,11 +1,7 @@
 /* Heat arithmetic against libm, and the quantised forms against themselves over their whole range. */
+#include "check.h"
 #include "map/heat.h"
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 
 static void test_decay_follows_exp(void **state) {
         for (double dt = -1.0; dt < 400.0; dt += 0.137) {

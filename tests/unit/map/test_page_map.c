@@ -1,20 +1,17 @@
-/* The page map against a naive model that keeps every event, its file across kills, and its cost on a huge sparse guest. */
+/* The page map against a naive model that keeps every event, its file across kills, and its cost on a huge
+ * sparse guest. */
 #include "base/fault.h"
+#include "check.h"
 #include "map/heat.h"
 #include "map/page_map.h"
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define S 1000000000ull
 
@@ -103,7 +100,8 @@ static void compare(const hb_page_map *map, const struct model *m) {
                 assert_true(fabs((double)i.write_heat - m[g].write_heat) <= 0.02 * m[g].write_heat + 1e-5);
                 assert_true(m[g].reads == 0 || i.read_heat >= 0.0f);
                 if (m[g].writes)
-                        assert_true(fabs((double)i.read_write_ratio - (double)m[g].reads / m[g].writes) < 1e-3);
+                        assert_true(fabs((double)i.read_write_ratio - (double)m[g].reads / m[g].writes) <
+                                    1e-3);
                 else
                         assert_true(isinf(i.read_write_ratio));
         }

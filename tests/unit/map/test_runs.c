@@ -1,15 +1,11 @@
 /* Page runs: random sets there and back, one spelling only, and bad lists that change nothing. */
+#include "check.h"
 #include "map/summary.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
-#define BITS 1000u
+#define BITS  1000u
 #define WORDS ((BITS + 63) / 64)
 
 static void test_there_and_back(void **state) {
@@ -50,12 +46,12 @@ static void refuse(const char *bytes, size_t n) {
 }
 
 static void test_bad_lists(void **state) {
-        refuse("\x01", 1);                     /* a gap without a length */
-        refuse("\x01\x00", 2);                 /* empty run */
-        refuse("\x01\x02\x00\x02", 4);         /* touching runs */
-        refuse("\x01\x02\x05\x64", 4);         /* past the end */
-        refuse("\x64\x01", 2);                 /* begins at the end */
-        refuse("\x01\x80\x00", 3);             /* overlong varint */
+        refuse("\x01", 1);                                                  /* a gap without a length */
+        refuse("\x01\x00", 2);                                              /* empty run */
+        refuse("\x01\x02\x00\x02", 4);                                      /* touching runs */
+        refuse("\x01\x02\x05\x64", 4);                                      /* past the end */
+        refuse("\x64\x01", 2);                                              /* begins at the end */
+        refuse("\x01\x80\x00", 3);                                          /* overlong varint */
         refuse("\x01\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02", 13); /* wraps */
         refuse("\x05\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
 }

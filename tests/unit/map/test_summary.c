@@ -1,18 +1,14 @@
-/* Summaries: what a target believes after decoding them, and decaying what it was told, must be what the map says; under any
- * budget; at the promised size. */
+/* Summaries: what a target believes after decoding them, and decaying what it was told, must be what the map
+ * says; under any budget; at the promised size. */
 #include "base/fault.h"
+#include "check.h"
 #include "map/heat.h"
 #include "map/summary.h"
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define S     1000000000ull
 #define PAGES 600u
@@ -85,7 +81,8 @@ static int64_t talk(struct world *w, uint64_t budget) {
         assert_true(n >= 0 && (uint64_t)n <= budget);
         assert_int_equal(out.len, n);
         if (n > 0) {
-                assert_int_equal(hb_summary_decode(out.data, out.len, PAGES, &w->epoch_told, &time_ns, hear, w), 0);
+                assert_int_equal(
+                        hb_summary_decode(out.data, out.len, PAGES, &w->epoch_told, &time_ns, hear, w), 0);
                 assert_int_equal(w->epoch_told, hb_page_map_epoch(w->map));
                 assert_int_equal(time_ns, w->now);
         }
@@ -178,7 +175,8 @@ static void test_hottest_go_first(void **state) {
         world_init(&w, 5);
         hb_bitmap_set_all(&w.written);
         epoch(&w, false);
-        for (unsigned e = 0; e < 30; e++) { /* every 50th page is hot; odd ones cold but different from their neighbours */
+        for (unsigned e = 0; e < 30;
+             e++) { /* every 50th page is hot; odd ones cold but different from their neighbours */
                 hb_bitmap_clear_all(&w.written);
                 for (unsigned g = 0; g < PAGES; g++)
                         if (g % 50 == 0 || (g % 2 && e == g % 8))
@@ -287,17 +285,17 @@ static void test_bad_summaries_deliver_nothing(void **state) {
                 const char *tail;
                 size_t n;
         } bad[] = {
-                {"\x00\x05", 2},                   /* cut short */
-                {"\x00\x00\x00", 3},               /* empty run */
-                {"\x00\x65\x00", 3},               /* past the end */
-                {"\x65\x01\x00", 3},               /* begins past the end */
-                {"\x00\x05\x40", 3},               /* unknown flag */
-                {"\x00\x05\x02\x00", 4},           /* heat flagged but none */
-                {"\x00\x05\x02\xff", 4},           /* no such class */
-                {"\x00\x05\x08\x09", 4},           /* before epoch 1 */
-                {"\x00\x05\x20", 3},               /* access is version, no version */
-                {"\x00\x05\x38\x01\x01", 5},       /* both forms */
-                {"\x00\x05\x00\x00\x60\x00", 6},   /* second run past the end */
+                {"\x00\x05", 2},                 /* cut short */
+                {"\x00\x00\x00", 3},             /* empty run */
+                {"\x00\x65\x00", 3},             /* past the end */
+                {"\x65\x01\x00", 3},             /* begins past the end */
+                {"\x00\x05\x40", 3},             /* unknown flag */
+                {"\x00\x05\x02\x00", 4},         /* heat flagged but none */
+                {"\x00\x05\x02\xff", 4},         /* no such class */
+                {"\x00\x05\x08\x09", 4},         /* before epoch 1 */
+                {"\x00\x05\x20", 3},             /* access is version, no version */
+                {"\x00\x05\x38\x01\x01", 5},     /* both forms */
+                {"\x00\x05\x00\x00\x60\x00", 6}, /* second run past the end */
                 {"\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", 12},
         };
 
@@ -310,9 +308,12 @@ static void test_bad_summaries_deliver_nothing(void **state) {
                 /* one good entry first: it must not be delivered either */
                 memcpy(msg + 16, bad[i].tail, bad[i].n);
                 if (i < 10)
-                        assert_int_equal(hb_summary_decode(msg, 16, 100, &epoch_told, &time_ns, count, &runs), 0);
+                        assert_int_equal(hb_summary_decode(msg, 16, 100, &epoch_told, &time_ns, count, &runs),
+                                         0);
                 runs = 0;
-                assert_int_equal(hb_summary_decode(msg, 16 + bad[i].n, 100, &epoch_told, &time_ns, count, &runs), -EBADMSG);
+                assert_int_equal(
+                        hb_summary_decode(msg, 16 + bad[i].n, 100, &epoch_told, &time_ns, count, &runs),
+                        -EBADMSG);
                 assert_int_equal(runs, 0);
         }
 }

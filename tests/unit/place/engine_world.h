@@ -1,25 +1,22 @@
-/* engine_world: a source, a link and an image around one engine, all in memory and driven by a seed. The source knows its real bytes
- * (two halves a page, so that a copy can be torn) and uses the real page map and summaries; the link delays, reorders, loses and
- * repeats announcements, refuses, fails and tears fetches. Every fetch is checked against the engine's promises as it is sent. */
+/* engine_world: a source, a link and an image around one engine, all in memory and driven by a seed. The
+ * source knows its real bytes (two halves a page, so that a copy can be torn) and uses the real page map and
+ * summaries; the link delays, reorders, loses and repeats announcements, refuses, fails and tears fetches.
+ * Every fetch is checked against the engine's promises as it is sent. */
 #pragma once
+#include "check.h"
 #include "map/summary.h"
 #include "place/engine.h"
 #include "place/engine_priv.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
-#define W_PAGES    700u
-#define W_LOW      300u /* pages of the first region */
-#define W_TICK_NS  10000000ull
-#define W_FLIGHTS  64u
-#define W_LETTERS  32u
+#define W_PAGES   700u
+#define W_LOW     300u /* pages of the first region */
+#define W_TICK_NS 10000000ull
+#define W_FLIGHTS 64u
+#define W_LETTERS 32u
 
 struct flight {
         uint64_t gfn, got[64][2], zero_mask;
@@ -87,7 +84,8 @@ static inline bool w_chance(struct world *w, unsigned per_mille) {
 static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
         struct world *w = arg;
         struct flight *f = NULL;
-        uint64_t window = (w->o.window_bytes ? w->o.window_bytes : 8u << 20) * (w->stopped && w->engine->s.frozen ? 4 : 1);
+        uint64_t window = (w->o.window_bytes ? w->o.window_bytes : 8u << 20) *
+                          (w->stopped && w->engine->s.frozen ? 4 : 1);
 
         assert_true(pages >= 1 && pages <= 64 && gfn + pages <= W_PAGES);
         assert_true(gfn >= W_LOW || gfn + pages <= W_LOW); /* in one region */
@@ -109,7 +107,8 @@ static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch
         assert_true(w->flying * 4096 <= window);
         if (w->flying > w->most_flying)
                 w->most_flying = (unsigned)w->flying;
-        *f = (struct flight){.gfn = gfn, .pages = pages, .stamp = hb_page_map_epoch(w->map), .class = c, .used = true};
+        *f = (struct flight){
+                .gfn = gfn, .pages = pages, .stamp = hb_page_map_epoch(w->map), .class = c, .used = true};
         f->wait = (uint32_t)w_rnd(w, 3);
         w->sent++;
         w->sent_pages += pages;
@@ -159,7 +158,8 @@ static inline void w_write(struct world *w, uint64_t gfn, uint64_t value) {
 
 static inline void w_guest(struct world *w) {
         for (unsigned i = 0; i < w->o.writes_per_tick && !w->stopped; i++) {
-                uint64_t g = w->o.hot_pages && w_rnd(w, 10) ? w_rnd(w, w->o.hot_pages) * 5 % W_PAGES : w_rnd(w, W_PAGES);
+                uint64_t g = w->o.hot_pages && w_rnd(w, 10) ? w_rnd(w, w->o.hot_pages) * 5 % W_PAGES
+                                                            : w_rnd(w, W_PAGES);
 
                 w_write(w, g, w_chance(w, w->o.zero) ? 0 : w->rng | 1);
         }
@@ -198,7 +198,8 @@ static inline void w_summarize(struct world *w) {
         uint64_t time_ns;
 
         if (!w->o.no_summaries && hb_summary_encode(w->summaries, 4096, &out) > 0)
-                assert_int_equal(hb_summary_decode(out.data, out.len, W_PAGES, &epoch, &time_ns, w_hear, w), 0);
+                assert_int_equal(hb_summary_decode(out.data, out.len, W_PAGES, &epoch, &time_ns, w_hear, w),
+                                 0);
         hb_buf_free(&out);
 }
 
@@ -326,13 +327,18 @@ static inline bool w_freeze(struct world *w, unsigned patience) {
 static inline void w_expect_equal(const struct world *w) {
         for (unsigned g = 0; g < W_PAGES; g++)
                 if (memcmp(w->mem[g], w->image[g], sizeof(w->mem[g])) != 0)
-                        fail_msg("seed %llu: page %u differs: state %s stamp %u invalid %u", (unsigned long long)w->o.seed, g,
-                                 hb_page_state_name(hb_engine_page(w->engine, g)), w->pages[g].c.stamp, w->pages[g].c.invalid);
+                        fail_msg("seed %llu: page %u differs: state %s stamp %u invalid %u",
+                                 (unsigned long long)w->o.seed, g,
+                                 hb_page_state_name(hb_engine_page(w->engine, g)), w->pages[g].c.stamp,
+                                 w->pages[g].c.invalid);
 }
 
 static inline hb_engine *w_engine(struct world *w) {
         static const struct hb_engine_ops ops = {w_fetch, w_report, w_complete, w_resync};
-        struct hb_engine_options o = {.window_bytes = w->o.window_bytes, .horizon_s = 2, .epoch_s = 0.2, .plan_pages = w->o.plan_pages};
+        struct hb_engine_options o = {.window_bytes = w->o.window_bytes,
+                                      .horizon_s = 2,
+                                      .epoch_s = 0.2,
+                                      .plan_pages = w->o.plan_pages};
         struct hb_engine_image image = {
                 .shape = &w->shape, .pages = w->pages, .processed = &w->processed, .zero = w_zero, .arg = w};
         hb_engine *e = NULL;

@@ -1,27 +1,25 @@
 /* The judge against an oracle that knows the real bytes.
  *
- * The world: a source with P pages of two halves each (so that a copy can be torn), its tracker, a channel that loses, repeats and
- * reorders announcements, a transport whose reads race with writes, a target that restarts. Every history up to a depth is tried
- * (states met before at no lesser depth are not tried again), and after each step the end is played: the guest stops, the
- * final scan is made, everything is announced; whatever the judge then calls fresh must equal the source byte for byte.
- * The same search with a judge broken in one of five ways must find a history that fools it: so the search can see. */
+ * The world: a source with P pages of two halves each (so that a copy can be torn), its tracker, a channel
+ * that loses, repeats and reorders announcements, a transport whose reads race with writes, a target that
+ * restarts. Every history up to a depth is tried (states met before at no lesser depth are not tried again),
+ * and after each step the end is played: the guest stops, the final scan is made, everything is announced;
+ * whatever the judge then calls fresh must equal the source byte for byte. The same search with a judge
+ * broken in one of five ways must find a history that fools it: so the search can see. */
+#include "check.h"
 #include "place/coherency.h"
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define MAX_P      2
 #define MAX_QUEUE  4
 #define MAX_EPOCHS 12
 
 struct bytes {
-        uint8_t half[2]; /* a write gives both a new value, one after the other is not needed: a read may fall between */
+        uint8_t half[2]; /* a write gives both a new value, one after the other is not needed: a read may fall
+                            between */
 };
 
 enum phase { IDLE, STARTED, HALF, READ };
@@ -38,8 +36,8 @@ struct announcement {
 struct world {
         /* source */
         struct bytes mem[MAX_P];
-        uint8_t dirty;          /* bits: written since the last scan */
-        uint8_t epoch;          /* last completed scan */
+        uint8_t dirty; /* bits: written since the last scan */
+        uint8_t epoch; /* last completed scan */
         uint8_t version[MAX_P];
         /* between */
         struct announcement queue[MAX_QUEUE], last;
@@ -227,8 +225,8 @@ static bool equal(const struct world *w, unsigned p) {
         return memcmp(&w->mem[p], &w->image[p], sizeof(struct bytes)) == 0;
 }
 
-/* The end: stop, scan, announce what is still on its way (late ones too), let fetches finish. Fresh must be equal; and from here
- * fetching what is not fresh must make everything fresh. Returns false when fooled. */
+/* The end: stop, scan, announce what is still on its way (late ones too), let fetches finish. Fresh must be
+ * equal; and from here fetching what is not fresh must make everything fresh. Returns false when fooled. */
 static bool end_is_right(struct world w, struct search *s) {
         uint8_t f;
 
@@ -439,7 +437,8 @@ static void test_long_random_histories(void **state) {
                         assert_int_equal(b.image[p], b.mem[p]);
                         fresh++;
                 }
-                for (unsigned p = 0; p < N; p++) { /* now that writing has stopped, one fetch each is enough */
+                for (unsigned p = 0; p < N;
+                     p++) { /* now that writing has stopped, one fetch each is enough */
                         hb_coherency_overwriting(&b.page[p]);
                         hb_coherency_fetched(&b.page[p], b.epoch);
                         assert_int_equal(hb_coherency_judge(b.page[p]), HB_PAGE_FRESH);

@@ -1,5 +1,5 @@
-/* The engine in a whole world (engine_world.h): hundreds of lives with every kind of trouble, each to completion and compared byte
- * for byte. */
+/* The engine in a whole world (engine_world.h): hundreds of lives with every kind of trouble, each to
+ * completion and compared byte for byte. */
 #include "base/fault.h"
 #include "engine_world.h"
 
@@ -190,7 +190,8 @@ static void test_the_window_fills_and_holds(void **state) {
         struct world *w = w_new(&o);
 
         w_run(w, 100);
-        assert_true(w->most_flying >= 64 && w->most_flying <= 128); /* the upper bound is also checked at every fetch */
+        assert_true(w->most_flying >= 64 &&
+                    w->most_flying <= 128); /* the upper bound is also checked at every fetch */
         w_free(w);
 }
 

@@ -9,7 +9,8 @@ static struct world *quiet(uint64_t seed) {
 }
 
 static void test_a_demand_goes_before_all_else(void **state) {
-        struct world_options o = {.seed = 3, .pages_per_tick = 1, .window_bytes = 256 * 4096, .no_zero_lists = true};
+        struct world_options o = {
+                .seed = 3, .pages_per_tick = 1, .window_bytes = 256 * 4096, .no_zero_lists = true};
         struct world *w = w_new(&o);
         uint64_t gfn = W_PAGES - 1;
 
@@ -27,7 +28,8 @@ static void test_a_demand_goes_before_all_else(void **state) {
 }
 
 static void test_a_demand_that_cannot_go_waits_its_turn(void **state) {
-        struct world_options o = {.seed = 4, .pages_per_tick = 2, .window_bytes = 64 * 4096, .no_zero_lists = true};
+        struct world_options o = {
+                .seed = 4, .pages_per_tick = 2, .window_bytes = 64 * 4096, .no_zero_lists = true};
         struct world *w = w_new(&o);
         uint64_t gfn = W_PAGES - 1;
 
@@ -74,7 +76,8 @@ static void test_a_page_that_becomes_a_hole_costs_nothing(void **state) {
         w_deliver(w);
         w_deliver(w);
         hb_bitmap_clear_all(&w->scratch);
-        hb_bitmap_set_range(&w->scratch, 0, 80); /* 20 of them were no holes: then the copy here is fresh, and stays */
+        hb_bitmap_set_range(&w->scratch, 0,
+                            80); /* 20 of them were no holes: then the copy here is fresh, and stays */
         hb_bitmap_clear_range(&w->scratch, 60, 20);
         hb_engine_zero(w->engine, w->now, hb_page_map_epoch(w->map), &w->scratch);
         assert_true(w_stats(w).zero_pages >= 50);
@@ -117,7 +120,8 @@ static void test_a_gap_is_asked_for_and_nothing_is_believed(void **state) {
         w_run(w, 100);
         processed = w->processed;
         hb_bitmap_clear_all(&w->scratch);
-        assert_int_equal(hb_engine_invalidate(w->engine, w->now, processed + 3, processed + 4, &w->scratch), -ESTALE);
+        assert_int_equal(hb_engine_invalidate(w->engine, w->now, processed + 3, processed + 4, &w->scratch),
+                         -ESTALE);
         assert_int_equal(w->processed, processed);
         assert_int_equal(w->resyncs, 0); /* only a step acts */
         hb_engine_step(w->engine, w->now);
@@ -127,9 +131,14 @@ static void test_a_gap_is_asked_for_and_nothing_is_believed(void **state) {
         w_free(w);
 }
 
-/* A guest that rewrites 30 pages all the time while 600 cold ones are absent: the cold ones must not wait for the hot ones. */
+/* A guest that rewrites 30 pages all the time while 600 cold ones are absent: the cold ones must not wait for
+ * the hot ones. */
 static void test_draining_takes_cold_pages_first(void **state) {
-        struct world_options o = {.seed = 9, .pages_per_tick = 3, .window_bytes = 64 * 4096, .epoch_ticks = 20, .plan_pages = 40,
+        struct world_options o = {.seed = 9,
+                                  .pages_per_tick = 3,
+                                  .window_bytes = 64 * 4096,
+                                  .epoch_ticks = 20,
+                                  .plan_pages = 40,
                                   .no_zero_lists = true};
         struct world *w = w_new(&o);
         unsigned cold_absent, hot_sent_early = 0;
@@ -150,7 +159,8 @@ static void test_draining_takes_cold_pages_first(void **state) {
                 w_tick(w);
                 cold_absent = 0;
                 for (unsigned g = 0; g < W_PAGES; g++)
-                        cold_absent += w->resident[g] && hb_engine_page(w->engine, g) == HB_PAGE_ABSENT && (g >= 90 || g % 3);
+                        cold_absent += w->resident[g] && hb_engine_page(w->engine, g) == HB_PAGE_ABSENT &&
+                                       (g >= 90 || g % 3);
                 if (cold_absent > 0 && w->last_gfn < 90 && w->last_gfn % 3 == 0 && w->fetched_of[w->last_gfn])
                         hot_sent_early++;
         }
@@ -165,7 +175,8 @@ static void test_draining_takes_cold_pages_first(void **state) {
 }
 
 static void test_outcome_is_counted_at_the_freeze(void **state) {
-        struct world_options o = {.seed = 10, .pages_per_tick = 2, .window_bytes = 64 * 4096, .no_zero_lists = true};
+        struct world_options o = {
+                .seed = 10, .pages_per_tick = 2, .window_bytes = 64 * 4096, .no_zero_lists = true};
         struct world *w = w_new(&o);
         struct hb_engine_stats s;
 
@@ -235,7 +246,8 @@ static void test_ready_when_all_worth_fetching_is_here(void **state) {
 }
 
 static void test_estimates(void **state) {
-        struct world_options o = {.seed = 13, .pages_per_tick = 10, .window_bytes = 48 * 4096, .no_zero_lists = true};
+        struct world_options o = {
+                .seed = 13, .pages_per_tick = 10, .window_bytes = 48 * 4096, .no_zero_lists = true};
         struct world *w = w_new(&o);
         double bytes, final_s, ready_s;
         bool converging;
@@ -272,7 +284,8 @@ static void test_estimates(void **state) {
 }
 
 static void test_wasted_copies_and_accuracy_are_measured(void **state) {
-        struct world_options o = {.seed = 14, .writes_per_tick = 4, .hot_pages = 100, .epoch_ticks = 10, .no_zero_lists = true};
+        struct world_options o = {
+                .seed = 14, .writes_per_tick = 4, .hot_pages = 100, .epoch_ticks = 10, .no_zero_lists = true};
         struct world *w = w_new(&o);
         struct hb_engine_stats s;
 
@@ -287,7 +300,8 @@ static void test_wasted_copies_and_accuracy_are_measured(void **state) {
 }
 
 static void test_the_last_delta_may_use_a_larger_window(void **state) {
-        struct world_options o = {.seed = 15, .pages_per_tick = 4, .window_bytes = 64 * 4096, .no_zero_lists = true};
+        struct world_options o = {
+                .seed = 15, .pages_per_tick = 4, .window_bytes = 64 * 4096, .no_zero_lists = true};
         struct world *w = w_new(&o);
 
         w_run(w, 30);

@@ -1,14 +1,10 @@
-/* The queue of runs against a naive model: sorted, ranges judged anew replaced, the worst dropped when full. And the windows of
- * accuracy on counted cases. */
+/* The queue of runs against a naive model: sorted, ranges judged anew replaced, the worst dropped when full.
+ * And the windows of accuracy on counted cases. */
+#include "check.h"
 #include "place/accuracy.h"
 #include "place/run_queue.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #define PAGES 2000u
 
@@ -40,7 +36,8 @@ static void test_against_a_model(void **state) {
         srandom(5);
         assert_int_equal(hb_run_queue_init(&q, PAGES), 0);
         for (unsigned round = 0; round < 300; round++) {
-                uint32_t from = (uint32_t)random() % PAGES, to = from + 1 + (uint32_t)random() % 500, kept = 0;
+                uint32_t from = (uint32_t)random() % PAGES, to = from + 1 + (uint32_t)random() % 500,
+                         kept = 0;
 
                 to = to < PAGES ? to : PAGES;
                 for (uint32_t i = 0; i < n; i++)
@@ -102,7 +99,8 @@ static void test_precision_and_recall(void **state) {
                         assert_false(hb_accuracy_used(&a, e, e)); /* before the copy */
                         for (unsigned i = 0; i < 5; i++) {
                                 hb_accuracy_accessed(&a, e, e > 120 ? e - 20 : 0, i < 2);
-                                hb_accuracy_accessed(&a, e, e, false); /* again in the same window: does not count */
+                                hb_accuracy_accessed(&a, e, e,
+                                                     false); /* again in the same window: does not count */
                         }
                         hb_accuracy_wasted(&a);
                         hb_accuracy_wasted(&a);
