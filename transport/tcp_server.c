@@ -65,6 +65,13 @@ void hb_tcp_server_stats(hb_tcp_server *s, struct hb_link_stats *ret) {
         hb_link_meter_get(&s->meter, hb_now_ns(), ret);
 }
 
+void hb_tcp_server_cut(hb_tcp_server *s) {
+        pthread_mutex_lock(&s->lock);
+        for (struct hb_serve_conn *c = s->active; c; c = c->next_active)
+                hb_data_io_cut(&c->io);
+        pthread_mutex_unlock(&s->lock);
+}
+
 hb_tcp_server *hb_tcp_server_free(hb_tcp_server *s) {
         if (!s)
                 return NULL;

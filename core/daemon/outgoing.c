@@ -305,6 +305,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg) {
         struct hb_outgoing *p = arg;
         struct hb_handover *h = p->g->handover;
         p->session = hb_session_free(p->session);
+        hb_tcp_server_cut(p->server); /* bound to the session that is over */
         if (h && !hb_ho_undoable(h->state) && !hb_ho_terminal(h->state)) {
                 retry_later(p); /* released: whose guest it is must be known before anything is placed again;
                                    the hand-over asks */
@@ -325,6 +326,7 @@ static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
         bool was_open = p->state == HB_OUT_OPEN;
         p->last_error = *why;
         p->session = hb_session_free(p->session);
+        hb_tcp_server_cut(p->server);
         if (was_open || p->backoff_ms == BACKOFF_MIN_MS)
                 hb_log_err(HB_LOG_WARNING, was_open ? "placement session lost" : "placing", why);
         p->since_ns = hb_now_ns();
