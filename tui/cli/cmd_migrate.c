@@ -86,8 +86,7 @@ static int settle(struct hb_cli *c, bool abort_it, struct hb_err *e) {
 
 static json_t *move_args(const struct hb_cli *c) {
         static const char *const numbers[][2] = {{"max-downtime", "max_downtime_ms"},
-                                                 {"timeout", "timeout_s"},
-                                                 {"max-bandwidth", "max_bandwidth"}};
+                                                 {"timeout", "timeout_s"}};
         json_t *args = json_pack("{s:s,s:s}", "guest", c->operands[0], "host", hb_cli_value(c, "to"));
 
         if (hb_cli_flag(c, "dry-run"))
@@ -101,7 +100,7 @@ static json_t *move_args(const struct hb_cli *c) {
 /* Options that belong to another form of the command. */
 static int check_form(const struct hb_cli *c, struct hb_err *e) {
         bool settles = hb_cli_flag(c, "abort") || hb_cli_flag(c, "recover");
-        static const char *const moves[] = {"to", "dry-run", "max-downtime", "timeout", "max-bandwidth"};
+        static const char *const moves[] = {"to", "dry-run", "max-downtime", "timeout"};
 
         if (hb_cli_flag(c, "abort") && hb_cli_flag(c, "recover"))
                 return hb_err_set(e, -EINVAL, c->operands[0], "leave one out",
@@ -154,8 +153,8 @@ const struct hb_cli_command hb_cli_migrate = {
                      "migrate vm1 --to b --max-downtime 50 --timeout 30",
                      "migrate --abort vm1  # undo it, as long as it is not committed",
                      "migrate --recover vm1  # ask again after a crash"},
-        .forms = {"GUEST --to HOST [--dry-run] [--max-downtime MS] [--timeout S] [--max-bandwidth BYTES]",
-                  "--abort GUEST", "--recover GUEST [--keep-source]"},
+        .forms = {"GUEST --to HOST [--dry-run] [--max-downtime MS] [--timeout S]", "--abort GUEST",
+                  "--recover GUEST [--keep-source]"},
         .operands = {{"GUEST", HB_CLI_NAME}},
         .options = {{"to", 0, HB_CLI_NAME, "HOST", false, 0, 0, "the host, a [host.HOST] of the settings"},
                     {"dry-run", 0, HB_CLI_FLAG, NULL, false, 0, 0,
@@ -164,8 +163,6 @@ const struct hb_cli_command hb_cli_migrate = {
                      "do not freeze it while the estimate is above MS milliseconds"},
                     {"timeout", 0, HB_CLI_REAL, "S", false, 1, 86400,
                      "give the move up when it is not below that after S seconds"},
-                    {"max-bandwidth", 0, HB_CLI_BYTES, "BYTES", false, 1000, 1e12,
-                     "most bytes per second for this move; k M G Ki Mi Gi may follow"},
                     {"abort", 0, HB_CLI_FLAG, NULL, false, 0, 0, "undo a move that is not yet committed"},
                     {"recover", 0, HB_CLI_FLAG, NULL, false, 0, 0, "settle a move that a crash left open"},
                     {"keep-source", 0, HB_CLI_FLAG, NULL, false, 0, 0,

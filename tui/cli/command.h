@@ -12,7 +12,6 @@ enum hb_cli_type {
         HB_CLI_NAME,  /* guest or host, as hb_name_ok */
         HB_CLI_COUNT, /* whole number, 0x too */
         HB_CLI_REAL,
-        HB_CLI_BYTES, /* a number, optionally with k M G T Ki Mi Gi Ti */
 };
 
 struct hb_cli_option {

@@ -20,22 +20,6 @@ const struct hb_cli_option hb_cli_common[] = {
 };
 
 /* ---- numbers ---- */
-static bool read_bytes(const char *text, const char *rest, double *ret) {
-        static const struct {
-                const char *name;
-                double factor;
-        } units[] = {{"", 1},           {"k", 1e3},           {"M", 1e6},
-                     {"G", 1e9},        {"T", 1e12},          {"Ki", 1024.0},
-                     {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}};
-
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-                if (strcmp(rest, units[i].name) == 0) {
-                        *ret *= units[i].factor;
-                        return true;
-                }
-        return false;
-}
-
 bool hb_cli_read_number(enum hb_cli_type type, const char *text, double *ret) {
         const char *first = text[0] == '-' ? text + 1 : text;
         bool hex = first[0] == '0' && (first[1] == 'x' || first[1] == 'X');
@@ -46,8 +30,6 @@ bool hb_cli_read_number(enum hb_cli_type type, const char *text, double *ret) {
         *ret = strtod(text, &end);
         if (!isfinite(*ret))
                 return false;
-        if (type == HB_CLI_BYTES)
-                return read_bytes(text, end, ret);
         if (type == HB_CLI_COUNT &&
             strspn(first + (hex ? 2 : 0), hex ? "0123456789abcdefABCDEF" : "0123456789") !=
                     strlen(first) - (hex ? 2 : 0))
@@ -79,10 +61,8 @@ static int check_value(const struct hb_cli *c, const char *label, enum hb_cli_ty
                                : wrong_value(label, text, "a name of 1 to 63 letters, digits, . _ -", c, e);
         case HB_CLI_COUNT:
         case HB_CLI_REAL:
-        case HB_CLI_BYTES:
-                snprintf(must, sizeof(must), "a%s number from %.15g to %.15g%s",
-                         type == HB_CLI_COUNT ? " whole" : "", min, max,
-                         type == HB_CLI_BYTES ? ", k M G Ki Mi Gi may follow" : "");
+                snprintf(must, sizeof(must), "a%s number from %.15g to %.15g",
+                         type == HB_CLI_COUNT ? " whole" : "", min, max);
                 if (!hb_cli_read_number(type, text, &v) || v < min || v > max)
                         return wrong_value(label, text, must, c, e);
         }

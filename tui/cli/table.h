@@ -16,8 +16,8 @@ void hb_cli_table_print(hb_cli_table *t, struct hb_cli *c);
 
 /* Text from elsewhere: control bytes become '?', whatever they might do to a terminal. */
 void hb_cli_put(FILE *f, const char *text);
-/* Text from column `indent`, where the cursor stands, its words wrapped there: at the terminal's width, elsewhere at `width` (0: not at
- * all, which is what grep likes). Ends the line. */
+/* Text from column `indent`, where the cursor stands, its words wrapped there: at the terminal's width,
+ * elsewhere at `width` (0: not at all, which is what grep likes). Ends the line. */
 void hb_cli_wrap(struct hb_cli *c, unsigned indent, unsigned width, const char *text);
 /* "label:  value" lines of one object. */
 void hb_cli_field(struct hb_cli *c, const char *label, const char *value);

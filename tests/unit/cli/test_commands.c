@@ -117,8 +117,8 @@ static const struct {
         {"status", "status", "{}", STATUS},
         {"status vm1", "status", "{\"guest\":\"vm1\"}", STATUS},
         {"migrate vm1 --to b", "migrate", "{\"guest\":\"vm1\",\"host\":\"b\"}", MIGRATION},
-        {"migrate vm1 --to b --max-downtime 50 --timeout 9 --max-bandwidth 1M", "migrate",
-         "{\"guest\":\"vm1\",\"host\":\"b\",\"max_bandwidth\":1000000.0,\"max_downtime_ms\":50.0,\"timeout_"
+        {"migrate vm1 --to b --max-downtime 50 --timeout 9", "migrate",
+         "{\"guest\":\"vm1\",\"host\":\"b\",\"max_downtime_ms\":50.0,\"timeout_"
          "s\":9.0}",
          MIGRATION},
         {"migrate vm1 --to b --dry-run", "migrate", "{\"dry_run\":true,\"guest\":\"vm1\",\"host\":\"b\"}",

@@ -126,8 +126,6 @@ static void lines_are_read_as_meant(void **state) {
         assert_int_equal(parse("cert show -- -odd", &c, &io, &e), 0);
         assert_string_equal(c.operands[0], "-odd");
         assert_int_equal(parse("migrate --abort vm1", &c, &io, &e), 0);
-        assert_int_equal(parse("migrate vm1 --to b --max-bandwidth 125M", &c, &io, &e), 0);
-        assert_true(hb_cli_number(&c, "max-bandwidth") == 125e6);
         assert_int_equal(parse("place --help", &c, &io, &e), 0);
         assert_true(c.help);
         assert_int_equal(parse("status", &c, &io, &e), 0);
@@ -162,7 +160,6 @@ static void mistakes_are_named_with_a_remedy(void **state) {
                 {"image read vm1 0x", "0x", "--help"},
                 {"image read vm1 12z", "12z", "--help"},
                 {"migrate vm1 --to b --max-downtime 0.1", "0.1", "--help"},
-                {"migrate vm1 --to b --max-bandwidth 10Q", "10Q", "--help"},
                 {"history --limit 0", "0", "--help"},
                 {"history --limit 1e2", "1e2", "--help"},
                 {"--jsn status", "--jsn", "--json"},
@@ -290,13 +287,13 @@ static void the_completion_is_a_script_that_completes(void **state) {
         snprintf(more, sizeof(more),
                  "%s\nCOMP_WORDS=(harbinger gu); COMP_CWORD=1; _harbinger; echo \"${COMPREPLY[@]}\"\n"
                  "COMP_WORDS=(harbinger guest at); COMP_CWORD=2; _harbinger; echo \"${COMPREPLY[@]}\"\n"
-                 "COMP_WORDS=(harbinger migrate vm1 --max); COMP_CWORD=3; _harbinger; echo "
+                 "COMP_WORDS=(harbinger migrate vm1 --ma); COMP_CWORD=3; _harbinger; echo "
                  "\"${COMPREPLY[@]}\"\n"
                  "COMP_WORDS=(harbinger cert host a --d); COMP_CWORD=4; _harbinger; echo "
                  "\"${COMPREPLY[@]}\"\n",
                  script);
         assert_int_equal(feed("bash", more, said, sizeof(said)), 0);
-        assert_string_equal(said, "guest\nattach\n--max-downtime --max-bandwidth\n--dir --days\n");
+        assert_string_equal(said, "guest\nattach\n--max-downtime\n--dir --days\n");
         free(script);
 }
 
