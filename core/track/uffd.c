@@ -126,7 +126,11 @@ static int make_remote(const hb_target *t, hb_inject *i, struct hb_err *e) {
         r = hb_inject_run(i, &c, 1, NULL, e);
         if (r == 0)
                 return c.result < 0 ? no_userfaultfd(c.result, e) : (int)c.result;
-        number = find_unused(t->pid); /* the call was made although we did not see its end */
+        /* The call may be made although we did not see its end, and a little later at that. */
+        for (int k = 0; k < 10 && number < 0; k++) {
+                hb_sleep_ns(2 * HB_NS_PER_MS);
+                number = find_unused(t->pid);
+        }
         if (number >= 0)
                 close_remote(i, number);
         return r;

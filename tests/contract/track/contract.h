@@ -5,12 +5,14 @@
 #include "base/fault.h"
 #include "track/tracker.h"
 #include "track_child.h"
-#include <cmocka.h>
 #include <dirent.h>
+#include <sys/stat.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <sys/stat.h>
+
+#include <cmocka.h>
 
 struct world {
         const char *backend;

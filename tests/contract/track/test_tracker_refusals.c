@@ -83,6 +83,7 @@ static void without_privilege(void **state) {
 
                 if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
                         _exit(9);
+                prctl(PR_SET_DUMPABLE, 1); /* or our own /proc files would not be ours */
                 if (hb_target_open(w->child.pid, &c, 1, &t, &e) != -EPERM ||
                     !strstr(e.next, "CAP_SYS_PTRACE"))
                         _exit(1);

@@ -4,11 +4,13 @@
 #include "base/fault.h"
 #include "track/inject.h"
 #include "track_child.h"
-#include <cmocka.h>
+#include <time.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <time.h>
+
+#include <cmocka.h>
 
 static struct tc child;
 
