@@ -43,7 +43,8 @@ int hb_tcp_server_add(hb_tcp_server *s,
                       struct hb_data_conn *c); /* takes ownership, on failure too; starts its thread */
 void hb_tcp_server_set_cap(hb_tcp_server *s, uint64_t bytes_per_s);
 void hb_tcp_server_stats(hb_tcp_server *s, struct hb_link_stats *ret);
-void hb_tcp_server_cut(hb_tcp_server *s); /* ends the connections of a session that is over; new ones may come */
+void hb_tcp_server_cut(
+        hb_tcp_server *s); /* ends the connections of a session that is over; new ones may come */
 hb_tcp_server *hb_tcp_server_free(hb_tcp_server *s); /* closes and joins */
 
 /* ---- device-state tunnel: a byte stream between a local unix or TCP socket and the other daemon ---- */

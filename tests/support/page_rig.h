@@ -176,6 +176,13 @@ static inline struct hb_data_conn rig_dial(struct page_rig *r, enum hb_data_kind
         return c;
 }
 
+static inline void rig_wait_notes(struct page_rig *r, unsigned n) {
+        pthread_mutex_lock(&r->lock);
+        while (r->notes < n)
+                pthread_cond_wait(&r->changed, &r->lock);
+        pthread_mutex_unlock(&r->lock);
+}
+
 /* The target's end of the connection dialled last, when there is no fetcher. */
 static inline struct hb_data_conn rig_take(struct page_rig *r) {
         struct hb_data_conn c;
