@@ -9,30 +9,34 @@
  * bad=N       answer to SIGUSR1, and the last line before an orderly end One thread; all memory is obtained
  * before LOAD-READY. */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "load.h"
+#include "memory.h"
 
 #define NS 1000000000ull
 
 struct options {
         struct load_params params;
-        const char *memory; /* "anonymous", "memfd" or a file's path */
-        uint64_t seconds;   /* 0: until a signal */
+        const char *memory; /* "anonymous", "memfd" or a file's path; NULL: what fits */
+        const char *attach; /* socket to be a guest of Harbinger on; NULL: none */
+        bool incoming;
+        uint64_t seconds; /* 0: until a signal */
         bool help;
 };
 
 struct run {
         struct load load;
+        struct memory memory;
+        struct attach attach;
         int signals;
         uint64_t started_ns, next_beat_ns;
         uint64_t seen_bad, seen_passes;
@@ -55,6 +59,8 @@ static void usage(FILE *to) {
                 "A workload that checks its own memory. Options:\n"
                 "  --cmdline        also take hb_NAME=VALUE from the kernel command line (for a VM's init)\n"
                 "  --memory KIND    anonymous (default), memfd, or the path of a file to map shared\n"
+                "  --attach SOCKET  be a guest of Harbinger: harbinger guest attach NAME --process SOCKET\n"
+                "  --incoming       with --attach: wait for the guest; --memory is its image\n"
                 "  --seconds N      end after N seconds; without it at SIGTERM\n"
                 "Parameters, as NAME=VALUE:\n");
         for (unsigned i = 0; (help = load_params_help(i, &name)); i++)
@@ -98,6 +104,10 @@ static int parse_option(struct options *o, char **argv, int *i) {
                 return o->help = true, 0;
         if (!strcmp(a, "--cmdline"))
                 return params_from_cmdline(&o->params);
+        if (!strcmp(a, "--incoming"))
+                return o->incoming = true, 0;
+        if (!strcmp(a, "--attach") && value)
+                return o->attach = value, ++*i, 0;
         if (!strcmp(a, "--memory") && value)
                 return o->memory = value, ++*i, 0;
         if (!strcmp(a, "--seconds") && value)
@@ -109,34 +119,17 @@ static int parse_option(struct options *o, char **argv, int *i) {
 static int parse(struct options *o, int argc, char **argv) {
         int r = 0;
 
-        *o = (struct options){.memory = "anonymous"};
+        *o = (struct options){0};
         load_params_init(&o->params);
         for (int i = 1; i < argc && r == 0; i++)
                 r = argv[i][0] == '-' ? parse_option(o, argv, &i) : set_param(&o->params, argv[i]);
+        if (!o->memory)
+                o->memory = o->attach ? "memfd" : "anonymous";
+        if (r == 0 && o->incoming && !o->attach) {
+                fprintf(stderr, "guest_load: --incoming needs --attach SOCKET\n");
+                r = -EINVAL;
+        }
         return r;
-}
-
-static void *map_fd(int fd, size_t bytes) {
-        void *m = MAP_FAILED;
-
-        if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0)
-                m = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (fd >= 0)
-                close(fd);
-        return m;
-}
-
-/* The one place where the load's memory comes from. NULL with errno set. */
-static void *memory_open(const char *kind, size_t bytes) {
-        void *m;
-
-        if (!strcmp(kind, "anonymous"))
-                m = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        else if (!strcmp(kind, "memfd"))
-                m = map_fd(memfd_create("guest_load", MFD_CLOEXEC), bytes);
-        else
-                m = map_fd(open(kind, O_RDWR | O_CREAT | O_CLOEXEC, 0600), bytes);
-        return m == MAP_FAILED ? NULL : m;
 }
 
 static double seconds_since(const struct run *r, uint64_t now) {
@@ -209,8 +202,14 @@ static void wait_for(struct run *r, uint64_t ns) {
 
 static uint64_t loop(struct run *r, uint64_t seconds) {
         while (!r->ended) {
-                uint64_t now = clock_ns(CLOCK_MONOTONIC), wait = load_step(&r->load, now);
+                uint64_t now, wait;
 
+                if (attach_point(&r->attach)) {
+                        printf("LOAD-MOVED\n");
+                        return 0;
+                }
+                now = clock_ns(CLOCK_MONOTONIC);
+                wait = load_step(&r->load, now);
                 report_bad(r);
                 report_pass(r, now);
                 report_beat(r, now);
@@ -232,34 +231,67 @@ static int signals_open(void) {
         return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int start(struct run *r, const struct options *o) {
-        size_t bytes = (size_t)o->params.mb << 20;
-        void *memory = memory_open(o->memory, bytes);
+static int complain(const char *what, const char *which, int error) {
+        fprintf(stderr, "guest_load: %s %s: %s\n", what, which, strerror(-error));
+        return error;
+}
 
-        if (!memory) {
-                fprintf(stderr, "guest_load: %zu MiB of %s memory: %s\n", bytes >> 20, o->memory,
-                        strerror(errno));
-                return -ENOMEM;
-        }
+static int start_attach(struct run *r, const struct options *o) {
+        int e;
+
+        if (!o->attach)
+                return 0;
+        e = attach_open(&r->attach, o->attach, &r->load, &r->memory, o->incoming);
+        if (e == -EINVAL)
+                fprintf(stderr, "guest_load: --attach needs memory that others can map: memfd or a file\n");
+        else if (e < 0)
+                complain("--attach", o->attach, e);
+        return e;
+}
+
+/* Memory, signals, and the load: filled here, or arriving. 1: it will not come. */
+static int start(struct run *r, const struct options *o) {
+        int e = memory_open(o->memory, (size_t)o->params.mb << 20, o->incoming, &r->memory);
+
+        if (e < 0)
+                return complain("memory", o->memory, e);
         r->signals = signals_open();
         if (r->signals < 0)
                 return -errno;
-        return load_start(&r->load, &o->params, memory);
+        if (!o->incoming)
+                e = load_start(&r->load, &o->params, r->memory.addr);
+        if (e == 0)
+                e = start_attach(r, o);
+        if (e < 0 || !o->incoming)
+                return e;
+        printf("LOAD-WAITING bytes=%zu\n", r->memory.bytes);
+        return attach_wait(&r->attach);
+}
+
+static void say_ready(struct run *r, bool incoming) {
+        r->started_ns = clock_ns(CLOCK_MONOTONIC);
+        r->seen_bad = r->load.state.bad;
+        r->seen_passes = r->load.state.passes;
+        printf("LOAD-%s pages=%llu bytes=%zu\n", incoming ? "RESUMED" : "READY",
+               (unsigned long long)r->load.state.pages, r->memory.bytes);
 }
 
 int main(int argc, char **argv) {
         struct options o;
         struct run r = {0};
+        uint64_t bad;
+        int e;
 
         setvbuf(stdout, NULL, _IOLBF, 0);
         if (parse(&o, argc, argv) < 0)
                 return 2;
         if (o.help)
                 return usage(stdout), 0;
-        if (start(&r, &o) < 0)
-                return 1;
-        r.started_ns = clock_ns(CLOCK_MONOTONIC);
-        printf("LOAD-READY pages=%llu bytes=%llu\n", (unsigned long long)r.load.state.pages,
-               (unsigned long long)(o.params.mb << 20));
-        return loop(&r, o.seconds) ? 1 : 0;
+        e = start(&r, &o);
+        if (e)
+                return e < 0 ? 1 : 0;
+        say_ready(&r, o.incoming);
+        bad = loop(&r, o.seconds);
+        hb_attach_close(r.attach.library);
+        return bad ? 1 : 0;
 }
