@@ -16,6 +16,7 @@ struct hb_map_header {
         uint32_t format, epoch; /* last completed */
         uint64_t pages, shape_hash;
         double dirty_pages_per_s;
+        uint8_t owner[16]; /* hb_page_map_set_owner */
 };
 
 struct hb_map_file {

@@ -230,6 +230,9 @@ void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *
         a.lost = lost || a.epoch == 1;
         a.gain = hb_heat_gain(a.interval_s);
         note_dirty_rate(&a, apply_written(&a, written));
+        if (a.lost) /* who lost its state cannot know that a page has become a hole since: it counts as
+                       written */
+                apply_written(&a, &m->known);
         if (accessed && !observed)
                 observed = accessed;
         if (observed)
@@ -254,6 +257,14 @@ void hb_page_map_set_resident(hb_page_map *m, const struct hb_bitmap *resident) 
                 m->resident_pages -= (unsigned)__builtin_popcountll(m->resident.words[w]);
                 m->resident.words[w] = resident->words[w];
         }
+}
+
+void hb_page_map_owner(const hb_page_map *m, uint8_t ret[16]) {
+        memcpy(ret, m->f.header->owner, sizeof(m->f.header->owner));
+}
+
+void hb_page_map_set_owner(hb_page_map *m, const uint8_t id[16]) {
+        memcpy(m->f.header->owner, id, sizeof(m->f.header->owner));
 }
 
 /* ---- questions ---- */

@@ -35,9 +35,17 @@ uint32_t hb_page_map_epoch(const hb_page_map *m);                         /* las
 uint64_t hb_page_map_epoch_time_ns(const hb_page_map *m, uint32_t epoch); /* 0: forgotten */
 
 /* Completes epoch hb_page_map_epoch()+1. `accessed`/`observed` may be NULL. now_ns: time of the scan. `lost`:
- * everything in W is there because state was lost, it raises versions but not heat. */
+ * everything in W is there because state was lost, it raises versions but not heat; and the versions of all
+ * pages ever known, since some may have become holes unseen: then announce hb_page_map_since(epoch - 1), not
+ * W. */
 void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
                        const struct hb_bitmap *accessed, const struct hb_bitmap *observed, bool lost);
+/* 16 bytes kept for the map's owner, zero in a new map: the placement that counts on this map's epochs. A
+ * remembered placement whose id is not there belongs to an earlier numbering, and an image that believes in
+ * that must not be resumed, however its epochs compare.
+ */
+void hb_page_map_owner(const hb_page_map *m, uint8_t ret[16]);
+void hb_page_map_set_owner(hb_page_map *m, const uint8_t id[16]);
 void hb_page_map_set_resident(hb_page_map *m, const struct hb_bitmap *resident);
 void hb_page_map_get(const hb_page_map *m, uint64_t gfn, struct hb_page_info *ret);
 uint64_t hb_page_map_resident_pages(const hb_page_map *m);

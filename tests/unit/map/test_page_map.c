@@ -66,6 +66,7 @@ static uint64_t next(uint64_t *seed) {
 struct model {
         uint32_t version, access, writes, reads;
         double write_heat;
+        bool known;
 };
 
 #define PAGES 300u
@@ -75,8 +76,9 @@ static void model_epoch(struct model *m, const struct sets *s, uint32_t e, bool 
                 bool w = hb_bitmap_test(&s->written, g), seen = hb_bitmap_test(&s->accessed, g);
 
                 m[g].write_heat *= exp(-interval / HB_HEAT_TAU_S);
-                if (w)
+                if (w || (lost && m[g].known))
                         m[g].version = e;
+                m[g].known |= w || seen;
                 if (w && !lost) {
                         m[g].access = e;
                         m[g].writes++;
@@ -158,6 +160,8 @@ static void test_since_is_what_was_missed(void **state) {
         for (unsigned e = 1; e <= 20; e++) {
                 fill(&s, &rng);
                 hb_page_map_apply(m, e * S, &s.written, NULL, NULL, e == 7);
+                if (e == 7) /* lost: everything known */
+                        hb_bitmap_or(&s.written, &want[0]);
                 for (unsigned k = 0; k < e; k++)
                         hb_bitmap_or(&want[k], &s.written);
         }
@@ -186,6 +190,25 @@ static void test_first_scan_is_no_evidence_of_writes(void **state) {
         assert_int_equal(i.writes, 0);
         assert_true(i.write_heat == 0.0f);
         assert_true(hb_page_map_dirty_pages_per_s(m) == 0.0);
+        hb_page_map_free(m);
+        sets_free(&s);
+}
+
+/* The tracker was killed and lost its state; meanwhile page 9 became a hole, which nobody reports. */
+static void test_lost_state_counts_every_known_page_as_written(void **state) {
+        struct hb_shape shape = shape_of(64);
+        struct sets s = sets_of(64);
+        hb_page_map *m = open_map(&shape, NULL);
+        struct hb_page_info i;
+
+        hb_bitmap_set_range(&s.written, 8, 4);
+        hb_page_map_apply(m, S, &s.written, NULL, NULL, false);
+        hb_bitmap_clear(&s.written, 9);
+        hb_page_map_apply(m, 2 * S, &s.written, NULL, NULL, true);
+        hb_page_map_get(m, 9, &i);
+        assert_int_equal(i.version, 2);
+        hb_bitmap_clear_all(&s.written);
+        assert_int_equal(hb_page_map_since(m, 1, &s.written), 4);
         hb_page_map_free(m);
         sets_free(&s);
 }
@@ -276,14 +299,20 @@ static void test_goes_on_after_a_restart(void **state) {
         hb_page_map *m = open_map(&shape, path), *second = NULL;
         struct hb_page_info a, b;
         struct hb_err e;
+        uint8_t id[16];
 
         hb_bitmap_set_range(&s.written, 5, 20);
         for (unsigned i = 1; i <= 10; i++)
                 hb_page_map_apply(m, i * S, &s.written, NULL, NULL, false);
         hb_page_map_get(m, 6, &a);
         assert_int_equal(hb_page_map_open(&shape, path, &second, &e), -EBUSY);
+        hb_page_map_owner(m, id);
+        assert_memory_equal(id, (uint8_t[16]){0}, 16);
+        hb_page_map_set_owner(m, (const uint8_t *)"0123456789abcdef");
         hb_page_map_free(m);
         m = open_map(&shape, path);
+        hb_page_map_owner(m, id);
+        assert_memory_equal(id, "0123456789abcdef", 16);
         hb_page_map_get(m, 6, &b);
         assert_int_equal(hb_page_map_epoch(m), 10);
         assert_int_equal(a.version, b.version);
@@ -421,6 +450,7 @@ int main(void) {
                 cmocka_unit_test(test_agrees_with_the_model),
                 cmocka_unit_test(test_since_is_what_was_missed),
                 cmocka_unit_test(test_first_scan_is_no_evidence_of_writes),
+                cmocka_unit_test(test_lost_state_counts_every_known_page_as_written),
                 cmocka_unit_test(test_residency),
                 cmocka_unit_test(test_dirty_rate),
                 cmocka_unit_test(test_counts_stay_in_proportion),

@@ -59,8 +59,10 @@ static void world_fini(struct world *w) {
 static void epoch(struct world *w, bool lost) {
         w->now += S;
         hb_page_map_apply(w->map, w->now, &w->written, &w->accessed, &w->observed, lost);
+        hb_bitmap_clear_all(&w->accessed);
+        hb_page_map_since(w->map, hb_page_map_epoch(w->map) - 1, &w->accessed);
         for (unsigned g = 0; g < PAGES; g++)
-                if (hb_bitmap_test(&w->written, g))
+                if (hb_bitmap_test(&w->accessed, g))
                         w->b[g].last_access = hb_page_map_epoch(w->map);
 }
 
