@@ -38,7 +38,7 @@ static int start(char *const *argv, int out, pid_t *ret) {
 static int drain(int fd, int timeout_ms, char *buf, size_t size) {
         uint64_t end = hb_now_ns() + (uint64_t)timeout_ms * HB_NS_PER_MS, now;
         size_t len = 0;
-        char spill[4096];
+        char spill[4096] = "";
         int r = 0;
 
         while (r == 0) {

@@ -31,7 +31,9 @@ static void ask_daemon(struct hb_cli *c, json_t *checks, bool *ret_answered) {
         }
         snprintf(line, sizeof(line), "answers on %s", c->socket);
         hb_doctor_add(checks, "daemon", HB_CHECK_OK, line, "");
-        json_array_foreach(json_object_get(result, "checks"), i, check) json_array_append(checks, check);
+        json_array_foreach(json_object_get(result, "checks"), i, check) {
+                json_array_append(checks, check);
+        }
         json_decref(result);
 }
 
@@ -106,8 +108,10 @@ static bool any_failed(const json_t *checks) {
         json_t *check;
         size_t i;
 
-        json_array_foreach((json_t *)checks, i,
-                           check) if (strcmp(hb_json_text(check, "ok"), "fail") == 0) return true;
+        json_array_foreach((json_t *)checks, i, check) {
+                if (strcmp(hb_json_text(check, "ok"), "fail") == 0)
+                        return true;
+        }
         return false;
 }
 
@@ -127,7 +131,9 @@ static int run_doctor(struct hb_cli *c, struct hb_err *e) {
         if (c->json) {
                 r = hb_cli_print_json(c, json_pack("{s:o}", "checks", checks), e);
         } else {
-                json_array_foreach(checks, i, check) print_check(c, check);
+                json_array_foreach(checks, i, check) {
+                        print_check(c, check);
+                }
                 json_decref(checks);
         }
         return r < 0 ? r : failed ? HB_EXIT_FAILED : 0;

@@ -15,8 +15,10 @@ static bool any_placed(const json_t *guests) {
         json_t *g;
         size_t i;
 
-        json_array_foreach((json_t *)guests, i,
-                           g) if (json_is_object(json_object_get(g, "placement"))) return true;
+        json_array_foreach((json_t *)guests, i, g) {
+                if (json_is_object(json_object_get(g, "placement")))
+                        return true;
+        }
         return false;
 }
 
@@ -45,7 +47,9 @@ static void show_one(struct hb_cli *c, const json_t *status) {
         json_t *g;
         size_t i;
 
-        json_array_foreach((json_t *)guests, i, g) hb_cli_view_guest(c, g);
+        json_array_foreach((json_t *)guests, i, g) {
+                hb_cli_view_guest(c, g);
+        }
         hb_cli_view_incoming(c, json_object_get(status, "incoming"));
         section(c, json_object_get(status, "handovers"), hb_cli_view_handovers);
 }

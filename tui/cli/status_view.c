@@ -81,8 +81,10 @@ void hb_cli_view_placements(struct hb_cli *c, const json_t *guests) {
         json_t *g;
         size_t i;
 
-        json_array_foreach((json_t *)guests, i, g) if (json_is_object(json_object_get(g, "placement")))
-                placement_row(t, json_object_get(g, "placement"));
+        json_array_foreach((json_t *)guests, i, g) {
+                if (json_is_object(json_object_get(g, "placement")))
+                        placement_row(t, json_object_get(g, "placement"));
+        }
         hb_cli_table_print(t, c);
 }
 

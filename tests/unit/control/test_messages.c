@@ -175,12 +175,14 @@ static void strange_errors_are_still_failures(void **state) {
 
 static void bytes_that_are_not_utf8_still_make_a_line(void **state) {
         struct hb_err e = {0};
-        json_t *msg;
+        json_t *msg, *error;
 
         hb_err_set(&e, -EIO, "/dev/shm/\xff\xfe", "try \xc3", "caf\xc3\xa9 \x80");
-        msg = json_object_get(reparse(hb_ctl_fail(1, &e)), "error");
-        assert_string_equal(json_string_value(json_object_get(msg, "which")), "/dev/shm/??");
-        assert_string_equal(json_string_value(json_object_get(msg, "next")), "try ?");
+        msg = reparse(hb_ctl_fail(1, &e));
+        error = json_object_get(msg, "error");
+        assert_string_equal(json_string_value(json_object_get(error, "which")), "/dev/shm/??");
+        assert_string_equal(json_string_value(json_object_get(error, "next")), "try ?");
+        json_decref(msg);
         msg = hb_ctl_text("caf\xc3\xa9");
         assert_string_equal(json_string_value(msg), "caf\xc3\xa9");
         json_decref(msg);
