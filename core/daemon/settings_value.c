@@ -90,7 +90,7 @@ const char *hb_setting_range(const struct hb_setting *row, char *buf, size_t siz
                 snprintf(buf, size, "one of: %s", row->choices);
                 break;
         case HB_SET_NAME:
-                snprintf(buf, size, "1 to %u letters, digits, . _ -", HB_NAME_MAX - 1);
+                snprintf(buf, size, "1 to %d letters, digits, . _ -", HB_NAME_MAX - 1);
                 break;
         case HB_SET_PATH:
         case HB_SET_SOCKET:

@@ -97,7 +97,7 @@ static void every_row_has_a_sound_default(void **state) {
                         assert_false(strcmp(hb_setting_rows[k].section, row->section) == 0 &&
                                      strcmp(hb_setting_rows[k].key, row->key) == 0);
         }
-        assert_true(hb_setting_count <= 64); /* settings.c: MAX_ROWS */
+        assert_true(hb_setting_count <= 64); /* settings_parse.c: MAX_ROWS */
 }
 
 static void hosts_and_guests_are_listed(void **state) {
