@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define PLAIN_EVERY_NS (5 * HB_NS_PER_S)
@@ -38,7 +39,7 @@ void hb_cli_progress_line(const char *subject, const json_t *p, char *buf, size_
 
         if (isnan(downtime))
                 downtime = hb_json_number(p, "estimate.downtime_ms");
-        snprintf(buf, size, "%s: %s", subject, state[0] ? state : "working");
+        snprintf(buf, size, "%s%s%s", subject, subject[0] ? ": " : "", state[0] ? state : "working");
         n = strlen(buf);
         if (left >= 0 && n < size)
                 snprintf(buf + n, size - n, ", %s left", hb_fmt_bytes(left, num));
@@ -50,15 +51,27 @@ void hb_cli_progress_line(const char *subject, const json_t *p, char *buf, size_
         append(buf, size, "after", hb_fmt_seconds(hb_json_number(p, "elapsed_s"), num));
 }
 
-/* Cuts the line to the terminal's width, never inside a character. */
-static void fit(char *line, unsigned width) {
-        unsigned columns = 0;
+/* Cuts the line to `columns`, never inside a character. False: it did not fit. */
+static bool fit(char *line, unsigned columns) {
+        unsigned n = 0;
 
         for (char *p = line; *p; p++)
-                if (((unsigned char)*p & 0xC0) != 0x80 && ++columns > width - 1) {
+                if (((unsigned char)*p & 0xC0) != 0x80 && ++n > columns) {
                         *p = '\0';
-                        return;
+                        return false;
                 }
+        return true;
+}
+
+/* On a narrow terminal the estimates matter more than the names, which were typed just above. */
+static void fitted_line(const struct hb_cli_progress *p, const json_t *object, char *line, size_t size) {
+        unsigned columns = (p->c->io->width ? p->c->io->width : 80) - 1;
+
+        hb_cli_progress_line(p->subject, object, line, size);
+        if (fit(line, columns))
+                return;
+        hb_cli_progress_line("", object, line, size);
+        fit(line, columns);
 }
 
 void hb_cli_progress_show(void *arg, const json_t *object) {
@@ -70,10 +83,11 @@ void hb_cli_progress_show(void *arg, const json_t *object) {
         if (p->c->json || (!io->err_tty && p->last_ns && now - p->last_ns < PLAIN_EVERY_NS))
                 return;
         p->last_ns = now;
-        hb_cli_progress_line(p->subject, object, line, sizeof(line));
         if (io->err_tty) {
-                fit(line, io->width ? io->width : 80);
+                fitted_line(p, object, line, sizeof(line));
                 fputs("\r\033[K", io->err);
+        } else {
+                hb_cli_progress_line(p->subject, object, line, sizeof(line));
         }
         hb_cli_put(io->err, line);
         if (!io->err_tty)
