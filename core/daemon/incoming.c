@@ -132,7 +132,7 @@ static int op_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class
         if (!in->fetcher)
                 return -EAGAIN;
         struct hb_err e;
-        if (hb_image_reserve(in->image, (uint64_t)pages * HB_PAGE_SIZE, &e) < 0) {
+        if (hb_image_reserve_run(in->image, gfn, pages, &e) < 0) {
                 if (!in->no_room)
                         hb_log_err(HB_LOG_ERR, "prefetching pauses", &e);
                 in->no_room = true;
@@ -415,14 +415,20 @@ static int check_place(hb_daemon *d, const char *host, const struct hb_msg_place
                 return hb_err_set(e, -EEXIST, m->guest, "harbinger guest list, on the target",
                                   "a guest of this name runs on %s already", d->settings->name);
         struct hb_incoming *in = hb_incoming_find(d, m->guest);
-        if (in && (memcmp(in->id, m->placement, HB_ID_SIZE) != 0 || strcmp(in->host, host) != 0))
+        if (in && strcmp(in->host, host) != 0)
                 return hb_err_set(e, -EEXIST, m->guest,
                                   "harbinger unplace it on the host that placed it, or on the target",
                                   "%s already holds another placement of this guest, from %s",
                                   d->settings->name, in->host);
-        if (!in && hb_handover_find(d, m->guest))
-                return hb_err_set(e, -EAGAIN, m->guest, "it is tried again by itself",
-                                  "%s is still clearing up after a hand-over of this guest", d->settings->name);
+        if (in && memcmp(in->id, m->placement, HB_ID_SIZE) != 0) {
+                /* Its own source has begun anew (it lost its map, or unplaced it while we were away): the old
+                 * image's epochs mean nothing any more. */
+                if (in->handover)
+                        return hb_err_set(e, -EBUSY, m->guest, "harbinger migrate --recover it on the target",
+                                          "%s is still in a hand-over of this guest", d->settings->name);
+                hb_incoming_free(in, HB_IN_REMOVE);
+                in = NULL;
+        }
         if (in && !hb_shape_equal(&in->shape, &m->shape))
                 return hb_err_set(e, -EINVAL, m->guest, "harbinger unplace, then place again",
                                   "the guest's memory has changed its shape");

@@ -319,6 +319,16 @@ static bool of_this(const struct hb_handover *h, const uint8_t *p, size_t n) {
         return h && n >= HB_ID_SIZE && memcmp(p, h->id, HB_ID_SIZE) == 0;
 }
 
+/* When the guest ran again, by our clock: the message's arrival less its age when it was sent. The way it
+ * took stays in: an upper bound, whatever the two hosts' clocks say. */
+static void on_committed(struct hb_handover *h, const uint8_t *p, size_t n) {
+        struct hb_rd r = hb_rd_init(p, n);
+        uint64_t resumed = hb_rd_u64(&r), sent = hb_rd_u64(&r), now = hb_wall_ns();
+        h->fig.committed_wall_ns = now;
+        if (hb_rd_done(&r) && resumed != 0 && sent >= resumed && now - (sent - resumed) > h->fig.stop_wall_ns)
+                h->fig.committed_wall_ns = now - (sent - resumed);
+}
+
 static void on_abort(struct hb_handover *h, const uint8_t *p, size_t n) {
         struct hb_err e;
         if (hb_msg_error_get(p + HB_ID_SIZE, n - HB_ID_SIZE, &e) == 0 && e.code)
@@ -351,7 +361,7 @@ void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, con
                 hb_handover_event(h, HB_EV_MSG_LOADED);
                 break;
         case HB_MSG_COMMITTED:
-                h->fig.committed_wall_ns = hb_wall_ns();
+                on_committed(h, payload + HB_ID_SIZE, n - HB_ID_SIZE);
                 hb_handover_event(h, HB_EV_MSG_COMMITTED);
                 break;
         case HB_MSG_REFUSED:

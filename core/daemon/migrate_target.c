@@ -208,6 +208,7 @@ static bool record(struct hb_handover *h) {
 static void send_committed(struct hb_handover *h) {
         struct hb_buf b = {0};
         hb_buf_u64(&b, h->fig.resume_wall_ns);
+        hb_buf_u64(&b, hb_wall_ns()); /* with it, how long ago that was: the two hosts' clocks need not agree */
         hb_handover_send(h, HB_MSG_COMMITTED, b.data, b.len);
         hb_buf_free(&b);
 }

@@ -18,6 +18,7 @@
 
 static void dial(struct hb_outgoing *p);
 static void retry_later(struct hb_outgoing *p);
+static void remember(struct hb_outgoing *p);
 
 /* ---- announcements ---- */
 
@@ -237,6 +238,8 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
                 hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
                 hb_store_placement_remove(p->d->store, p->id);
                 hb_id_random(p->id);
+                hb_page_map_set_owner(g->map, p->id);
+                remember(p);
                 return; /* UNPLACED closes; the next dial places anew */
         }
         p->state = HB_OUT_OPEN;
@@ -385,7 +388,8 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
                 return hb_err_set(e, -EEXIST, g->name, "harbinger unplace it first",
                                   "already placed on host %s", g->placement->host);
         if (g->gone)
-                return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it", "the guest's process has ended");
+                return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it",
+                                  "the guest's process has ended");
         if (!hb_settings_host(g->d->settings, host))
                 return hb_err_set(e, -ENOENT, host,
                                   "add a [host.NAME] section with its address to the settings and reload",
@@ -396,10 +400,16 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         p->d = g->d;
         p->g = g;
         snprintf(p->host, sizeof p->host, "%s", host);
-        if (id)
+        uint8_t owner[HB_ID_SIZE];
+        hb_page_map_owner(g->map, owner);
+        if (id && memcmp(owner, id, HB_ID_SIZE) == 0) {
                 memcpy(p->id, id, HB_ID_SIZE);
-        else
+        } else { /* new, or the map is not the one whose epochs the image counts by */
+                if (id)
+                        hb_store_placement_remove(g->d->store, id);
                 hb_id_random(p->id);
+                hb_page_map_set_owner(g->map, p->id);
+        }
         p->backoff_ms = BACKOFF_MIN_MS;
         p->began_ns = p->since_ns = hb_now_ns();
         int r = start_server(p, e);
@@ -482,7 +492,7 @@ void hb_outgoing_epoch(struct hb_outgoing *p, const struct hb_bitmap *written) {
         if (!hb_outgoing_usable(p))
                 return;
         uint32_t e = hb_page_map_epoch(p->g->map);
-        if (p->sent_epoch + 1 != e) {
+        if (p->sent_epoch + 1 != e || p->g->scan.lost) { /* lost: also what is in no scan any more */
                 announce_since(p, p->sent_epoch);
         } else if (announce(p, HB_MSG_INVALIDATE, e - 1, e, hb_page_map_epoch_time_ns(p->g->map, e),
                             written) == 0) {
