@@ -205,7 +205,7 @@ static void a_terminal_gets_one_line_others_one_in_a_while(void **state) {
         hb_cli_progress_show(&p, o);
         hb_cli_progress_end(&p);
         hb_cli_progress_end(&p);
-        release(&k, "\r\033[Kfilling, 4.0 KiB l\r\033[Kfilling, 4.0 KiB l\r\033[K");
+        release(&k, "\r\033[Kfilling, 4.0 KiB le\r\033[Kfilling, 4.0 KiB le\r\033[K");
 
         p = (struct hb_cli_progress){.c = &k.c, .subject = "vm1 -> b"};
         catch (&k, false);
