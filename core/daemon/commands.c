@@ -6,6 +6,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/recover.h"
 #include "daemon/status.h"
 #include <errno.h>
 #include <time.h>
@@ -120,6 +121,11 @@ static void cmd_place(hb_daemon *d, hb_request *r, json_t *args) {
 }
 
 static void unplace_image(hb_daemon *d, hb_request *r, const char *name) {
+        /* One whose source has not dialled since our start has its files and its record alone. */
+        if (!hb_incoming_find(d, name) && !hb_handover_find(d, name) && hb_recover_drop_image(d, name)) {
+                hb_request_ok(r, json_object());
+                return;
+        }
         struct hb_incoming *in = need_image(d, r, name);
         if (!in)
                 return;

@@ -60,19 +60,54 @@ void hb_recover_release_image(hb_daemon *d, const char *guest) {
         hb_store_placement_remove(d->store, p.id);
 }
 
-void hb_recover_drop_image(hb_daemon *d, const char *guest) {
+/* Images are known by their state files and removed through them: one whose placement the store does not name is nobody's. */
+struct keep {
+        const uint8_t *but;
+        struct hb_image_id *ids;
+        unsigned n;
+        bool failed;
+};
+
+static int add_keep(void *arg, const struct hb_store_placement *p) {
+        struct keep *k = arg;
+        if (!p->incoming || (k->but && memcmp(p->id, k->but, sizeof p->id) == 0))
+                return 0;
+        struct hb_image_id *more = realloc(k->ids, (k->n + 1) * sizeof *more);
+        k->failed = !more;
+        if (!more)
+                return -ENOMEM;
+        k->ids = more;
+        more[k->n] = (struct hb_image_id){0};
+        memcpy(more[k->n++].placement, p->id, sizeof p->id);
+        return 0;
+}
+
+/* Removes the images in dir that no placement in the store but `but` has; those in use are safe by their locks. */
+static int sweep(hb_daemon *d, const char *dir, const uint8_t *but) {
+        struct keep k = {.but = but};
+        struct hb_err e;
+        int r = hb_store_placements(d->store, add_keep, &k);
+        if (k.failed)
+                r = -ENOMEM;
+        if (r < 0)
+                hb_err_set(&e, r, dir, NULL, "cannot tell which images are still wanted");
+        else
+                r = hb_image_sweep(dir, k.ids, k.n, &e);
+        free(k.ids);
+        if (r < 0)
+                hb_log_err(HB_LOG_WARNING, "removing images", &e);
+        else if (r > 0)
+                hb_log(HB_LOG_NOTICE, "removed %d files of images that are no longer wanted from %s", r, dir);
+        return r;
+}
+
+bool hb_recover_drop_image(hb_daemon *d, const char *guest) {
         struct hb_store_placement p;
         if (!find_placement(d, guest, true, &p))
-                return;
-        struct hb_image_id id = {0};
-        memcpy(id.placement, p.id, sizeof id.placement);
-        char path[512];
-        image_file(&p, "state", path);
-        unlink(path); /* without it the files are nobody's; the sweep removes them */
-        struct hb_err e;
-        if (hb_image_sweep(p.image_dir, NULL, 0, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "removing an image", &e);
+                return false;
+        sweep(d, p.image_dir, p.id);
         hb_store_placement_remove(d->store, p.id);
+        return true;
 }
 
 /* ---- guests ---- */
@@ -124,6 +159,7 @@ int hb_daemon_recover(hb_daemon *d, struct hb_err *e) {
         if (r < 0)
                 return hb_err_set(e, r, "journal", "see state_dir/harbinger.db",
                                   "cannot read the journal of hand-overs");
+        sweep(d, d->settings->image_dir, NULL);
         r = hb_store_guests(d->store, take_up_guest, d);
         return r < 0 ? hb_err_set(e, r, "registry", "see state_dir/harbinger.db",
                                   "cannot read the registry of guests")

@@ -9,4 +9,4 @@ void hb_recover_attached(void *arg, struct hb_guest *g, const struct hb_err *e);
 /* Images of a guest without a live placement object, by the store: they became the guest / they are of no
  * use. */
 void hb_recover_release_image(hb_daemon *d, const char *guest);
-void hb_recover_drop_image(hb_daemon *d, const char *guest);
+bool hb_recover_drop_image(hb_daemon *d, const char *guest); /* false: there is none */

@@ -134,6 +134,24 @@ static bool wanted(const char *name, const char *only) {
         return !only || strcmp(name, only) == 0;
 }
 
+struct dormant {
+        const hb_daemon *d;
+        const char *only;
+        json_t *out;
+};
+
+/* An image kept for a source that has not dialled since our start. */
+static int add_dormant(void *arg, const struct hb_store_placement *p) {
+        struct dormant *x = arg;
+        char id[33];
+        if (!p->incoming || !wanted(p->guest, x->only) || hb_incoming_find((hb_daemon *)x->d, p->guest))
+                return 0;
+        hb_id_hex(p->id, id);
+        json_array_append_new(x->out, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", id, "guest", p->guest, "from", p->host,
+                                                "dir", p->image_dir, "state", "lost"));
+        return 0;
+}
+
 json_t *hb_status_json(const hb_daemon *d, const char *only) {
         json_t *guests = json_array(), *incoming = json_array(), *moves = json_array();
         for (const struct hb_guest *g = d->guests; g; g = g->next)
@@ -142,6 +160,8 @@ json_t *hb_status_json(const hb_daemon *d, const char *only) {
         for (const struct hb_incoming *in = d->incoming; in; in = in->next)
                 if (wanted(in->guest, only))
                         json_array_append_new(incoming, hb_incoming_json(in));
+        struct dormant x = {d, only, incoming};
+        hb_store_placements(d->store, add_dormant, &x);
         for (const struct hb_handover *h = d->handovers; h; h = h->next)
                 if (wanted(h->guest, only))
                         json_array_append_new(moves, hb_handover_json(h));
