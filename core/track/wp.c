@@ -186,7 +186,7 @@ void hb_wp_fini(struct hb_wp *w) {
 }
 
 int hb_wp_explain(const struct hb_wp *w, int r, struct hb_err *e) {
-        if (!hb_target_alive(w->base.target))
+        if (r == -ESRCH || !hb_target_alive(w->base.target))
                 return hb_target_gone(w->base.target, e);
         if (r == -ESTALE)
                 return hb_err_set(e, r, NULL, "detach the guest and attach it again",

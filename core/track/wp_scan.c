@@ -11,6 +11,7 @@
  * state->pending before its output buffer is wiped, and both lie in the state file, so no instant exists at
  * which a kill loses a page. Cost: the ioctl, plus some ns a run. No allocation. */
 #include "base/fault.h"
+#include "track/procmaps.h"
 #include "track/uffd.h"
 #include "track/wp.h"
 #include <errno.h>
@@ -286,6 +287,15 @@ int hb_wp_scan_pages(struct hb_wp *w, struct hb_sink *sink) {
         return r < 0 ? r : hb_wp_check_registered(w);
 }
 
+/* A process on its way out gives up its memory some time before it counts as ended. */
+static bool has_memory(const hb_target *t) {
+        struct hb_buf maps = {0};
+        bool has = hb_target_alive(t) && hb_procmaps_read(t->pid, &maps) == 0 && maps.len > 0;
+
+        hb_buf_free(&maps);
+        return has;
+}
+
 /* Every mapped page of a registered range is "write-protectable": one that is not is no longer what we track.
  * A dying process loses its mappings before its pidfd says so, and a scan of nothing would look like a scan
  * of clean pages. */
@@ -303,7 +313,7 @@ int hb_wp_check_registered(const struct hb_wp *w) {
                 long n = ioctl(w->pagemap, HB_PAGEMAP_SCAN, &a);
 
                 if (n != 1)
-                        return hb_target_alive(w->base.target) ? -ESTALE : -ESRCH;
+                        return has_memory(w->base.target) ? -ESTALE : -ESRCH;
         }
         return 0;
 }

@@ -23,11 +23,12 @@ command -v qemu-system-x86_64 >/dev/null || skip "no qemu-system-x86_64"
 "$vm/fetch-kernel.sh" >/dev/null || skip "Debian's kernel package cannot be had here"
 # shellcheck disable=SC2016 # expanded in the guest
 commands='echo 24 >/proc/sys/vm/nr_hugepages
+chmod 755 / # or an unprivileged process finds no /proc
 uname -r
 code=0
 for t in *_track_test_*; do
   echo "== $t"
-  "./$t" 2>&1 || { code=1; echo "== $t failed"; }
+  "./$t" 2>&1 || [ $? = 77 ] || { code=1; echo "== $t failed"; }
 done
 exit $code'
 programs=()

@@ -88,8 +88,10 @@ static void without_privilege(void **state) {
                     !strstr(e.next, "CAP_SYS_PTRACE"))
                         _exit(1);
                 if (hb_tracker_open(w->target, w->backend, NULL, &w->tracker, &e) != -EPERM ||
-                    !strstr(e.next, "root"))
+                    !strstr(e.next, "root")) {
+                        fprintf(stderr, "%d %s; %s\n", e.code, e.what, e.next);
                         _exit(2);
+                }
                 _exit(0);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
