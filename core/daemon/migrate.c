@@ -316,7 +316,7 @@ int hb_handover_start_tunnel(struct hb_handover *h, struct hb_data_conn *c, int 
 static void on_vmm_gone(evutil_socket_t fd, short what, void *arg) {
         struct hb_handover *h = arg;
         struct hb_err e;
-        hb_err_set(&e, -ESRCH, h->guest, NULL, "the VMM on this host ended by itself");
+        hb_err_set(&e, -ESRCH, h->guest, NULL, "the VMM on host %s ended by itself", h->d->settings->name);
         if (!hb_ho_terminal(h->state) && h->state != HB_S_FINISH && h->state != HB_T_ABORT &&
             h->state != HB_T_UNLOAD)
                 hb_handover_why(h, &e);
