@@ -45,7 +45,7 @@ static int load_files(SSL_CTX *ctx, const struct hb_tls_files *f, struct hb_err 
                 return rc;
         if (SSL_CTX_load_verify_file(ctx, f->ca) != 1)
                 return hb_err_set(e, -EACCES, f->ca,
-                                  "copy ca.crt again from where `harbinger cert ca` made it",
+                                  "copy ca.crt again from where `harbinger cert init` made it",
                                   "the file holds no CA certificate");
         if (SSL_CTX_use_certificate_file(ctx, f->cert, SSL_FILETYPE_PEM) != 1)
                 return hb_err_set(e, -EACCES, f->cert, "make one with `harbinger cert host`",

@@ -442,8 +442,10 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         int r = hb_policies_new(&po, &in->policies, e);
         if (r < 0)
                 return r;
-        struct hb_engine_options eo = {
-                .window_bytes = s->window_bytes, .run_pages = HB_FETCH_MAX_PAGES, .horizon_s = s->horizon_s};
+        struct hb_engine_options eo = {.window_bytes = s->window_bytes,
+                                       .run_pages = HB_FETCH_MAX_PAGES,
+                                       .final_epoch_s = 0.05,
+                                       .horizon_s = s->horizon_s};
         struct hb_engine_image ei = {.shape = hb_image_shape(in->image),
                                      .pages = hb_image_pages(in->image),
                                      .processed = &in->processed,

@@ -54,7 +54,7 @@ struct hb_handover {
         int max_downtime_ms;
         uint64_t deadline_ns, best_at_ns;
         double best_bytes;
-        uint32_t final_epoch;
+        uint32_t first_epoch, final_epoch;
         bool cold; /* source: the placement was made for this move alone */
         bool final_wanted, looking, release_wanted, recovered, keep_source, image_touched, ended;
 

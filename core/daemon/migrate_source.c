@@ -34,7 +34,7 @@ static void cannot(struct hb_handover *h, int code, const char *next, const char
 
 static bool report_is_new(const struct hb_handover *h, const struct hb_outgoing *p) {
         return p->have_report && p->report_ns > h->state_since_ns && p->report.draining &&
-               p->report.processed == p->sent_epoch;
+               p->report.processed == p->sent_epoch && p->sent_epoch >= h->first_epoch;
 }
 
 static void consider(struct hb_handover *h) {
@@ -86,6 +86,9 @@ static uint32_t short_epoch(const struct hb_guest *g) {
 static bool converge(struct hb_handover *h) {
         h->best_bytes = INFINITY;
         h->best_at_ns = hb_now_ns();
+        /* Judged by short epochs only: what a long one has not shown yet would be found after the freeze. */
+        h->first_epoch = hb_page_map_epoch(h->g->map) + 2;
+        hb_guest_scan(h->g, false);
         hb_guest_set_epoch(h->g, short_epoch(h->g));
         hb_outgoing_drain(h->g->placement, true);
         hb_outgoing_cap(h->g->placement, h->d->settings->cap_bytes_per_s);

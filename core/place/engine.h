@@ -37,6 +37,7 @@ struct hb_engine_options {
         uint32_t run_pages;    /* longest single fetch, default 64 */
         double horizon_s;      /* default 10 */
         double epoch_s;        /* the source's epochs as far as known, default 1; measured from then on */
+        double final_epoch_s;  /* how short the source makes them before it freezes; 0: does not */
         uint64_t plan_ns;      /* least time between full scorings, default 200 ms */
         uint32_t plan_pages; /* most candidates scored per step, default HB_POLICY_BATCH; a cursor goes round
                               */

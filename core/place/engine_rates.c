@@ -106,10 +106,21 @@ static double wire_rate(const struct hb_engine *e) {
         return e->rates.rate_known ? e->rates.wire_bytes_per_s : 0.0;
 }
 
-static double final_bytes(const struct hb_engine *e) {
-        double pages = (double)hb_page_ledger_not_fresh(&e->ledger),
-               fresh = (double)e->ledger.state[HB_PAGE_FRESH];
-        double unseen = e->rates.dirty_bytes_per_s / HB_PAGE_SIZE * (e->epochs.epoch_s + e->link.latency_s);
+/* Asked for now, a move first drains what is not fresh, and freezes after short epochs; it gets there if it
+ * fetches faster than the guest writes. Otherwise what is not fresh now is still to be sent then. */
+static bool drains_first(const struct hb_engine *e, double rate) {
+        double memory_rate = e->rates.wire_per_page > 0 ? rate / e->rates.wire_per_page * HB_PAGE_SIZE : 0.0;
+
+        return !e->s.draining && !e->s.frozen && memory_rate > 2.0 * e->rates.dirty_bytes_per_s;
+}
+
+static double final_bytes(const struct hb_engine *e, double rate) {
+        double pages = drains_first(e, rate) ? 0.0 : (double)hb_page_ledger_not_fresh(&e->ledger),
+               fresh = (double)e->ledger.state[HB_PAGE_FRESH], epoch_s = e->epochs.epoch_s;
+
+        if (e->o.final_epoch_s > 0 && e->o.final_epoch_s < epoch_s)
+                epoch_s = e->o.final_epoch_s;
+        double unseen = e->rates.dirty_bytes_per_s / HB_PAGE_SIZE * (epoch_s + e->link.latency_s);
 
         if (!e->s.frozen) /* written since the last scan, as much of it as is here fresh */
                 pages += unseen < fresh ? unseen : fresh;
@@ -130,7 +141,7 @@ static double ready_s(const struct hb_engine *e) {
 
 void hb_engine_estimate(const struct hb_engine *e, double *ret_final_bytes, double *ret_final_s,
                         double *ret_ready_s, bool *ret_converging) {
-        double bytes = final_bytes(e), rate = wire_rate(e);
+        double rate = wire_rate(e), bytes = final_bytes(e, rate);
 
         *ret_final_bytes = bytes;
         *ret_final_s = rate > 0 ? bytes / rate + e->link.latency_s : bytes > 0 ? (double)INFINITY : 0.0;

@@ -101,7 +101,7 @@ static int load_ca(const char *dir, X509 **ret_crt, EVP_PKEY **ret_key, struct h
                 rc = hb_cert_load_key(p.key, ret_key, e);
         if (rc == -ENOENT)
                 hb_err_set(e, rc, dir,
-                           "make it once with `harbinger cert ca`, on the machine that keeps its key",
+                           "make it once with `harbinger cert init`, on the machine that keeps its key",
                            "there is no certificate authority in this folder");
         if (rc == 0 && X509_check_private_key(*ret_crt, *ret_key) != 1)
                 rc = hb_err_set(e, -EACCES, p.key, "restore the ca.key that was made together with ca.crt",
