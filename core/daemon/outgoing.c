@@ -390,10 +390,15 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         if (g->gone)
                 return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it",
                                   "the guest's process has ended");
-        if (!hb_settings_host(g->d->settings, host))
+        const struct hb_host_settings *h = hb_settings_host(g->d->settings, host);
+        if (!h)
                 return hb_err_set(e, -ENOENT, host,
                                   "add a [host.NAME] section with its address to the settings and reload",
                                   "unknown host");
+        if (!hb_settings_allows(h->may_pull, g->name))
+                return hb_err_set(e, -EACCES, g->name,
+                                  "add the guest to may_pull in this host's section for it and reload",
+                                  "the settings do not let host %s have this guest", host);
         struct hb_outgoing *p = calloc(1, sizeof *p);
         if (!p)
                 return hb_err_set(e, -ENOMEM, g->name, NULL, "no memory for a placement");
