@@ -29,12 +29,14 @@ struct dial {
 void hb_data_conn_close(struct hb_data_conn *c) {
         if (!c)
                 return;
-        if (c->ssl && SSL_is_init_finished(c->ssl))
-                SSL_shutdown(c->ssl);
-        SSL_free(c->ssl);
-        ERR_clear_error();
-        if (c->ssl && c->fd >= 0)
-                close(c->fd);
+        if (c->ssl) { /* without one the structure is empty, whatever fd says */
+                if (SSL_is_init_finished(c->ssl))
+                        SSL_shutdown(c->ssl);
+                SSL_free(c->ssl);
+                ERR_clear_error();
+                if (c->fd >= 0)
+                        close(c->fd);
+        }
         c->ssl = NULL;
         c->fd = -1;
 }

@@ -54,7 +54,8 @@ struct hb_tunnel_callbacks {
         void (*ended)(void *arg, uint64_t bytes_out, uint64_t bytes_in, const struct hb_err *e);
         void *arg;
 };
-/* Takes both ends, on failure too; runs a thread. */
+/* Runs a thread. The connection is taken, on failure too (*c is then closed and empty); local_fd only on
+ * success. */
 int hb_tunnel_new(struct hb_data_conn *c, int local_fd, const struct hb_tunnel_callbacks *cb, hb_tunnel **ret,
                   struct hb_err *e);
 hb_tunnel *hb_tunnel_free(hb_tunnel *t); /* cuts it if still running, joins */

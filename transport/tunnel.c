@@ -172,7 +172,6 @@ int hb_tunnel_new(struct hb_data_conn *c, int local_fd, const struct hb_tunnel_c
 
         if (!t) {
                 hb_data_conn_close(c);
-                close(local_fd);
                 return hb_err_set(e, -ENOMEM, NULL, NULL, "out of memory for the tunnel");
         }
         t->cb = *cb;
@@ -195,7 +194,6 @@ int hb_tunnel_new(struct hb_data_conn *c, int local_fd, const struct hb_tunnel_c
         *ret = t;
         return 0;
 fail:
-        close(local_fd);
         free(t);
         return rc;
 }

@@ -96,12 +96,12 @@ static inline int rig_on_data(void *arg, struct hb_data_conn *c) {
                 return -EACCES;
         pthread_mutex_lock(&r->lock);
         if (r->fetcher)
-                rc = hb_tcp_fetcher_add(r->fetcher, c); /* a failure has closed it: nobody is to be told */
+                hb_tcp_fetcher_add(r->fetcher, c); /* a failure has closed it: nobody is to be told */
         else if ((rc = hb_data_conn_ready(c)) == 0)
                 r->taken[r->ntaken++] = *c;
         pthread_cond_broadcast(&r->changed);
         pthread_mutex_unlock(&r->lock);
-        return 0;
+        return rc;
 }
 
 static inline void rig_on_note(void *arg, const struct hb_err *why) {
