@@ -48,7 +48,7 @@ static struct hb_incoming *need_image(hb_daemon *d, hb_request *r, const char *n
 
 /* ---- guests ---- */
 
-static void attached(void *arg, struct hb_guest *g, const struct hb_err *e) {
+static void attached(void *arg, const char *name, struct hb_guest *g, const struct hb_err *e) {
         if (!g) {
                 hb_request_fail(arg, e);
                 return;

@@ -139,9 +139,11 @@ static void attach_done(void *owner, void *arg, int rc) {
                 struct hb_err err = a->err;
                 hb_guest_attached cb = a->cb;
                 void *cb_arg = a->arg;
+                char name[HB_NAME_MAX];
+                snprintf(name, sizeof name, "%s", g->name);
                 hb_guest_free(g, false);
                 if (cb)
-                        cb(cb_arg, NULL, &err);
+                        cb(cb_arg, name, NULL, &err);
                 return;
         }
         remember(g);
@@ -151,7 +153,7 @@ static void attach_done(void *owner, void *arg, int rc) {
         hb_guest_set_epoch(g, 0);
         hb_guest_scan(g, false);
         if (a->cb)
-                a->cb(a->arg, g, NULL);
+                a->cb(a->arg, g->name, g, NULL);
 }
 
 static void attach_drop(void *arg) {

@@ -39,7 +39,7 @@ struct hb_guest {
         void (*looked)(struct hb_guest *g, bool unseen_writer, const struct hb_mapper *who);
 };
 
-typedef void (*hb_guest_attached)(void *arg, struct hb_guest *g,
+typedef void (*hb_guest_attached)(void *arg, const char *name, struct hb_guest *g,
                                   const struct hb_err *e); /* g NULL on failure */
 
 /* Attaches in the background; `cb` (may be NULL) once on the loop. fresh: forget what an earlier process of

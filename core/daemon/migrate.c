@@ -215,7 +215,8 @@ void hb_handover_done(struct hb_handover *h, unsigned generation, int rc, const 
         if (e && e->code)
                 hb_log_err(HB_LOG_WARNING, hb_ho_state_text(h->state), e);
         h->next_action = HB_HO_MAX_ACTIONS;
-        hb_handover_event(h, rc == -ESRCH ? HB_EV_VMM_GONE : HB_EV_FAIL);
+        bool gone = rc == -ESRCH && hb_ho_next(h->state, HB_EV_VMM_GONE);
+        hb_handover_event(h, gone ? HB_EV_VMM_GONE : HB_EV_FAIL);
 }
 
 struct port_job {

@@ -118,12 +118,11 @@ static void remove_memory(struct hb_handover *h) {
                                path, strerror(errno));
 }
 
-static void forget_guest(hb_daemon *d, struct hb_guest *g) {
-        hb_store_guest_remove(d->store, g->name);
-        if (g->placement) {
-                hb_store_placement_remove(d->store, g->placement->id);
-                hb_outgoing_free(g->placement, false);
-        }
+/* dead: the image over there is of no use. */
+static void forget_guest(hb_daemon *d, struct hb_guest *g, bool dead) {
+        hb_recover_forget(d, g->name);
+        if (g->placement)
+                hb_outgoing_free(g->placement, dead);
         g->gone = true;
         hb_guest_free(g, false);
 }
@@ -143,13 +142,11 @@ static void source_ended(struct hb_handover *h) {
                 h->tunnel = hb_tunnel_free(h->tunnel);
         hb_handover_free(h);
         if (g && (s == HB_S_DONE || s == HB_S_DEAD)) {
-                forget_guest(d, g);
-        } else if (recovered && s == HB_S_DONE) {
-                hb_store_guest_remove(d->store, name);
+                forget_guest(d, g, s == HB_S_DEAD);
+        } else if (recovered && (s == HB_S_DONE || s == HB_S_DEAD)) {
+                hb_recover_forget(d, name);
         } else if (recovered && s == HB_S_ABORTED) {
-                struct hb_err e;
-                if (hb_guest_attach(d, name, kind, path, "", hb_recover_attached, d, &e) < 0)
-                        hb_log_err(HB_LOG_ERR, "attaching the guest again", &e);
+                hb_recover_attach(d, name, kind, path, "");
         } else if (g) {
                 hb_guest_set_epoch(g, 0);
                 if ((s == HB_S_KEPT || cold) && g->placement)
@@ -158,12 +155,6 @@ static void source_ended(struct hb_handover *h) {
 }
 
 /* ---- target ---- */
-
-static void adopt_guest(hb_daemon *d, const char *name, const char *kind, const char *path) {
-        struct hb_err e;
-        if (hb_guest_attach(d, name, kind, path, "", NULL, NULL, &e) < 0)
-                hb_log_err(HB_LOG_ERR, "attaching the guest that arrived", &e);
-}
 
 static void target_ended(struct hb_handover *h) {
         hb_daemon *d = h->d;
@@ -176,11 +167,12 @@ static void target_ended(struct hb_handover *h) {
         snprintf(path, sizeof path, "%s", h->port_path);
         hb_handover_free(h);
         if (s == HB_T_DONE) {
+                hb_recover_remember(d, name, kind, path); /* before the image's record goes: one of them tells of it */
                 if (in)
                         hb_incoming_free(in, HB_IN_RELEASE);
                 else
                         hb_recover_release_image(d, name);
-                adopt_guest(d, name, kind, path);
+                hb_recover_attach(d, name, kind, path, "");
                 return;
         }
         /* A VMM that had the image open may have written to it: what is fresh there is not known any more. */

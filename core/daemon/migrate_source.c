@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
+#include "daemon/recover.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -304,6 +305,7 @@ bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
                 hb_handover_send(h, HB_MSG_COMMIT, NULL, 0);
                 return true;
         case HB_ACT_QUIT_VMM:
+                hb_recover_forget(h->d, h->guest); /* moved: not ours to take up again, whenever we are killed */
                 hb_handover_port_job(h, h->g ? op_quit : op_quit_recovered);
                 return false;
         case HB_ACT_THAW:

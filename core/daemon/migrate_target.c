@@ -13,6 +13,7 @@
 
 #define VMM_START_MS 30000
 #define VMM_POLL_MS  250
+#define CHECK_MS     1000
 
 /* ---- start or find the VMM; a job ---- */
 
@@ -135,6 +136,14 @@ static int reopen(struct hb_handover *h, struct hb_err *e) {
         return r;
 }
 
+/* Is it still what was loaded? After a restart of ours it may have died while nobody looked. */
+static int op_check_loaded(struct hb_handover *h, struct hb_err *e) {
+        int r = reopen(h, e);
+        if (r < 0)
+                return r;
+        return h->port->ops->receive_wait(h->port, CHECK_MS, e);
+}
+
 static int op_resume(struct hb_handover *h, struct hb_err *e) {
         int r = reopen(h, e);
         if (r < 0)
@@ -241,6 +250,16 @@ static void watch(struct hb_handover *h) {
                 hb_handover_watch_vmm(h, info.pid);
 }
 
+/* At the daemon's start, before the loop turns: does what was loaded still wait there? One that is gone must be refused and not
+ * taken, or the source would give up a guest that runs nowhere. */
+bool hb_migrate_vmm_gone(struct hb_handover *h) {
+        struct hb_err e;
+        int r = reopen(h, &e);
+        if (r == 0)
+                watch(h);
+        return r == -ESRCH;
+}
+
 bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
         switch (a) {
         case HB_ACT_START_VMM:
@@ -265,6 +284,9 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
         }
         case HB_ACT_RECEIVE_STATE:
                 hb_handover_port_job(h, op_receive_wait);
+                return false;
+        case HB_ACT_CHECK_LOADED:
+                hb_handover_port_job(h, op_check_loaded);
                 return false;
         case HB_ACT_JOURNAL_LOADED:
         case HB_ACT_JOURNAL_OWNED:

@@ -443,7 +443,7 @@ void hb_outgoing_free(struct hb_outgoing *p, bool unplace) {
         if (!p)
                 return;
         if (unplace) {
-                if (hb_outgoing_usable(p))
+                if (p->state == HB_OUT_OPEN || p->state == HB_OUT_PLACING) /* PLACE may be under way */
                         hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
                 hb_store_placement_remove(p->d->store, p->id);
         }

@@ -34,16 +34,49 @@ static bool find_placement(hb_daemon *d, const char *guest, bool incoming, struc
         return f.found;
 }
 
-void hb_recover_attached(void *arg, struct hb_guest *g, const struct hb_err *e) {
+void hb_recover_remember(hb_daemon *d, const char *guest, const char *kind, const char *path) {
+        struct hb_store_guest s = {0};
+        struct hb_err e;
+        snprintf(s.name, sizeof s.name, "%s", guest);
+        snprintf(s.kind, sizeof s.kind, "%s", kind);
+        snprintf(s.port_path, sizeof s.port_path, "%s", path);
+        if (hb_store_guest_put(d->store, &s, &e) < 0)
+                hb_log_err(HB_LOG_WARNING, "remembering a guest", &e);
+}
+
+void hb_recover_forget(hb_daemon *d, const char *guest) {
+        struct hb_store_placement p;
+        hb_store_guest_remove(d->store, guest);
+        if (find_placement(d, guest, false, &p))
+                hb_store_placement_remove(d->store, p.id);
+}
+
+/* Nobody at its socket any more: its own death, while no daemon looked. */
+static bool has_ended(int code) {
+        return code == -ESRCH || code == -ENOENT || code == -ECONNREFUSED;
+}
+
+static void taken_up(void *arg, const char *name, struct hb_guest *g, const struct hb_err *e) {
         hb_daemon *d = arg;
-        if (!g) {
-                hb_log_err(HB_LOG_WARNING, "taking up a guest again", e);
-                return;
-        }
         struct hb_store_placement p;
         struct hb_err err;
-        if (find_placement(d, g->name, false, &p) && hb_outgoing_new(g, p.host, p.id, &err) < 0)
-                hb_log_err(HB_LOG_WARNING, "taking up a placement again", &err);
+        if (g) {
+                if (find_placement(d, name, false, &p) && hb_outgoing_new(g, p.host, p.id, &err) < 0)
+                        hb_log_err(HB_LOG_WARNING, "taking up a placement again", &err);
+                return;
+        }
+        bool ended = has_ended(e->code);
+        hb_log_err(HB_LOG_WARNING, ended ? "a guest of this host has ended" : "taking up a guest", e);
+        hb_daemon_history(d, "guest", name, d->settings->name, "", ended ? "dead" : "not tracked",
+                          json_pack("{s:o}", "error", hb_ctl_error_json(e)));
+        if (ended)
+                hb_recover_forget(d, name);
+}
+
+void hb_recover_attach(hb_daemon *d, const char *name, const char *kind, const char *path, const char *tracker) {
+        struct hb_err e;
+        if (hb_guest_attach(d, name, kind, path, tracker, taken_up, d, &e) < 0)
+                hb_log_err(HB_LOG_ERR, "taking up a guest", &e);
 }
 
 static void image_file(const struct hb_store_placement *p, const char *suffix, char out[512]) {
@@ -114,11 +147,34 @@ bool hb_recover_drop_image(hb_daemon *d, const char *guest) {
 
 static int take_up_guest(void *arg, const struct hb_store_guest *s) {
         hb_daemon *d = arg;
-        struct hb_err e;
         if (hb_handover_find(d, s->name))
                 return 0; /* when that has ended */
-        if (hb_guest_attach(d, s->name, s->kind, s->port_path, s->tracker, hb_recover_attached, d, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "taking up a guest again", &e);
+        hb_recover_attach(d, s->name, s->kind, s->port_path, s->tracker);
+        return 0;
+}
+
+/* A guest came and we were killed before its image had become its own: the journal says that it came. */
+struct arrived {
+        hb_daemon *d;
+        const struct hb_store_placement *p;
+        struct hb_journal_entry last;
+};
+
+static int newest(void *arg, const struct hb_journal_entry *j) {
+        struct arrived *a = arg;
+        if (strcmp(j->guest, a->p->guest) == 0 && j->wall_ns >= a->last.wall_ns)
+                a->last = *j;
+        return 0;
+}
+
+static int take_in_arrived(void *arg, const struct hb_store_placement *p) {
+        struct arrived a = {.d = arg, .p = p};
+        if (!p->incoming || hb_journal_each(a.d->store, false, newest, &a) < 0)
+                return 0;
+        if (strcmp(a.last.state, hb_ho_state_name(HB_T_DONE)) != 0 || a.last.wall_ns < p->wall_ns)
+                return 0;
+        hb_recover_remember(a.d, p->guest, a.last.port_kind, a.last.port_path);
+        hb_recover_release_image(a.d, p->guest);
         return 0;
 }
 
@@ -151,7 +207,11 @@ void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
                    "the daemon was restarted while it was: %s", hb_ho_state_text((enum hb_ho_state)state));
         hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer,
                j->state);
+        bool loaded = state == HB_T_JOURNAL || state == HB_T_LOADED || state == HB_T_DOUBT;
+        bool gone = loaded && hb_migrate_vmm_gone(h);
         hb_handover_event(h, HB_EV_RECOVER);
+        if (gone)
+                hb_handover_event(h, HB_EV_VMM_GONE);
 }
 
 int hb_daemon_recover(hb_daemon *d, struct hb_err *e) {
@@ -159,6 +219,7 @@ int hb_daemon_recover(hb_daemon *d, struct hb_err *e) {
         if (r < 0)
                 return hb_err_set(e, r, "journal", "see state_dir/harbinger.db",
                                   "cannot read the journal of hand-overs");
+        hb_store_placements(d->store, take_in_arrived, d);
         sweep(d, d->settings->image_dir, NULL);
         r = hb_store_guests(d->store, take_up_guest, d);
         return r < 0 ? hb_err_set(e, r, "registry", "see state_dir/harbinger.db",

@@ -4,8 +4,11 @@
 #pragma once
 #include "daemon/guest.h"
 
-/* hb_guest_attached: the guest is back; its placement is taken up. arg: the daemon. */
-void hb_recover_attached(void *arg, struct hb_guest *g, const struct hb_err *e);
+/* Attaches a guest that the store knows, and takes up its placement. One whose process has ended is forgotten, with
+ * a line of history. */
+void hb_recover_attach(hb_daemon *d, const char *name, const char *kind, const char *path, const char *tracker);
+void hb_recover_remember(hb_daemon *d, const char *guest, const char *kind, const char *path);
+void hb_recover_forget(hb_daemon *d, const char *guest); /* the store knows it, and a placement of it, no more */
 /* Images of a guest without a live placement object, by the store: they became the guest / they are of no
  * use. */
 void hb_recover_release_image(hb_daemon *d, const char *guest);
