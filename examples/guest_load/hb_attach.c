@@ -1,15 +1,16 @@
 /* hb_attach: the guest's side of the attach protocol.
  *
- * Requests are one line, "WORD [key=number]", answers "ok [key=value ...]" or "error ERRNO words".
- *      hello              ok attach=1 name=N pid=N state=S regions=N
- *      region n=I         ok name=N addr=0xA bytes=N path=P   (path empty for a memfd)
- *      freeze ms=T        ok wall_ns=W     when it stood still; asked again: the same answer
- *      save (+fd)         ok               state written to fd: "HBSTATE1", u32 length, bytes
- *      load (+fd)         ok               the state will come from fd
- *      loaded ms=T        ok               it has, and load() took it
- *      thaw               ok               runs again (the guest stayed here)
- *      resume             ok wall_ns=W     runs (the guest came here)
- *      quit               ok               hb_attach_point() returns 1
+ * Requests are one line, "WORD [key=number]", answers "ok [key=value ...]" or "error ERRNO words":
+ * - hello: ok attach=1 name=N pid=N state=S regions=N
+ * - region n=I: ok name=N addr=0xA bytes=N path=P (path empty for a memfd)
+ * - freeze ms=T: ok wall_ns=W, when it stood still; asked again, the same answer
+ * - save, with a descriptor: ok; the state was written there: "HBSTATE1", u32 length, bytes
+ * - load, with a descriptor: ok; the state will come from there
+ * - loaded ms=T: ok; it has, and load() took it
+ * - thaw: ok; runs again (the guest stayed here)
+ * - resume: ok wall_ns=W; runs (the guest came here)
+ * - quit: ok; hb_attach_point() returns 1
+ *
  * States: running freezing frozen moved incoming loading loaded quit. A client that goes away changes nothing
  * but an unfinished freeze: who stopped a guest may be in doubt about it, and only a decision moves it on.
  *

@@ -803,6 +803,51 @@ static void test_two_backends(void **state) {
         hb_target_free(t);
 }
 
+/* A disk opened with O_DIRECT reads into guest memory past the page tables: said, not refused. */
+static void test_direct_disk_is_named(void **state) {
+        struct world *w = *state;
+        struct hb_guest_info info;
+        char disk[] = "/tmp/hb-disk-XXXXXX", blockdev[128], qmp[160], log[128];
+        int fd = mkstemp(disk);
+        char *argv[] = {(char *)"qemu-system-x86_64",
+                        (char *)"-machine",
+                        (char *)"q35,memory-backend=mem",
+                        (char *)"-accel",
+                        (char *)"tcg",
+                        (char *)"-m",
+                        (char *)"32",
+                        (char *)"-display",
+                        (char *)"none",
+                        (char *)"-nodefaults",
+                        (char *)"-qmp",
+                        qmp,
+                        (char *)"-object",
+                        (char *)"memory-backend-memfd,id=mem,size=32M,share=on",
+                        (char *)"-blockdev",
+                        blockdev,
+                        NULL};
+
+        assert_int_equal(ftruncate(fd, 1 << 20), 0);
+        close(fd);
+        rig_paths(w->dir, "x", 1 << 20, &w->a);
+        for (int direct = 0; direct < 2; direct++) {
+                snprintf(blockdev, sizeof(blockdev),
+                         "driver=file,filename=%s,node-name=disk0,cache.direct=%s", disk,
+                         direct ? "on" : "off");
+                snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", w->a.socket);
+                snprintf(log, sizeof(log), "%s/x.log", w->dir);
+                w->a.pid = rig_spawn(argv, log);
+                open_port(&w->a, &w->src);
+                OK(w->src->ops->describe(w->src, &info, &why));
+                assert_int_equal(info.dma_unseen, direct);
+                assert_int_equal(strstr(info.dma_note, "disk0") != NULL, direct);
+                w->src = close_port(w->src);
+                rig_kill(&w->a);
+                unlink(w->a.socket);
+        }
+        unlink(disk);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define CONTRACT                                                                                             \
         T(test_describe), T(test_whole_move), T(test_there_and_back), T(test_every_step_may_be_repeated),    \
@@ -814,9 +859,12 @@ static void test_two_backends(void **state) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest process[] = {CONTRACT};
-        const struct CMUnitTest qemu[] = {CONTRACT, T(test_private_memory_is_refused),
-                                          T(test_paused_by_its_operator), T(test_nothing_is_left_switched_on),
-                                          T(test_two_backends)};
+        const struct CMUnitTest qemu[] = {CONTRACT,
+                                          T(test_private_memory_is_refused),
+                                          T(test_paused_by_its_operator),
+                                          T(test_nothing_is_left_switched_on),
+                                          T(test_two_backends),
+                                          T(test_direct_disk_is_named)};
 
         if (argc > 4 && strcmp(argv[1], "--guest") == 0)
                 return rig_guest_main(argc, argv);
