@@ -113,8 +113,6 @@ void hb_migrate_verdict(struct hb_handover *h, enum hb_msg_type type, const uint
 /* After a restart: one journal entry that was open. */
 void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j);
 
-bool hb_migrate_vmm_gone(struct hb_handover *h);
-
 /* ---- operator ---- */
 void hb_migrate_start(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s,
                       hb_request *r);

@@ -250,16 +250,6 @@ static void watch(struct hb_handover *h) {
                 hb_handover_watch_vmm(h, info.pid);
 }
 
-/* At the daemon's start, before the loop turns: does what was loaded still wait there? One that is gone must be refused and not
- * taken, or the source would give up a guest that runs nowhere. */
-bool hb_migrate_vmm_gone(struct hb_handover *h) {
-        struct hb_err e;
-        int r = reopen(h, &e);
-        if (r == 0)
-                watch(h);
-        return r == -ESRCH;
-}
-
 bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
         switch (a) {
         case HB_ACT_START_VMM:

@@ -207,11 +207,7 @@ void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
                    "the daemon was restarted while it was: %s", hb_ho_state_text((enum hb_ho_state)state));
         hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer,
                j->state);
-        bool loaded = state == HB_T_JOURNAL || state == HB_T_LOADED || state == HB_T_DOUBT;
-        bool gone = loaded && hb_migrate_vmm_gone(h);
         hb_handover_event(h, HB_EV_RECOVER);
-        if (gone)
-                hb_handover_event(h, HB_EV_VMM_GONE);
 }
 
 int hb_daemon_recover(hb_daemon *d, struct hb_err *e) {
