@@ -364,6 +364,18 @@ static void test_answer_to_no_request(void **state) {
         expect_ended(w, &x, -EBADMSG, "not made", 3);
 }
 
+/* The id of another request that would lie in the same slot. */
+static void test_answer_with_a_near_id(void **state) {
+        struct world *w = *state;
+        struct wire x;
+        struct answer a;
+
+        open_hostile_source(w, &x);
+        a = right_answer(get_fetch(&x).id + 16 * 5, 1);
+        put_frame(&x, HB_MSG_PAGES, x.c.seq_out, a.bytes, a.size);
+        expect_ended(w, &x, -EBADMSG, "not made", 3);
+}
+
 static void test_answer_twice(void **state) {
         struct world *w = *state;
         struct wire x;
@@ -634,6 +646,7 @@ int main(void) {
                 T(test_no_cap),
                 T(test_urgent_skips_the_cap),
                 T(test_answer_to_no_request),
+                T(test_answer_with_a_near_id),
                 T(test_answer_twice),
                 T(test_stamp_goes_back),
                 T(test_bad_checksum),

@@ -1,6 +1,8 @@
 /* Making certificates, and what a host says of its own files at start. */
+#include "cert/cert_files.h"
 #include "check.h"
 #include "cluster.h"
+#include "odd_cert.h"
 #include "transport/sock.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -98,6 +100,20 @@ static void test_bad_requests(void **state) {
         assert_int_equal(hb_cert_read("/nonexistent", &(struct hb_cert_info){{0}, {0}, 0, 0}, &e), -ENOENT);
 }
 
+/* Even when the look before did not see it: a key appears between look and open. */
+static void test_files_are_made_exclusively(void **state) {
+        struct cluster *c = *state;
+        char path[PATH_MAX];
+        struct hb_err e = {0};
+        EVP_PKEY *key;
+
+        snprintf(path, sizeof(path), "%s/ca.key", c->dir);
+        assert_int_equal(hb_cert_new_key(&key, &e), 0);
+        assert_int_equal(hb_cert_write_key(path, key, &e), -EEXIST);
+        says(&e, -EEXIST, "ca.key");
+        EVP_PKEY_free(key);
+}
+
 static int tls_says(const struct hb_tls_files *f, struct hb_err *e) {
         hb_tls *t = NULL;
         int rc = hb_tls_new(f, &t, e);
@@ -142,6 +158,10 @@ static void test_own_files_at_start(void **state) {
         f.cert = p.files.key;
         assert_int_equal(tls_says(&f, &e), -EACCES);
         says(&e, -EACCES, "no certificate");
+        cluster_add_odd(c, "odd", "odd", "DNS:other");
+        cluster_paths(c, c, "odd", &q);
+        assert_int_equal(tls_says(&q.files, &e), -EACCES);
+        says(&e, -EACCES, "no valid host name");
         cluster_init(&other, "prod"); /* the same name is not the same authority */
         cluster_paths(c, &other, "alpha", &q);
         assert_int_equal(tls_says(&q.files, &e), -EACCES);
@@ -209,6 +229,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_pair_of_files),
                 T(test_never_overwrites),
+                T(test_files_are_made_exclusively),
                 T(test_bad_requests),
                 T(test_own_files_at_start),
                 T(test_own_certificate_out_of_time),

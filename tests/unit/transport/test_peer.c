@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "check.h"
 #include "cluster.h"
+#include "odd_cert.h"
 #include "transport/peer.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +33,7 @@ struct world {
         hb_peer_listener *listener;
         char address[32];
         struct side dialled, accepted;
-        bool refuse_session, deny_data;
+        bool refuse_session, deny_data, eager;
         unsigned notes;
         struct hb_err note;
         struct hb_data_conn data;
@@ -101,7 +102,14 @@ static int on_data(void *arg, struct hb_data_conn *c) {
                 return -EACCES;
         w->data = *c;
         w->have_data = true;
-        assert_int_equal(hb_data_conn_ready(&w->data), 0);
+        if (w->eager) { /* READY and what follows it in one TLS record */
+                uint8_t bytes[HB_WIRE_HEADER + 12];
+
+                hb_frame_put(bytes, 0, HB_MSG_DATA_READY, w->data.seq_out++);
+                memcpy(bytes + HB_WIRE_HEADER, "right behind", 12);
+                assert_int_equal(SSL_write(w->data.ssl, bytes, sizeof(bytes)), sizeof(bytes));
+        } else
+                assert_int_equal(hb_data_conn_ready(&w->data), 0);
         return 0;
 }
 
@@ -493,6 +501,54 @@ static void test_foreign_raw_client(void **state) {
         cluster_fini(&other);
 }
 
+/* Two clients that say nothing, one before and one after TLS: both are closed after 10 s, each with its note.
+ */
+static void test_silent_clients(void **state) {
+        struct world *w = *state;
+        struct cluster_paths p;
+        struct raw quiet = {.w = w, .plain = (const uint8_t *)""}, polite = {.w = w};
+        uint64_t start = hb_now_ns(), took;
+        pthread_t t[2];
+
+        host_files(w, "alpha", &p, &polite);
+        assert_int_equal(pthread_create(&t[0], NULL, raw_main, &quiet), 0);
+        assert_int_equal(pthread_create(&t[1], NULL, raw_main, &polite), 0);
+        while (w->notes < 2 && hb_now_ns() - start < WAIT_S * HB_NS_PER_S) {
+                struct timeval tick = {.tv_usec = 50000};
+                event_base_loopexit(w->base, &tick);
+                event_base_dispatch(w->base);
+        }
+        took = hb_now_ns() - start;
+        pthread_join(t[0], NULL);
+        pthread_join(t[1], NULL);
+        assert_int_equal(w->notes, 2);
+        says(&w->note, -ETIMEDOUT, "10 s");
+        assert_in_range(took, 9 * HB_NS_PER_S, 15 * HB_NS_PER_S);
+}
+
+/* Signed by our CA, but by its own tools and not our rules: no name that both fields prove. */
+static void test_certificate_proves_no_name(void **state) {
+        static const struct {
+                const char *cn, *san;
+        } odd[] = {{"alpha", NULL},
+                   {"alpha", "DNS:beta"},
+                   {"alpha", "DNS:*"},
+                   {"../alpha", "DNS:../alpha"},
+                   {NULL, "DNS:alpha"}};
+        struct world *w = *state;
+        struct cluster_paths p;
+        struct raw r = {0};
+        char name[16];
+
+        for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+                snprintf(name, sizeof(name), "odd%u", i);
+                cluster_add_odd(&w->cluster, name, odd[i].cn, odd[i].san);
+                host_files(w, name, &p, &r);
+                raw_run(w, &r);
+                says(&w->note, -EACCES, "no valid host name");
+        }
+}
+
 static size_t put_frame(uint8_t *out, uint16_t type, uint64_t seq, const void *p, size_t n) {
         hb_frame_put(out, (uint32_t)n, type, seq);
         memcpy(out + HB_WIRE_HEADER, p, n);
@@ -659,6 +715,20 @@ static void test_data_connection(void **state) {
         hb_data_conn_close(&d.c); /* twice is once */
 }
 
+/* The target may ask or send at once: what comes with DATA_READY belongs to whoever gets the connection. */
+static void test_nothing_is_lost_behind_ready(void **state) {
+        struct world *w = *state;
+        struct data_dial d = {.token = {7}, .host = "beta"};
+        char got[16] = "";
+
+        w->eager = true;
+        data_run(w, &d);
+        assert_int_equal(d.rc, 0);
+        assert_int_equal(SSL_read(d.c.ssl, got, sizeof(got)), 12);
+        assert_string_equal(got, "right behind");
+        hb_data_conn_close(&d.c);
+}
+
 static void test_unknown_token(void **state) {
         struct world *w = *state;
         struct data_dial d = {.token = {8}, .host = "beta"};
@@ -738,11 +808,14 @@ int main(void) {
                 T(test_no_certificate),
                 T(test_expired_client),
                 T(test_foreign_raw_client),
+                T(test_silent_clients),
+                T(test_certificate_proves_no_name),
                 T(test_version_mismatch),
                 T(test_hello_of_another_host),
                 T(test_broken_frames),
                 T(test_data_frame_on_session),
                 T(test_data_connection),
+                T(test_nothing_is_lost_behind_ready),
                 T(test_unknown_token),
                 T(test_data_dial_wrong_host),
                 T(test_data_dial_times_out),
