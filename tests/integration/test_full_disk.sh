@@ -40,7 +40,7 @@ for h in a b; do
   fi
   [ $code = 8 ] || fail "disk of $h full: exit code $code, not 8: $(cat "$pair/error")"
   grep -qiE 'space|full' "$pair/error" || fail "disk of $h full: the message does not say so: $(cat "$pair/error")"
-  say "disk of $h full: $(head -n 1 "$pair/error")"
+  say "disk of $h full: $(grep ^harbinger: "$pair/error")"
   guest_one_runs
   [ "$guest" = 1 ] || fail "another copy runs"
   guest_verify 1

@@ -15,6 +15,7 @@ guest_start a
 # mapper_start NAME FILE read-write|read-only : a coprocess with pipes of its own.
 mapper_start() {
   mkfifo "$pair/$1.in"
+  : >"$pair/$1.out"
   "$programs/memory_writer" "$2" "$3" <"$pair/$1.in" >"$pair/$1.out" 2>&1 &
   mapper=$!
   record $mapper

@@ -68,13 +68,14 @@ clean_up() {
 }
 trap clean_up EXIT
 set -E
-trap 'echo "FAIL: ${BASH_SOURCE[0]##*/} line $LINENO, exit code $?: $BASH_COMMAND"' ERR
+exec 3>&1 # what is said, wherever standard output goes just then
+trap 'echo "FAIL: ${BASH_SOURCE[0]##*/} line $LINENO, exit code $?: $BASH_COMMAND" >&3' ERR
 trap 'exit 143' TERM INT
 
 # ---- saying and waiting ----
 
 say() {
-  printf '%6.2f  %s\n' "$(elapsed "$test_began")" "$*"
+  printf '%6.2f  %s\n' "$(elapsed "$test_began")" "$*" >&3
 }
 
 elapsed() {
@@ -90,11 +91,15 @@ skip() {
 # fail WORDS : with the ends of what the daemons and guests of this pair have said.
 fail() {
   local f
+  exec >&3
   echo "FAIL: $*"
   for f in "$pair"/*/log.* "$pair"/guest.*/log; do
     [ -s "$f" ] || continue
     echo "--- ${f#"$work"/}"
-    tail -n "${HB_TAIL:-30}" "$f"
+    case $f in
+      */guest.*) grep -v ^HB "$f" | tail -n 5 && tail -n 2 "$f" ;;
+      *) tail -n "${HB_TAIL:-30}" "$f" ;;
+    esac
   done
   for f in "$pair"/*.json; do
     ! grep -q '"error": {' "$f" 2>/dev/null || { echo "--- ${f##*/}" && jq -c .error "$f"; }
@@ -284,8 +289,8 @@ refused() {
   hb "$@" >"$pair/output" 2>"$last_error" || got=$?
   [ $got = "$code" ] || fail "on $1: harbinger ${*:2}: exit code $got, not $code"
   grep -qiE -- "$pattern" "$last_error" || fail "on $1: harbinger ${*:2}: the message does not say '$pattern'"
-  grep -q . "$last_error" || fail "on $1: harbinger ${*:2}: no message"
-  say "refused as it should be ($code): $(head -n 1 "$last_error")"
+  grep -q '^  next: .' "$last_error" || [ "$code" = 5 ] || fail "on $1: harbinger ${*:2}: the message does not say what next"
+  say "refused as it should be ($code): $(grep -m1 "^harbinger" "$last_error")"
   last_error=
 }
 
@@ -296,6 +301,15 @@ status() {
 
 status_is() {
   [ "$(status "$1" "$2")" = "$3" ]
+}
+
+# Everything of this pair, after a case that is over.
+pair_end() {
+  local f
+  for f in "$pair"/*/pid "$pair"/wire.pid; do
+    [ ! -s "$f" ] || kill_9 "$(cat "$f")"
+  done
+  [ -n "${HB_KEEP:-}" ] || rm -rf "$pair" "$images"
 }
 
 # ---- the wire ----
