@@ -1,261 +1,7 @@
 /* The page of transport.h, case by case, for every backend: the same test bodies run over tcp (real TLS on
  * loopback) and over loop. A new backend adds one row to `backends`. */
-#include "backends.h"
-#include "check.h"
+#include "fetcher_bed.h"
 #include <sys/wait.h>
-
-#define PAGES   4096u /* of the first region; the second has 100 */
-#define PAGES_2 100u
-#define MAX_RUN HB_FETCH_MAX_PAGES
-
-/* ---- the backends ---- */
-
-static void tcp_connect(struct subject *s) {
-        struct hb_data_conn c = rig_dial(&s->rig, HB_DATA_PAGES);
-
-        assert_int_equal(hb_tcp_server_add(s->server, &c), 0);
-}
-
-static void tcp_start_server(struct subject *s) {
-        struct hb_tcp_server_options o = {.cap_bytes_per_s = s->o.slow_bytes_per_s,
-                                          .zstd_level = HB_ZSTD_AUTO};
-
-        assert_int_equal(hb_tcp_server_new(&s->guest.src, &o, &s->server, NULL), 0);
-}
-
-static void tcp_open(struct subject *s) {
-        struct hb_tcp_fetcher_options o = {.queue_max = s->o.queue_max};
-
-        rig_init(&s->rig);
-        assert_int_equal(hb_tcp_fetcher_new(&o, &s->cb, &s->fetcher, NULL), 0);
-        rig_set_fetcher(&s->rig, s->fetcher);
-        tcp_start_server(s);
-        for (unsigned i = 0; i < s->o.connections; i++)
-                tcp_connect(s);
-}
-
-static void tcp_close(struct subject *s) {
-        rig_set_fetcher(&s->rig, NULL);
-        if (s->fetcher)
-                s->fetcher->ops->fini(s->fetcher);
-        hb_tcp_server_free(s->server);
-        rig_fini(&s->rig);
-}
-
-static void tcp_cut(struct subject *s) {
-        s->server = hb_tcp_server_free(s->server);
-}
-
-static void tcp_reconnect(struct subject *s) {
-        tcp_start_server(s);
-        for (unsigned i = 0; i < s->o.connections; i++)
-                tcp_connect(s);
-}
-
-static void loop_open(struct subject *s) {
-        struct hb_loop_options o = {
-                .queue_max = s->o.queue_max, .seed = 11, .jitter_ns = 50000, .reconnect_ns = 5000000};
-
-        if (s->o.slow_bytes_per_s) /* its window lands once a delay */
-                o.delay_ns = 16ull * MAX_RUN * HB_PAGE_SIZE * HB_NS_PER_S / s->o.slow_bytes_per_s;
-        assert_int_equal(hb_loop_fetcher_new(&o, &s->guest.src, &s->cb, &s->fetcher), 0);
-        if (s->o.connections == 0)
-                hb_loop_cut(s->fetcher);
-}
-
-static void loop_close(struct subject *s) {
-        if (s->fetcher)
-                s->fetcher->ops->fini(s->fetcher);
-}
-
-static void loop_cut(struct subject *s) {
-        hb_loop_cut(s->fetcher);
-}
-
-static void loop_reconnect(struct subject *s) {
-}
-
-static const struct backend backends[] = {
-        {.name = "tcp",
-         .open = tcp_open,
-         .close = tcp_close,
-         .cut = tcp_cut,
-         .reconnect = tcp_reconnect,
-         .lead = true},
-        {.name = "loop",
-         .open = loop_open,
-         .close = loop_close,
-         .cut = loop_cut,
-         .reconnect = loop_reconnect},
-};
-
-/* ---- the bench a case works on ---- */
-
-struct want { /* one fetch and what became of it */
-        struct hb_fetch f;
-        _Atomic unsigned done;
-        unsigned order; /* how many were done before it */
-        uint8_t *dst;
-};
-
-struct bench {
-        struct subject s;
-        pthread_mutex_t lock;
-        pthread_cond_t changed;
-        unsigned done, failed;
-        bool connected;
-        unsigned states;
-        int chain; /* done() fetches this many more */
-        struct want *chained;
-};
-
-static void on_done(void *arg, struct hb_fetch *f) {
-        struct bench *b = arg;
-        struct want *w = f->user;
-        struct want *next = NULL;
-
-        pthread_mutex_lock(&b->lock);
-        w->done++;
-        w->order = b->done++;
-        if (f->status < 0)
-                b->failed++;
-        if (b->chain > 0)
-                next = &b->chained[--b->chain];
-        pthread_cond_broadcast(&b->changed);
-        pthread_mutex_unlock(&b->lock);
-        if (next && b->s.fetcher->ops->fetch(b->s.fetcher, &next->f) != 0)
-                abort();
-}
-
-static void on_state(void *arg, bool connected) {
-        struct bench *b = arg;
-
-        pthread_mutex_lock(&b->lock);
-        if (b->connected == connected)
-                abort(); /* only changes are told */
-        b->connected = connected;
-        b->states++;
-        pthread_cond_broadcast(&b->changed);
-        pthread_mutex_unlock(&b->lock);
-}
-
-static bool wait_changed(struct bench *b, uint64_t end) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_REALTIME, &ts);
-        ts.tv_sec++;
-        pthread_cond_timedwait(&b->changed, &b->lock, &ts);
-        return hb_now_ns() < end;
-}
-
-static unsigned wait_at_least(struct bench *b, unsigned n) {
-        uint64_t end = hb_now_ns() + RIG_WAIT_NS;
-        unsigned done;
-
-        pthread_mutex_lock(&b->lock);
-        while (b->done < n && wait_changed(b, end))
-                ;
-        done = b->done;
-        pthread_mutex_unlock(&b->lock);
-        return done;
-}
-
-static void wait_done(struct bench *b, unsigned n) {
-        unsigned done = wait_at_least(b, n);
-
-        if (done != n)
-                fail_msg("%u of %u were done", done, n);
-}
-
-static void wait_connected(struct bench *b, bool connected) {
-        uint64_t end = hb_now_ns() + RIG_WAIT_NS;
-
-        pthread_mutex_lock(&b->lock);
-        while (b->connected != connected && wait_changed(b, end))
-                ;
-        assert_int_equal(b->connected, connected);
-        pthread_mutex_unlock(&b->lock);
-}
-
-/* The n-th change of state has been told: even ones are losses. */
-static void wait_states(struct bench *b, unsigned n) {
-        uint64_t end = hb_now_ns() + RIG_WAIT_NS;
-
-        pthread_mutex_lock(&b->lock);
-        while (b->states < n && wait_changed(b, end))
-                ;
-        assert_true(b->states >= n);
-        pthread_mutex_unlock(&b->lock);
-}
-
-static void open_bench(struct bench *b, const struct backend *backend, struct bench_options o) {
-        memset(b, 0, sizeof(*b));
-        pthread_mutex_init(&b->lock, NULL);
-        pthread_cond_init(&b->changed, NULL);
-        b->s.backend = backend;
-        b->s.o = o;
-        b->s.cb = (struct hb_fetcher_callbacks){.done = on_done, .state = on_state, .arg = b};
-        rig_guest_init(&b->s.guest, PAGES, PAGES_2);
-        *b->s.guest.epoch = 5;
-        backend->open(&b->s);
-        if (o.connections > 0)
-                wait_connected(b, true);
-}
-
-static void close_bench(struct bench *b) {
-        b->s.backend->close(&b->s);
-        rig_guest_fini(&b->s.guest);
-        pthread_mutex_destroy(&b->lock);
-        pthread_cond_destroy(&b->changed);
-}
-
-static struct want *wants(unsigned n) {
-        struct want *w = calloc(n, sizeof(*w));
-
-        for (unsigned i = 0; i < n; i++) {
-                w[i].dst = malloc(MAX_RUN * HB_PAGE_SIZE);
-                memset(w[i].dst, 0xEE, MAX_RUN * HB_PAGE_SIZE);
-                w[i].f = (struct hb_fetch){.dst = w[i].dst, .user = &w[i], .status = 1, .pages = MAX_RUN};
-        }
-        return w;
-}
-
-static void free_wants(struct want *w, unsigned n) {
-        for (unsigned i = 0; i < n; i++)
-                free(w[i].dst);
-        free(w);
-}
-
-static int fetch(struct bench *b, struct want *w) {
-        return b->s.fetcher->ops->fetch(b->s.fetcher, &w->f);
-}
-
-/* Asks until it is taken. */
-static void fetch_hard(struct bench *b, struct want *w) {
-        uint64_t end = hb_now_ns() + RIG_WAIT_NS;
-        int rc;
-
-        while ((rc = fetch(b, w)) == -EAGAIN) {
-                pthread_mutex_lock(&b->lock);
-                if (!wait_changed(b, end))
-                        fail_msg("the queue stays full");
-                pthread_mutex_unlock(&b->lock);
-        }
-        assert_int_equal(rc, 0);
-}
-
-static void check_bytes(const struct bench *b, const struct want *w) {
-        static const uint8_t zero[HB_PAGE_SIZE];
-
-        assert_int_equal(w->done, 1);
-        assert_int_equal(w->f.status, 0);
-        assert_int_equal(w->f.stamp, *b->s.guest.epoch);
-        for (uint32_t i = 0; i < w->f.pages; i++) {
-                const uint8_t *is = w->f.zero_mask >> i & 1 ? zero : w->dst + (size_t)i * HB_PAGE_SIZE;
-
-                assert_memory_equal(is, rig_page(&b->s.guest, w->f.gfn + i), HB_PAGE_SIZE);
-        }
-}
 
 /* ---- the cases ---- */
 
@@ -263,11 +9,11 @@ static void check_bytes(const struct bench *b, const struct want *w) {
  * right. */
 static void case_right_bytes_once(const struct backend *backend) {
         enum { N = 300 };
-        struct bench b;
+        struct bed b;
         struct want *w = wants(N);
         unsigned seed = 3;
 
-        open_bench(&b, backend, (struct bench_options){.connections = 3});
+        open_bed(&b, backend, (struct bed_options){.connections = 3});
         for (unsigned p = 0; p < PAGES; p++) {
                 if (p % 5 == 0)
                         memset(b.s.guest.memory[0] + (size_t)p * HB_PAGE_SIZE, 0, HB_PAGE_SIZE);
@@ -286,17 +32,17 @@ static void case_right_bytes_once(const struct backend *backend) {
         wait_done(&b, N);
         for (unsigned i = 0; i < N; i++)
                 check_bytes(&b, &w[i]);
-        close_bench(&b);
+        close_bed(&b);
         assert_int_equal(b.done, N);
         free_wants(w, N);
 }
 
 static void case_zero_pages_not_written(const struct backend *backend) {
-        struct bench b;
+        struct bed b;
         struct want *w = wants(1);
         uint8_t untouched[HB_PAGE_SIZE];
 
-        open_bench(&b, backend, (struct bench_options){.connections = 1});
+        open_bed(&b, backend, (struct bed_options){.connections = 1});
         memset(untouched, 0xEE, sizeof(untouched));
         memset(b.s.guest.memory[0], 0, 32 * HB_PAGE_SIZE);
         b.s.guest.memory[0][3 * HB_PAGE_SIZE + 4095] = 1; /* one bit away from zero */
@@ -308,19 +54,19 @@ static void case_zero_pages_not_written(const struct backend *backend) {
                 if (i != 3)
                         assert_memory_equal(w->dst + i * HB_PAGE_SIZE, untouched, HB_PAGE_SIZE);
         check_bytes(&b, w);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, 1);
 }
 
 static void case_full_is_eagain(const struct backend *backend) {
         enum { N = 200 };
-        struct bench b;
+        struct bed b;
         struct want *w = wants(N);
         unsigned taken = 0;
         int rc = 0;
 
-        open_bench(&b, backend,
-                   (struct bench_options){.connections = 1, .queue_max = 8, .slow_bytes_per_s = 40 << 20});
+        open_bed(&b, backend,
+                 (struct bed_options){.connections = 1, .queue_max = 8, .slow_bytes_per_s = 40 << 20});
         while (taken < N && (rc = fetch(&b, &w[taken])) == 0)
                 taken++;
         assert_int_equal(rc, -EAGAIN);
@@ -329,20 +75,20 @@ static void case_full_is_eagain(const struct backend *backend) {
         assert_int_equal(fetch(&b, &w[taken]), 0); /* and there is room again */
         wait_done(&b, taken + 1);
         assert_int_equal(w[N - 1].done, 0);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, N);
 }
 
 static void case_impossible_runs(const struct backend *backend) {
-        struct bench b;
+        struct bed b;
         struct want *w = wants(1);
 
-        open_bench(&b, backend, (struct bench_options){.connections = 1});
+        open_bed(&b, backend, (struct bed_options){.connections = 1});
         w->f.pages = 0;
         assert_int_equal(fetch(&b, w), -EINVAL);
         w->f.pages = MAX_RUN + 1;
         assert_int_equal(fetch(&b, w), -EINVAL);
-        close_bench(&b);
+        close_bed(&b);
         assert_int_equal(w->done, 0);
         free_wants(w, 1);
 }
@@ -350,12 +96,11 @@ static void case_impossible_runs(const struct backend *backend) {
 /* An urgent fetch behind a deep bulk queue passes all of it that is not on the wire yet. */
 static void urgent_before_bulk(const struct backend *backend, unsigned connections, unsigned max_before) {
         enum { N = 160 };
-        struct bench b;
+        struct bed b;
         struct want *w = wants(N + 1);
         unsigned before;
 
-        open_bench(&b, backend,
-                   (struct bench_options){.connections = connections, .slow_bytes_per_s = 64 << 20});
+        open_bed(&b, backend, (struct bed_options){.connections = connections, .slow_bytes_per_s = 64 << 20});
         for (unsigned i = 0; i < N; i++)
                 assert_int_equal(fetch(&b, &w[i]), 0);
         wait_done(&b, N); /* warm: all connections are in use */
@@ -372,7 +117,7 @@ static void urgent_before_bulk(const struct backend *backend, unsigned connectio
         wait_done(&b, 2 * N + 1);
         if (w[N].order - before > max_before)
                 fail_msg("%u bulk runs went before the urgent one", w[N].order - before);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, N + 1);
 }
 
@@ -383,17 +128,17 @@ static void case_urgent_before_bulk(const struct backend *backend) {
 }
 
 static void case_no_connection(const struct backend *backend) {
-        struct bench b;
+        struct bed b;
         struct want *w = wants(1);
         int rc = 0;
 
-        open_bench(&b, backend, (struct bench_options){.connections = 1});
+        open_bed(&b, backend, (struct bed_options){.connections = 1});
         backend->cut(&b.s);
         wait_states(&b, 2);
         rc = fetch(&b, w); /* loop may be back already */
         if (strcmp(backend->name, "tcp") == 0)
                 assert_int_equal(rc, -ENOTCONN);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, 1);
 }
 
@@ -401,11 +146,11 @@ static void case_no_connection(const struct backend *backend) {
  * on. */
 static void case_cut_and_reconnect(const struct backend *backend) {
         enum { ROUNDS = 6, N = 120 };
-        struct bench b;
+        struct bed b;
         struct want *w = wants(N);
         unsigned lost = 0, right = 0;
 
-        open_bench(&b, backend, (struct bench_options){.connections = 2, .slow_bytes_per_s = 200 << 20});
+        open_bed(&b, backend, (struct bed_options){.connections = 2, .slow_bytes_per_s = 200 << 20});
         for (unsigned round = 0; round < ROUNDS; round++) {
                 unsigned accepted = 0, base = wait_at_least(&b, 0);
 
@@ -444,17 +189,17 @@ static void case_cut_and_reconnect(const struct backend *backend) {
         while (!w[0].done)
                 wait_at_least(&b, 1);
         check_bytes(&b, &w[0]);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, N);
 }
 
 static void case_close_completes_all(const struct backend *backend) {
         enum { N = 100 };
-        struct bench b;
+        struct bed b;
         struct want *w = wants(N);
         uint64_t start;
 
-        open_bench(&b, backend, (struct bench_options){.connections = 2, .slow_bytes_per_s = 20 << 20});
+        open_bed(&b, backend, (struct bed_options){.connections = 2, .slow_bytes_per_s = 20 << 20});
         for (unsigned i = 0; i < N; i++)
                 assert_int_equal(fetch(&b, &w[i]), 0);
         start = hb_now_ns();
@@ -470,23 +215,23 @@ static void case_close_completes_all(const struct backend *backend) {
                 assert_true(w[i].done == 1 && (w[i].f.status == 0 || w[i].f.status == -ECONNRESET));
         assert_true(b.failed > 0);
         assert_false(b.connected);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, N);
 }
 
 static void case_done_may_fetch(const struct backend *backend) {
         enum { N = 64 };
-        struct bench b;
+        struct bed b;
         struct want *w = wants(1), *more = wants(N);
 
-        open_bench(&b, backend, (struct bench_options){.connections = 2});
+        open_bed(&b, backend, (struct bed_options){.connections = 2});
         b.chained = more;
         b.chain = N;
         assert_int_equal(fetch(&b, w), 0);
         wait_done(&b, N + 1);
         for (unsigned i = 0; i < N; i++)
                 check_bytes(&b, &more[i]);
-        close_bench(&b);
+        close_bed(&b);
         free_wants(w, 1);
         free_wants(more, N);
 }
@@ -497,9 +242,9 @@ static void case_outside_the_guest(const struct backend *backend) {
         struct want *w = wants(1);
 
         for (unsigned i = 0; i < sizeof(gfns) / sizeof(gfns[0]); i++) {
-                struct bench b;
+                struct bed b;
 
-                open_bench(&b, backend, (struct bench_options){.connections = 1});
+                open_bed(&b, backend, (struct bed_options){.connections = 1});
                 w->done = 0;
                 w->f.gfn = gfns[i];
                 w->f.pages = 2;
@@ -507,7 +252,7 @@ static void case_outside_the_guest(const struct backend *backend) {
                 wait_done(&b, 1);
                 assert_true(w->f.status < 0);
                 wait_states(&b, 2);
-                close_bench(&b);
+                close_bed(&b);
         }
         free_wants(w, 1);
 }
@@ -550,7 +295,7 @@ static void check_stamp(const struct want *w) {
 static void case_stamp_is_before_the_bytes(const struct backend *backend) {
         enum { N = 400 };
         struct race *r = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        struct bench b;
+        struct bed b;
         struct want *w = wants(N);
         uint32_t last = 0, moved = 0;
         pid_t writer;
@@ -559,7 +304,7 @@ static void case_stamp_is_before_the_bytes(const struct backend *backend) {
         pthread_mutex_init(&b.lock, NULL);
         pthread_cond_init(&b.changed, NULL);
         b.s.backend = backend;
-        b.s.o = (struct bench_options){.connections = 1};
+        b.s.o = (struct bed_options){.connections = 1};
         b.s.cb = (struct hb_fetcher_callbacks){.done = on_done, .state = on_state, .arg = &b};
         rig_guest_init(&b.s.guest, 16, 0);
         *r = (struct race){.pages = 16, .memory = b.s.guest.memory[0], .epoch = b.s.guest.epoch};
@@ -585,7 +330,7 @@ static void case_stamp_is_before_the_bytes(const struct backend *backend) {
                 last = w[i].f.stamp;
         }
         assert_true(moved > 3); /* else nothing raced */
-        close_bench(&b);
+        close_bed(&b);
         munmap(r, 4096);
         free_wants(w, N);
 }
