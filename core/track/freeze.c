@@ -53,10 +53,9 @@ static bool needs_no_stop(pid_t pid, pid_t tid) {
         return tid != pid && (strncmp(name, "(iou-", 5) == 0 || strncmp(name, "(vhost-", 7) == 0);
 }
 
-/* Attach to all and ask all to stop, then wait for each: the stops overlap. Returns how many were new. */
-static int take_new(struct frost *f) {
+/* Attach to all that are new and ask them to stop; *ret_listed is how many threads were seen. */
+static int seize_new(struct frost *f, int *ret_listed) {
         int listed = hb_list_threads(f->pid, f->seen, MAX_THREADS), taken = 0;
-        unsigned first = f->n;
 
         for (int i = 0; i < listed; i++) {
                 int r;
@@ -71,14 +70,31 @@ static int take_new(struct frost *f) {
                 ptrace(PTRACE_INTERRUPT, f->seen[i], NULL, NULL);
                 f->held[f->n++] = f->seen[i];
                 taken++;
+                if (f->n == MAX_THREADS)
+                        return -E2BIG;
         }
+        *ret_listed = listed;
+        return listed < 0 ? listed : taken;
+}
+
+/* Takes what is new and waits for each: the stops overlap. 0 when all threads are held: none was new, and the
+ * list had as many as the process says it has. (Reading the list can skip a thread while others end, so its
+ * silence alone proves nothing.) */
+static int take_new(struct frost *f) {
+        unsigned first = f->n;
+        uint64_t threads = 0;
+        int listed = 0, taken = seize_new(f, &listed);
+
         for (unsigned i = first; i < f->n; i++) {
                 int r = hb_ptrace_stop(f->held[i], f->began_ns + STOP_NS);
 
                 if (r < 0 && r != -ESRCH)
                         return r;
         }
-        return listed < 0 ? listed : taken;
+        if (taken == 0 && hb_proc_status_number(f->pid, "Threads", &threads) == 0 &&
+            threads != (uint64_t)listed)
+                return hb_now_ns() < f->began_ns + STOP_NS ? 1 : -ETIMEDOUT;
+        return taken;
 }
 
 static int freeze_and_run(void *arg) {
@@ -88,7 +104,7 @@ static int freeze_and_run(void *arg) {
         f->began_ns = hb_now_ns();
         do
                 taken = take_new(f);
-        while (taken > 0 && f->n < MAX_THREADS);
+        while (taken > 0);
         if (taken == 0 && f->n == 0)
                 taken = -ESRCH;
         if (taken == 0) {

@@ -225,10 +225,26 @@ static int attempt(void *arg) {
         return err;
 }
 
+/* A process on its way out answers ptrace in many ways; its state says it plainly. */
+static bool is_ending(pid_t pid) {
+        char text[512];
+        const char *state = hb_proc_read(pid, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+        struct hb_buf maps = {0};
+        bool ending = !state || strlen(state) < 3 || state[2] == 'Z' || state[2] == 'X' ||
+                      (hb_procmaps_read(pid, &maps) == 0 && maps.len == 0);
+
+        hb_buf_free(&maps);
+        return ending;
+}
+
 static int explain(const hb_inject *i, int err, struct hb_err *e) {
         char which[32];
 
         snprintf(which, sizeof which, "pid %d", (int)i->pid);
+        if (is_ending(i->pid))
+                err = -ESRCH;
+        if (err == -ESRCH)
+                return hb_err_set(e, err, which, "check that the guest is running", "the process ended");
         if ((err == -EPERM || err == -EINVAL) && (i->options & OPT_NO_SECCOMP))
                 return hb_err_set(
                         e, -EPERM, which,
@@ -238,8 +254,6 @@ static int explain(const hb_inject *i, int err, struct hb_err *e) {
         switch (err) {
         case -EPERM:
                 return hb_ptrace_refused(i->pid, e);
-        case -ESRCH:
-                return hb_err_set(e, err, which, "check that the guest is running", "the process ended");
         case -EOPNOTSUPP:
                 return hb_err_set(e, err, which, "use the hash tracker for this guest",
                                   "not a 64-bit x86 process");
@@ -275,8 +289,11 @@ int hb_inject_run(hb_inject *i, struct hb_inject_call *calls, unsigned n, uint64
                         continue;
                 }
                 if (!hb_gadgets_valid(i->pid, &i->gadgets) &&
-                    (err = hb_gadgets_find(i->pid, &i->gadgets, e)) < 0)
+                    (err = hb_gadgets_find(i->pid, &i->gadgets, e)) < 0) {
+                        if (is_ending(i->pid))
+                                err = explain(i, err, e);
                         goto out;
+                }
                 for (int k = 0; k < found && k < (int)TRIES; k++) {
                         *r = (struct run){.i = i, .calls = calls, .n = n, .tid = c[k].tid};
                         for (unsigned j = 0; j < n; j++)

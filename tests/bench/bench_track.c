@@ -253,7 +253,8 @@ struct speed {
 
 static struct speed measure(struct rig *r, bool track, double seconds, uint64_t *guest_ns,
                             uint64_t *observed) {
-        uint64_t rounds = r->child.shared->rounds, cpu = r->child.shared->cpu_ns, began = hb_now_ns(), n;
+        uint64_t rounds = tc_get(r->child.shared->rounds), cpu = tc_get(r->child.shared->cpu_ns),
+                 began = hb_now_ns(), n;
         uint64_t end = began + (uint64_t)(seconds * 1e9), next = began + HB_NS_PER_S / 2;
         double took;
 
@@ -270,9 +271,9 @@ static struct speed measure(struct rig *r, bool track, double seconds, uint64_t 
                 next += until == next ? HB_NS_PER_S : 0;
         }
         took = (double)(hb_now_ns() - began) / 1e9;
-        rounds = r->child.shared->rounds - rounds;
+        rounds = tc_get(r->child.shared->rounds) - rounds;
         return (struct speed){(double)rounds / took,
-                              (double)rounds * 1e9 / (double)(r->child.shared->cpu_ns - cpu)};
+                              (double)rounds * 1e9 / (double)(tc_get(r->child.shared->cpu_ns) - cpu)};
 }
 
 /* Tracked and untracked stretches in turns. Untracked: no scan, so nothing gets protected again; the first

@@ -36,6 +36,7 @@ enum tc_op {
         TC_STORM,   /* starts a thread that writes random pages until TC_CALM; arg = seed */
         TC_CALM,
         TC_LOCK,  /* mlock the region */
+        TC_LATER, /* TC_WRITE of 1, arg ms from now, while the child goes on answering */
         TC_TIMED, /* TC_WRITE to every arg-th page, returns the ns it took */
         TC_LOAD,  /* a thread that works without pause and writes `count` pages of region 0 a second, until
                      TC_CALM */
@@ -50,8 +51,8 @@ struct tc_cmd {
 };
 
 struct tc_shared { /* between test and child */
-        volatile int calm, stop;
-        volatile uint64_t storms, bad, rounds, cpu_ns;
+        int calm, stop;
+        uint64_t storms, bad, rounds, cpu_ns; /* by tc_get and tc_put only */
 };
 
 struct tc {
@@ -66,6 +67,9 @@ struct tc {
         struct tc_shared *shared;
 };
 
+#define tc_get(field)    __atomic_load_n(&(field), __ATOMIC_SEQ_CST)
+#define tc_put(field, v) __atomic_store_n(&(field), (v), __ATOMIC_SEQ_CST)
+
 static inline uint64_t tc_random(uint64_t *s) {
         *s ^= *s << 13, *s ^= *s >> 7, *s ^= *s << 17;
         return *s;
@@ -78,7 +82,7 @@ static pthread_t tc_storm_thread;
 static inline void *tc_storm(void *arg) {
         uint64_t s = (uint64_t)(uintptr_t)arg * 2654435761u + 1, n = 0;
 
-        while (!tc_self->shared->calm) {
+        while (!tc_get(tc_self->shared->calm)) {
                 unsigned r = (unsigned)(tc_random(&s) % tc_self->n);
                 uint64_t pages = tc_self->region[r].bytes / TC_PAGE, page = tc_random(&s) % pages;
 
@@ -87,7 +91,7 @@ static inline void *tc_storm(void *arg) {
                         page %= pages / 16 + 1;
                 *(volatile uint64_t *)(tc_self->region[r].map + page * TC_PAGE + 8 * (tc_random(&s) % 512)) =
                         ++n;
-                tc_self->shared->storms = n;
+                tc_put(tc_self->shared->storms, n);
         }
         return NULL;
 }
@@ -114,15 +118,15 @@ static inline void *tc_load(void *arg) {
         uint64_t rate = (uint64_t)(uintptr_t)arg, pages = tc_self->region[0].bytes / TC_PAGE;
         uint64_t began = tc_now(CLOCK_MONOTONIC), done = 0, x = 1;
 
-        while (!tc_self->shared->calm) {
+        while (!tc_get(tc_self->shared->calm)) {
                 uint64_t due = (tc_now(CLOCK_MONOTONIC) - began) * (rate / 1000) / 1000000;
 
                 for (unsigned i = 0; i < 20000; i++)
                         tc_random(&x);
                 for (; done < due; done++)
                         *(volatile uint64_t *)(tc_self->region[0].map + done * 769 % pages * TC_PAGE) = x;
-                tc_self->shared->rounds++;
-                tc_self->shared->cpu_ns = tc_now(CLOCK_THREAD_CPUTIME_ID);
+                __atomic_add_fetch(&tc_self->shared->rounds, 1, __ATOMIC_RELAXED);
+                tc_put(tc_self->shared->cpu_ns, tc_now(CLOCK_THREAD_CPUTIME_ID));
         }
         return NULL;
 }
@@ -140,7 +144,7 @@ static inline int64_t tc_timed(struct tc *t, const struct tc_cmd *c) {
 static inline void *tc_computer(void *arg) {
         uint64_t want = 0x1234567800000000ull + (uint64_t)(uintptr_t)arg;
 
-        while (!tc_self->shared->stop) {
+        while (!tc_get(tc_self->shared->stop)) {
                 uint64_t a, b, c;
 
                 __asm__ volatile("movq %3, %%r12\n movq %3, %%r13\n movq %3, %%xmm7\n movq %3, %%xmm15\n"
@@ -167,6 +171,18 @@ static inline int64_t tc_pages(struct tc *t, const struct tc_cmd *c) {
                         *(volatile uint8_t *)(p + i * TC_PAGE) = (uint8_t)c->arg;
         }
         return sum;
+}
+
+static struct tc_cmd tc_later_cmd;
+
+static inline void *tc_later(void *arg) {
+        struct timespec ts = {.tv_nsec = (long)(tc_later_cmd.arg * 1000000)};
+
+        nanosleep(&ts, NULL);
+        tc_later_cmd.op = TC_WRITE;
+        tc_later_cmd.arg = 1;
+        tc_pages(tc_self, &tc_later_cmd);
+        return NULL;
 }
 
 static inline int64_t tc_alias(struct tc *t, const struct tc_cmd *c) {
@@ -225,21 +241,25 @@ static inline int64_t tc_do(struct tc *t, const struct tc_cmd *c) {
         case TC_THREADS:
                 return tc_threads(t, c);
         case TC_STORM:
-                t->shared->calm = 0;
+                tc_put(t->shared->calm, 0);
                 return -pthread_create(&tc_storm_thread, NULL, tc_storm, (void *)(uintptr_t)c->arg); // NOLINT
+        case TC_LATER:
+                tc_later_cmd = *c;
+                return -pthread_create(&tc_storm_thread, NULL, tc_later, NULL);
         case TC_TIMED:
                 return tc_timed(t, c);
         case TC_LOAD:
-                t->shared->calm = 0;
+                tc_put(t->shared->calm, 0);
                 return -pthread_create(&tc_storm_thread, NULL, tc_load,
                                        (void *)(uintptr_t)c->count); // NOLINT
         case TC_CALM:
-                t->shared->calm = 1;
+                tc_put(t->shared->calm, 1);
                 return -pthread_join(tc_storm_thread, NULL);
         case TC_LOCK:
-                return mlock(p, (size_t)len) ? -errno : 0;
+                return syscall(SYS_mlock, p, (size_t)len) ? -errno
+                                                          : 0; /* a sanitizer makes the libc call a no-op */
         case TC_CHECK:
-                return (int64_t)t->shared->bad;
+                return (int64_t)tc_get(t->shared->bad);
         default:
                 return 0;
         }

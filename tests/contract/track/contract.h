@@ -150,6 +150,20 @@ static inline int world_teardown(void **state) {
         return 0;
 }
 
+static inline unsigned count_fds(pid_t pid) {
+        char path[64];
+        unsigned n = 0;
+        DIR *d;
+
+        snprintf(path, sizeof path, "/proc/%d/fd", pid);
+        d = opendir(path);
+        assert_non_null(d);
+        while (readdir(d))
+                n++;
+        closedir(d);
+        return n;
+}
+
 static inline void use_state_file(struct world *w) {
         static int n;
 

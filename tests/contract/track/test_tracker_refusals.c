@@ -242,20 +242,6 @@ static void hugetlb_memory(void **state) {
         assert_int_equal(scan(w), 0);
 }
 
-static unsigned count_fds(pid_t pid) {
-        char path[64];
-        unsigned n = 0;
-        DIR *d;
-
-        snprintf(path, sizeof path, "/proc/%d/fd", pid);
-        d = opendir(path);
-        assert_non_null(d);
-        while (readdir(d))
-                n++;
-        closedir(d);
-        return n;
-}
-
 /* Each fault point on the way in fails once: an error with words, nothing left open here or there, and then
  * it works. */
 static void every_failure_on_the_way_in(void **state) {

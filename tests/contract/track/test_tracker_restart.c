@@ -122,6 +122,49 @@ static void killed_while_pages_are_discarded(void **state) {
         no_gap(state, true);
 }
 
+/* The first attach itself is cut short, at any instant: whoever comes next finds nothing in its way, and
+ * everything is told. */
+static void killed_while_attaching(void **state) {
+        struct world *w = *state;
+        struct notes *n = mmap(NULL, TC_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        uint8_t *image = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        const char *backend = w->backend;
+        uint64_t seed = 31, cut = 0;
+
+        for (int round = 0; round < 25; round++) {
+                unsigned fds = 0;
+                int status;
+                pid_t pid;
+
+                memset((void *)(uintptr_t)n, 0, TC_PAGE);
+                memset(image, 0, BYTES);
+                use_state_file(w);
+                assert_int_equal(tc_add(&w->child, -1, BYTES), 0);
+                assert_int_equal(tc_start(&w->child), 0);
+                child_does(w, TC_THREADS, 0, 0, 1, 0);
+                child_does(w, TC_WRITE, 0, 0, PAGES, (uint64_t)round + 1);
+                fds = count_fds(w->child.pid);
+                pid = start_agent(w, n, image);
+                hb_sleep_ns(300000 + tc_random(&seed) % 12000000);
+                kill(pid, SIGKILL);
+                waitpid(pid, &status, 0);
+                cut += n->scans == 0;
+                n->finish = 1;
+                pid = start_agent(w, n, image);
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                if (n->errors)
+                        fail_msg("agent: %s", n->error);
+                assert_int_equal(status, 0);
+                assert_memory_equal(image, w->child.region[0].map, BYTES);
+                assert_true(count_fds(w->child.pid) <= fds + 1); /* one userfaultfd, not two */
+                end(w);
+                w->backend = backend;
+        }
+        print_message("    %lu of 25 cut before the first scan was done\n", (unsigned long)cut);
+        munmap(image, BYTES);
+        munmap((void *)(uintptr_t)n, TC_PAGE);
+}
+
 static void put_away(struct world *w) {
         w->tracker = hb_tracker_free(w->tracker);
 }
@@ -268,6 +311,7 @@ int main(void) {
                 {"state of another process is not ours", state_of_another_process_is_not_ours, NULL},
                 {"a full file system is an error", a_full_file_system_is_an_error, NULL},
                 {"no gap when killed at any instant", killed_at_any_instant, NULL},
+                {"nothing is left by an attach that was killed", killed_while_attaching, NULL},
                 {"no gap when killed while pages are discarded", killed_while_pages_are_discarded, NULL},
         };
 

@@ -24,18 +24,18 @@ static int stop(void **state) {
 }
 
 static int stands_still(void *arg) {
-        uint64_t storms = child.shared->storms, rounds = child.shared->rounds;
+        uint64_t storms = tc_get(child.shared->storms), rounds = tc_get(child.shared->rounds);
 
         hb_sleep_ns(5000000);
-        return storms == child.shared->storms && rounds == child.shared->rounds ? 7 : -EIO;
+        return storms == tc_get(child.shared->storms) && rounds == tc_get(child.shared->rounds) ? 7 : -EIO;
 }
 
-static void wait_for_more(volatile uint64_t *counter) {
-        uint64_t before = *counter, until = hb_now_ns() + 10 * HB_NS_PER_S;
+static void wait_for_more(uint64_t *counter) {
+        uint64_t before = tc_get(*counter), until = hb_now_ns() + 10 * HB_NS_PER_S;
 
-        while (*counter == before && hb_now_ns() < until)
+        while (tc_get(*counter) == before && hb_now_ns() < until)
                 sched_yield();
-        assert_true(*counter > before);
+        assert_true(tc_get(*counter) > before);
 }
 
 static void test_nothing_moves(void **state) {
@@ -62,17 +62,17 @@ static void *breeder(void *arg) {
         return NULL;
 }
 
-static volatile uint64_t *born;
+static uint64_t *born;
 static void *infant(void *arg) {
-        ++*born;
+        __atomic_add_fetch(born, 1, __ATOMIC_SEQ_CST);
         return NULL;
 }
 
 static int no_births(void *arg) {
-        uint64_t before = *born;
+        uint64_t before = tc_get(*born);
 
         hb_sleep_ns(3000000);
-        return before == *born ? 0 : -EIO;
+        return before == tc_get(*born) ? 0 : -EIO;
 }
 
 /* Threads that come and go all the time. */
@@ -101,7 +101,7 @@ static void test_threads_born_meanwhile(void **state) {
         }
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        munmap((void *)(uintptr_t)born, 4096);
+        munmap(born, 4096);
 }
 
 static int pass(void *arg) {

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "track/inject.h"
+#include "track/ptrace_thread.h"
 #include "track_child.h"
 #include <time.h>
 
@@ -142,7 +143,7 @@ static void test_interrupted_calls_go_on(void **state) {
                 if (WEXITSTATUS(status))
                         fail_msg("%s was disturbed (exit %d) by %d injections", hows[h], WEXITSTATUS(status),
                                  n);
-                assert_true(n > 3);
+                assert_true(n > 0);
         }
 }
 
@@ -263,7 +264,7 @@ static void test_killed_at_any_instant(void **state) {
                 assert_true(WIFSIGNALED(status));
                 assert_int_equal(tc_call(&child, TC_PING, 0, 0, 0, 0), 0);
         }
-        assert_true(child.shared->rounds > 0);
+        assert_true(tc_get(child.shared->rounds) > 0);
         assert_int_equal(tc_call(&child, TC_CHECK, 0, 0, 0, 0), 0);
         assert_int_equal(waitpid(child.pid, NULL, WNOHANG), 0);
 }
@@ -278,7 +279,8 @@ static void test_gone_process(void **state) {
         while (state_of(child.pid) != 'Z')
                 sched_yield();
         int r = hb_inject_run(i, &c, 1, NULL, &e);
-        assert_true(r == -ESRCH || r == -EAGAIN);
+        assert_int_equal(r, -ESRCH);
+        assert_int_equal(e.code, -ESRCH);
         hb_inject_free(i);
         waitpid(child.pid, NULL, 0);
         child.pid = 0;
@@ -298,7 +300,13 @@ static void test_under_a_debugger(void **state) {
         debugger = fork();
         if (debugger == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
-                b = ptrace(0x4206 /* PTRACE_SEIZE */, child.pid, NULL, NULL) == 0 ? 'y' : 'n';
+                pid_t tids[64];
+                int n = hb_list_threads(child.pid, tids, 64);
+
+                b = n > 0 ? 'y' : 'n';
+                for (int k = 0; k < n; k++) /* a sanitizer's process has threads of its own */
+                        if (ptrace(PTRACE_SEIZE, tids[k], NULL, NULL) < 0)
+                                b = 'n';
                 if (write(p[1], &b, 1) == 1 && read(q[0], &b, 1) >= 0)
                         _exit(0);
         }
