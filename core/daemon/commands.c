@@ -87,6 +87,8 @@ static void cmd_detach(hb_daemon *d, hb_request *r, json_t *args) {
                 hb_request_fail(r, &e);
                 return;
         }
+        if (g->gone)
+                hb_recover_remove_memory(d, g->name);
         hb_store_guest_remove(d->store, g->name);
         hb_daemon_history(d, "detach", g->name, d->settings->name, "", "done", NULL);
         hb_guest_free(g, false);

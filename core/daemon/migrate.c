@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "daemon/recover.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +54,21 @@ void hb_handover_why(struct hb_handover *h, const struct hb_err *e) {
                 h->why = *e;
 }
 
-/* Which of the guest's memory files an earlier hand-over made here: named as an image is, in our folder, and
- * the very file. */
+static void add_memory(struct hb_handover *h, const char *path) {
+        size_t used = strlen(h->memory);
+        int n = snprintf(h->memory + used, sizeof h->memory - used, "%s\n", path);
+        if (n < 0 || (size_t)n >= sizeof h->memory - used)
+                h->memory[used] = '\0';
+}
+
+/* Target: the image's files. Source: which of the guest's memory files an earlier hand-over made here: named as
+ * an image is, in our folder, and the very file. */
 void hb_handover_note_memory(struct hb_handover *h) {
+        for (unsigned i = 0; h->in && i < h->in->shape.nregions; i++)
+                add_memory(h, hb_image_region_path(h->in->image, i));
+        if (!h->g)
+                return;
         const hb_target *t = h->g->target;
-        size_t used = 0;
         for (unsigned i = 0; i < t->shape.nregions; i++) {
                 char path[512];
                 struct stat st;
@@ -65,12 +76,7 @@ void hb_handover_note_memory(struct hb_handover *h) {
                          t->regions[i].name);
                 if (stat(path, &st) < 0 || st.st_dev != t->regions[i].dev || st.st_ino != t->regions[i].ino)
                         continue;
-                int n = snprintf(h->memory + used, sizeof h->memory - used, "%s\n", path);
-                if (n < 0 || (size_t)n >= sizeof h->memory - used) {
-                        h->memory[used] = '\0';
-                        return;
-                }
-                used += (size_t)n;
+                add_memory(h, path);
         }
 }
 
@@ -82,11 +88,8 @@ int hb_handover_record(struct hb_handover *h, struct hb_err *e) {
         snprintf(j.state, sizeof j.state, "%s", hb_ho_state_name(h->state));
         snprintf(j.port_kind, sizeof j.port_kind, "%s", h->port_kind);
         snprintf(j.port_path, sizeof j.port_path, "%s", h->port_path);
-        if (h->in)
-                snprintf(j.image, sizeof j.image, "%s", hb_image_region_path(h->in->image, 0));
         snprintf(j.detail, sizeof j.detail, "%s", h->why.what);
-        if (h->role == HB_ROLE_SOURCE)
-                snprintf(j.image, sizeof j.image, "%s", h->memory);
+        snprintf(j.image, sizeof j.image, "%s", h->memory);
         return hb_journal_put(h->d->store, &j, e);
 }
 
@@ -138,6 +141,8 @@ static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum 
         arm_timeout(h);
         struct hb_err e;
         if (hb_ho_recorded(h->state) && hb_handover_record(h, &e) < 0)
+        if (h->state == HB_S_DONE || h->state == HB_S_DEAD) /* before the journal is closed: nobody would come back */
+                hb_recover_remove_files(h->memory);
                 hb_log_err(HB_LOG_ERR, "writing the journal",
                            &e); /* the former record stands; recovery goes on from there */
         /* A named point at each state, so that tests can kill either side exactly there. */

@@ -40,8 +40,8 @@ struct hb_handover {
         hb_guest_port *port; /* source: the guest's, borrowed, unless own_port; target: ours */
         bool own_port;
         char port_kind[16], port_path[256];
-        char memory[1024]; /* source: the guest's files that are ours to remove once it has left; also in the
-                              journal */
+        char memory[1024]; /* the guest's files that are ours to remove once it has left or ended, one a line;
+                              also in the journal */
         int vmm_pidfd;
         struct event *vmm_event;
         struct hb_guest *g;     /* source; NULL in recovery */

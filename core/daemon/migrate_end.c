@@ -107,17 +107,6 @@ static void tell(struct hb_handover *h) {
 
 /* ---- source ---- */
 
-/* Memory files which an earlier hand-over made here (images that became a guest) are ours to remove when that
- * guest has gone; those an operator made are not. `memory` was filled in while the guest was known: one path
- * a line. */
-static void remove_memory(struct hb_handover *h) {
-        char *rest = h->memory, *path;
-        while ((path = strsep(&rest, "\n")))
-                if (*path && unlink(path) < 0 && errno != ENOENT)
-                        hb_log(HB_LOG_WARNING, "cannot remove the memory of the guest that left: %s: %s",
-                               path, strerror(errno));
-}
-
 /* dead: the image over there is of no use. */
 static void forget_guest(hb_daemon *d, struct hb_guest *g, bool dead) {
         hb_recover_forget(d, g->name);
@@ -136,8 +125,6 @@ static void source_ended(struct hb_handover *h) {
         snprintf(kind, sizeof kind, "%s", h->port_kind);
         snprintf(path, sizeof path, "%s", h->port_path);
         bool recovered = h->recovered, cold = h->cold;
-        if (s == HB_S_DONE)
-                remove_memory(h);
         if (h->tunnel)
                 h->tunnel = hb_tunnel_free(h->tunnel);
         hb_handover_free(h);

@@ -341,6 +341,7 @@ void hb_migrate_target_message(struct hb_incoming *in, enum hb_msg_type type, co
         if (type == HB_MSG_QUERY) {
                 hb_migrate_query(in->d, in->session, type, payload, n);
                 return;
+        hb_handover_note_memory(h);
         }
         if (n < HB_ID_SIZE)
                 return;

@@ -51,6 +51,41 @@ void hb_recover_forget(hb_daemon *d, const char *guest) {
                 hb_store_placement_remove(d->store, p.id);
 }
 
+/* What the journal last wrote about a guest. */
+struct newest {
+        const char *guest;
+        struct hb_journal_entry j;
+};
+
+static int newer(void *arg, const struct hb_journal_entry *j) {
+        struct newest *n = arg;
+        if (strcmp(j->guest, n->guest) == 0 && j->wall_ns >= n->j.wall_ns)
+                n->j = *j;
+        return 0;
+}
+
+/* Memory files which an earlier hand-over made here (images that became a guest) are ours to remove when that
+ * guest has left or ended; those an operator made are not. */
+void hb_recover_remove_files(const char *list) {
+        char files[sizeof((struct hb_journal_entry *)NULL)->image], *rest = files, *path;
+        snprintf(files, sizeof files, "%s", list);
+        while ((path = strsep(&rest, "\n")))
+                if (*path && unlink(path) < 0 && errno != ENOENT)
+                        hb_log(HB_LOG_WARNING, "cannot remove the memory of a guest that is no longer here: %s: %s",
+                               path, strerror(errno));
+}
+
+/* An image that became no guest has its own end. */
+void hb_recover_remove_memory(hb_daemon *d, const char *guest) {
+        struct newest n = {.guest = guest};
+        if (hb_journal_each(d->store, false, newer, &n) < 0)
+                return;
+        int state = hb_ho_state_from_name(n.j.state);
+        if (state < 0 || (hb_ho_role((enum hb_ho_state)state) == HB_ROLE_TARGET && state != HB_T_DONE))
+                return;
+        hb_recover_remove_files(n.j.image);
+}
+
 /* Nobody at its socket any more: its own death, while no daemon looked. */
 static bool has_ended(int code) {
         return code == -ESRCH || code == -ENOENT || code == -ECONNREFUSED;
@@ -69,8 +104,10 @@ static void taken_up(void *arg, const char *name, struct hb_guest *g, const stru
         hb_log_err(HB_LOG_WARNING, ended ? "a guest of this host has ended" : "taking up a guest", e);
         hb_daemon_history(d, "guest", name, d->settings->name, "", ended ? "dead" : "not tracked",
                           json_pack("{s:o}", "error", hb_ctl_error_json(e)));
-        if (ended)
-                hb_recover_forget(d, name);
+        if (!ended)
+                return;
+        hb_recover_remove_memory(d, name);
+        hb_recover_forget(d, name);
 }
 
 void hb_recover_attach(hb_daemon *d, const char *name, const char *kind, const char *path, const char *tracker) {
@@ -154,27 +191,15 @@ static int take_up_guest(void *arg, const struct hb_store_guest *s) {
 }
 
 /* A guest came and we were killed before its image had become its own: the journal says that it came. */
-struct arrived {
-        hb_daemon *d;
-        const struct hb_store_placement *p;
-        struct hb_journal_entry last;
-};
-
-static int newest(void *arg, const struct hb_journal_entry *j) {
-        struct arrived *a = arg;
-        if (strcmp(j->guest, a->p->guest) == 0 && j->wall_ns >= a->last.wall_ns)
-                a->last = *j;
-        return 0;
-}
-
 static int take_in_arrived(void *arg, const struct hb_store_placement *p) {
-        struct arrived a = {.d = arg, .p = p};
-        if (!p->incoming || hb_journal_each(a.d->store, false, newest, &a) < 0)
+        hb_daemon *d = arg;
+        struct newest n = {.guest = p->guest};
+        if (!p->incoming || hb_journal_each(d->store, false, newer, &n) < 0)
                 return 0;
-        if (strcmp(a.last.state, hb_ho_state_name(HB_T_DONE)) != 0 || a.last.wall_ns < p->wall_ns)
+        if (strcmp(n.j.state, hb_ho_state_name(HB_T_DONE)) != 0 || n.j.wall_ns < p->wall_ns)
                 return 0;
-        hb_recover_remember(a.d, p->guest, a.last.port_kind, a.last.port_path);
-        hb_recover_release_image(a.d, p->guest);
+        hb_recover_remember(d, p->guest, n.j.port_kind, n.j.port_path);
+        hb_recover_release_image(d, p->guest);
         return 0;
 }
 
@@ -201,8 +226,7 @@ void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
         h->state = (enum hb_ho_state)state;
         snprintf(h->port_kind, sizeof h->port_kind, "%s", j->port_kind);
         snprintf(h->port_path, sizeof h->port_path, "%s", j->port_path);
-        if (h->role == HB_ROLE_SOURCE)
-                snprintf(h->memory, sizeof h->memory, "%s", j->image);
+        snprintf(h->memory, sizeof h->memory, "%s", j->image);
         hb_err_set(&h->why, -EOWNERDEAD, j->guest, "harbinger history",
                    "the daemon was restarted while it was: %s", hb_ho_state_text((enum hb_ho_state)state));
         hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer,

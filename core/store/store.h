@@ -19,7 +19,7 @@ struct hb_journal_entry {
         char guest[HB_NAME_MAX], peer[HB_NAME_MAX];
         char state[32];     /* hb_ho_state_name */
         char port_kind[16], port_path[256]; /* the guest's socket here */
-        char image[1024]; /* target: the image's first file; source: memory files to remove once the guest has left, one a line */
+        char image[1024]; /* files of the guest's memory that hand-overs made here, to remove once it has left or ended; one a line */
         uint64_t wall_ns;
         bool open;          /* not ended */
         char detail[256];
