@@ -310,6 +310,7 @@ bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
                 return false;
         case HB_ACT_THAW:
                 thaw_side(h);
+                h->tunnel = hb_tunnel_free(h->tunnel); /* a VMM that waits to write to it answers nobody */
                 hb_handover_port_job(h, op_thaw);
                 return false;
         case HB_ACT_SEND_ABORT:
