@@ -13,6 +13,7 @@ struct hb_jobs {
         hb_workers *workers;
         void *owner;
         unsigned pending;
+        bool left; /* the mailbox was promised `pending` answers */
         atomic_bool alive;
 };
 
@@ -25,23 +26,24 @@ struct job {
 };
 
 static void release(hb_jobs *j) {
-        if (!atomic_load(&j->alive) && j->pending == 0)
-                free(j);
+        if (atomic_load(&j->alive) || j->pending > 0)
+                return;
+        hb_workers_free(j->workers); /* idle, if there at all */
+        free(j);
 }
 
 static void answer(struct hb_mail *mail) {
         struct job *job = (struct job *)mail;
         hb_jobs *j = job->jobs;
-        j->pending--;
-        if (atomic_load(&j->alive)) {
-                /* done() may free the owner and with it j: hold on to it */
-                j->pending++;
+        /* done() may free the owner and with it j: `pending` holds on to it */
+        if (atomic_load(&j->alive))
                 job->ops->done(j->owner, job->arg, job->rc);
-                j->pending--;
-        }
         if (job->ops->drop)
                 job->ops->drop(job->arg);
         free(job);
+        j->pending--;
+        if (j->left)
+                hb_mailbox_promise(j->mailbox, -1);
         release(j);
 }
 
@@ -72,11 +74,11 @@ int hb_jobs_run(hb_jobs *j, const struct hb_job_ops *ops, void *arg) {
         int r = -ENOMEM;
         if (job) {
                 *job = (struct job){.jobs = j, .ops = ops, .arg = arg};
-                j->pending++;
                 r = hb_workers_submit(j->workers, work, job);
-                if (r == 0)
+                if (r == 0) {
+                        j->pending++;
                         return 0;
-                j->pending--;
+                }
                 free(job);
         }
         if (ops->drop)
@@ -93,6 +95,16 @@ hb_jobs *hb_jobs_free(hb_jobs *j) {
                 return NULL;
         atomic_store(&j->alive, false);
         j->workers = hb_workers_free(j->workers);
+        release(j);
+        return NULL;
+}
+
+hb_jobs *hb_jobs_leave(hb_jobs *j) {
+        if (!j)
+                return NULL;
+        atomic_store(&j->alive, false);
+        j->left = true;
+        hb_mailbox_promise(j->mailbox, (int)j->pending);
         release(j);
         return NULL;
 }

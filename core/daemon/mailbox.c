@@ -2,6 +2,7 @@
  * burst of posts wakes the loop once. */
 #include "daemon/mailbox.h"
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ struct hb_mailbox {
         pthread_mutex_t lock;
         struct hb_mail *head, **tail;
         int fd;
+        int promised; /* loop thread */
         struct event *ev;
 };
 
@@ -58,6 +60,11 @@ hb_mailbox *hb_mailbox_free(hb_mailbox *m) {
         if (!m)
                 return NULL;
         run_all(m);
+        while (m->promised > 0) {
+                struct pollfd p = {.fd = m->fd, .events = POLLIN};
+                if (poll(&p, 1, -1) > 0)
+                        on_wake(m->fd, EV_READ, m);
+        }
         if (m->ev)
                 event_free(m->ev);
         if (m->fd >= 0)
@@ -74,10 +81,15 @@ void hb_mailbox_post(hb_mailbox *m, struct hb_mail *mail, void (*fn)(struct hb_m
         int was_empty = m->head == NULL;
         *m->tail = mail;
         m->tail = &mail->next;
-        pthread_mutex_unlock(&m->lock);
-        if (was_empty) {
+        if (was_empty) { /* inside the lock: once it is open the loop may take the mail, and end the mailbox
+                          */
                 uint64_t one = 1;
                 ssize_t r = write(m->fd, &one, sizeof one);
                 (void)r; /* full counter: a wake-up is pending anyway */
         }
+        pthread_mutex_unlock(&m->lock);
+}
+
+void hb_mailbox_promise(hb_mailbox *m, int more) {
+        m->promised += more;
 }

@@ -450,7 +450,7 @@ void hb_outgoing_free(struct hb_outgoing *p, bool unplace) {
         struct hb_err e;
         hb_err_set(&e, -ECANCELED, p->g->name, NULL, "the placement was given up");
         hb_waiters_failed(p, &e);
-        p->jobs = hb_jobs_free(p->jobs);
+        p->jobs = hb_jobs_leave(p->jobs); /* a dial may take its 10 s */
         if (p->session && unplace)
                 hb_session_refuse(p->session, &e); /* flushes UNPLACE first */
         else
