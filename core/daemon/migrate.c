@@ -117,6 +117,7 @@ static void arm_timeout(struct hb_handover *h) {
 
 /* Whatever a job of the left entry is waiting for, it shall end now. */
 static void cancel_running(struct hb_handover *h) {
+        atomic_store(&h->leaving, true);
         if (h->busy && h->port)
                 h->port->ops->cancel(h->port);
 }
@@ -140,9 +141,9 @@ static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum 
         h->generation++;
         arm_timeout(h);
         struct hb_err e;
-        if (hb_ho_recorded(h->state) && hb_handover_record(h, &e) < 0)
         if (h->state == HB_S_DONE || h->state == HB_S_DEAD) /* before the journal is closed: nobody would come back */
                 hb_recover_remove_files(h->memory);
+        if (hb_ho_recorded(h->state) && hb_handover_record(h, &e) < 0)
                 hb_log_err(HB_LOG_ERR, "writing the journal",
                            &e); /* the former record stands; recovery goes on from there */
         /* A named point at each state, so that tests can kill either side exactly there. */
@@ -256,6 +257,7 @@ void hb_handover_port_job(struct hb_handover *h, int (*op)(struct hb_handover *h
         j->h = h;
         j->generation = h->generation;
         j->op = op;
+        atomic_store(&h->leaving, false);
         if (hb_jobs_run(h->jobs, &port_job_ops, j) < 0)
                 hb_handover_done(h, h->generation, -ENOMEM, &e);
 }

@@ -9,6 +9,7 @@
 #include "daemon/incoming.h"
 #include "daemon/outgoing.h"
 #include "move/handover.h"
+#include <stdatomic.h>
 
 struct hb_move_figures { /* what a hand-over measures; wall times of the VMMs' own events */
         uint64_t asked_ns, ended_ns;
@@ -33,6 +34,7 @@ struct hb_handover {
         /* the entry being performed */
         enum hb_ho_action actions[HB_HO_MAX_ACTIONS];
         unsigned next_action, generation;
+        atomic_bool leaving;   /* the job under way works for an entry that was left: it shall end soon */
         bool busy;    /* an action is under way, perhaps of an entry that was left */
         bool waiting; /* ... and it is no job: leaving the entry ends it */
         hb_jobs *jobs;
@@ -55,6 +57,7 @@ struct hb_handover {
         uint64_t deadline_ns, best_at_ns;
         double best_bytes;
         uint32_t first_epoch, final_epoch;
+        bool vmm_ours; /* target: started by us, or it has taken our settings: ours to end */
         bool cold; /* source: the placement was made for this move alone */
         bool final_wanted, looking, release_wanted, recovered, keep_source, image_touched, ended;
 

@@ -32,13 +32,15 @@ static int open_port(struct hb_handover *h, int wait_ms, struct hb_err *e) {
  * the background and end. */
 static int wait_for_port(struct hb_handover *h, int pidfd, const char *log_path, struct hb_err *e) {
         int r = -ETIMEDOUT, after_end = 8;
-        for (int waited = 0; waited < VMM_START_MS && after_end > 0; waited += VMM_POLL_MS) {
+        for (int waited = 0; waited < VMM_START_MS && after_end > 0 && !atomic_load(&h->leaving);
+             waited += VMM_POLL_MS) {
                 r = open_port(h, VMM_POLL_MS, e);
                 if (r == 0 || (r != -ENOENT && r != -ECONNREFUSED && r != -ETIMEDOUT))
                         return r;
                 if (ended(pidfd))
                         after_end--;
         }
+        hb_vmm_kill(pidfd);
         char tail[160];
         hb_vmm_log_tail(log_path, tail, sizeof tail);
         return hb_err_set(
@@ -69,6 +71,7 @@ static int op_start(struct hb_handover *h, struct hb_err *e) {
                 r = spawn(h, gs->incoming_command, &pidfd, log_path, e);
                 if (r < 0)
                         return r;
+                h->vmm_ours = true;
                 r = wait_for_port(h, pidfd, log_path, e);
                 close(pidfd);
         } else {
@@ -77,7 +80,9 @@ static int op_start(struct hb_handover *h, struct hb_err *e) {
         if (r < 0)
                 return r == -ESRCH ? -EREMOTEIO : r;
         h->own_port = true;
-        return h->port->ops->prepare_target(h->port, &h->in->shape, e);
+        r = h->port->ops->prepare_target(h->port, &h->in->shape, e);
+        h->vmm_ours |= r == 0;
+        return r;
 }
 
 /* Where the destination's socket will be, by the settings; -ENOENT: nothing says how to receive this guest.
@@ -151,12 +156,26 @@ static int op_resume(struct hb_handover *h, struct hb_err *e) {
         return h->port->ops->resume(h->port, hb_ho_timeout_ms(HB_T_RESUME), &h->fig.resume_wall_ns, e);
 }
 
+/* A socket that the settings name by mistake may be another guest's, and that one runs: it is not ours to end. */
+static bool of_somebody_else(struct hb_handover *h) {
+        const struct hb_guest_settings *gs = hb_settings_guest(h->d->settings, h->guest);
+        struct hb_guest_info info;
+        if (h->vmm_ours)
+                return false;
+        if (!h->recovered)
+                return true;
+        return !(gs && gs->incoming_command[0]) && h->port->ops->describe(h->port, &info, NULL) == 0 &&
+               info.state == HB_GUEST_RUNNING;
+}
+
 static int op_quit(struct hb_handover *h, struct hb_err *e) {
         int r = reopen(h, e);
         if (r == -ESRCH)
                 return 0;
         if (r < 0)
                 return r;
+        if (of_somebody_else(h))
+                return 0;
         r = h->port->ops->quit(h->port, e);
         return r == -ESRCH ? 0 : r;
 }
@@ -303,6 +322,7 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
                 return true;
         }
         case HB_ACT_QUIT_VMM:
+                h->tunnel = hb_tunnel_free(h->tunnel); /* a VMM that waits for its bytes answers nobody */
                 hb_handover_port_job(h, op_quit);
                 return false;
         default:
@@ -322,6 +342,7 @@ static void on_prepare(struct hb_incoming *in, const uint8_t *p) {
                 return; /* the source times out and goes on */
         h->in = in;
         in->handover = h;
+        hb_handover_note_memory(h);
         hb_handover_event(h, HB_EV_START);
 }
 
@@ -341,7 +362,6 @@ void hb_migrate_target_message(struct hb_incoming *in, enum hb_msg_type type, co
         if (type == HB_MSG_QUERY) {
                 hb_migrate_query(in->d, in->session, type, payload, n);
                 return;
-        hb_handover_note_memory(h);
         }
         if (n < HB_ID_SIZE)
                 return;

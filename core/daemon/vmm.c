@@ -65,7 +65,12 @@ static void env_free(struct env *env) {
                 free(env->v[i]);
 }
 
-static void child(const struct hb_vmm_start *v, struct env *env, int log_fd) {
+/* Waits until the parent has its pidfd: a command that ends at once must not be gone before that. */
+static void child(const struct hb_vmm_start *v, struct env *env, int log_fd, const int hold[2]) {
+        char c;
+        close(hold[1]);
+        while (read(hold[0], &c, 1) < 0 && errno == EINTR)
+                ;
         setsid();
         int null = open("/dev/null", O_RDONLY);
         dup2(null, 0);
@@ -91,20 +96,40 @@ int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e)
         env_build(&env, v);
         unlink(v->socket_path); /* of an earlier life; a live one would answer and be refused by its size or
                                    state */
-        pid_t pid = fork();
+        int hold[2] = {-1, -1}, fd = -1, err = 0;
+        pid_t pid = pipe2(hold, O_CLOEXEC) < 0 ? -1 : fork();
         if (pid == 0)
-                child(v, &env, log_fd);
-        int err = errno;
+                child(v, &env, log_fd, hold);
+        if (pid > 0)
+                fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (fd < 0)
+                err = errno;
+        if (fd < 0 && pid > 0)
+                kill(pid, SIGKILL);
         env_free(&env);
         close(log_fd);
-        if (pid < 0)
-                return hb_err_set(e, -err, v->guest, NULL, "cannot start the VMM: %s", strerror(err));
-        int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (hold[0] >= 0) {
+                close(hold[0]);
+                close(hold[1]); /* goes on */
+        }
         if (fd < 0)
-                return hb_err_set(e, -ESRCH, v->guest, "see the VMM's log",
-                                  "the VMM's command ended at once");
+                return hb_err_set(e, -err, v->guest, NULL, "cannot start the VMM: %s", strerror(err));
         *ret_pidfd = fd;
         return 0;
+}
+
+void hb_vmm_kill(int pidfd) {
+        char path[64], line[128];
+        int pid = 0;
+        snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+        FILE *f = fopen(path, "re");
+        while (f && fgets(line, sizeof line, f))
+                if (sscanf(line, "Pid: %d", &pid) == 1)
+                        break;
+        if (f)
+                fclose(f);
+        if (pid > 1) /* -1 once it has ended */
+                kill(-pid, SIGKILL);
 }
 
 void hb_vmm_log_tail(const char *log_path, char *out, size_t size) {

@@ -12,5 +12,7 @@ struct hb_vmm_start {
 /* BLOCKING only for fork and exec. Returns with the child's pidfd (readable once it ended). The child is
  * reaped by the system (SIGCHLD is ignored in harbingerd). */
 int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e);
+/* Ends what was spawned and did not become a VMM: the whole session of its command. */
+void hb_vmm_kill(int pidfd);
 /* The last lines of the log, for an error message. */
 void hb_vmm_log_tail(const char *log_path, char *out, size_t size);

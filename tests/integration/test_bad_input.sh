@@ -262,9 +262,8 @@ unchanged
 
 # ---- a destination that does not fit, does not come up, or is not said how ----
 
-after_failed_move() {
-  [ -z "$(status b '.incoming[].guest')" ] || must a unplace g >"$pair/output"
-  ! status_is a '.guests[0].placement' null && must a unplace g >"$pair/output"
+after_failed_move() { # the placement that was made for the move has gone with it
+  await 5 "no placement to be left" status_is a '.guests[0].placement' null
   local n
   for ((n = 3; n <= $(guest_count); n++)); do
     await 10 "guest process $n to have been ended" not guest_alive "$n"
@@ -284,8 +283,31 @@ after_failed_move
 destination "echo no such machine >\&2; exit 3"
 refused 1 'did not come up.*no such machine' a migrate g --to b
 after_failed_move
-destination "exec $guest_load --attach \"\$HB_SOCKET\" --memory memfd mb=16 >$pair/other.log 2>\&1"
-refused '[126]' 'incoming|wait|running' a migrate g --to b 2>/dev/null || true
+destination "exec $pair/guest.sh b start memfd \"\$HB_SOCKET\" mb=16"
+refused 2 'does not wait' a migrate g --to b
+after_failed_move
+# One that never opens its socket: the operator need not wait for it, and it does not stay behind.
+destination "echo \$\$ >$pair/sleeper; exec sleep 600"
+{ hb a migrate g --to b >"$pair/output" 2>"$pair/error" || true; } &
+migrate=$!
+record $migrate
+await 10 "the command to have been started" test -s "$pair/sleeper"
+alive "$(cat "$pair/sleeper")" || fail "nothing to wait for"
+must a migrate g --abort >"$pair/output"
+await 5 "the move to be given up" not alive "$migrate"
+await 5 "its command to be ended" not alive "$(cat "$pair/sleeper")"
+after_failed_move
+# A socket named by mistake, of a guest that runs: that one is left alone.
+"$pair/guest.sh" b start memfd "$pair/bystander.sock" mb=16 </dev/null &
+disown
+bystander=$(($(guest_count) + 1))
+await 10 "the bystander" guest_says $bystander '^LOAD-READY'
+sed -i "s|^incoming_command = .*|incoming_process = $pair/bystander.sock|" "$pair/b/harbingerd.ini"
+must b reload >"$pair/output"
+refused 2 'does not wait' a migrate g --to b
+guest_runs $bystander || fail "a guest that had nothing to do with it was ended or stopped"
+kill_9 "$(guest_pid $bystander)"
+after_failed_move
 cp "$pair/b/harbingerd.ini.good" "$pair/b/harbingerd.ini"
 sed -i 's/^\[guest.g\]/[guest.other]/' "$pair/b/harbingerd.ini"
 must b reload >"$pair/output"
@@ -304,25 +326,27 @@ if tmpfs_at "$images/b/images" 8M; then
   unchanged
   say "an image dir without room: done"
 
-  # Room enough at first, and somebody else takes it: prefetching pauses, says so, and goes on when there is room again.
+  # Room enough at first, and then somebody else takes it: prefetching pauses, says so, and goes on when there is room again.
   tmpfs_at "$images/b/images" 24M
-  head -c 12M /dev/zero >"$images/b/images/ballast"
-  hb a place g --to b >"$pair/output" 2>"$pair/error" || true
-  if status_is a '.guests[0].placement.state' null; then
-    say "refused at once: $(head -n 1 "$pair/error")"
-  else
-    await 20 "b to say that there is no room" status_is b '.incoming[0].no_room' true
-    alive "$(daemon_pid b)" || fail "harbingerd on b ended on a full image dir"
-    rm "$images/b/images/ballast"
-    await 20 "prefetching to go on" status_is a '.guests[0].placement.state' ready
-    must a unplace g >"$pair/output"
-  fi
-  rm -f "$images/b/images/ballast"
+  sed -i 's/^connections = .*/&\ncap_bytes_per_s = 2M/' "$pair/a/harbingerd.ini"
+  must a reload >"$pair/output"
+  must a place g --to b >"$pair/output"
+  await 10 "the image to fill" status_is b '.incoming[0].fresh_pages > 200' true
+  head -c 24M /dev/zero >"$images/b/images/ballast" 2>/dev/null || true
+  await 20 "b to say that there is no room" status_is b '.incoming[0].no_room' true
+  said b 'prefetching pauses.*no room'
+  alive "$(daemon_pid b)" || fail "harbingerd on b ended on a full image dir"
+  guest_runs 1 || fail "the guest does not run"
+  rm "$images/b/images/ballast"
+  await 40 "prefetching to go on" status_is a '.guests[0].placement.state' ready
+  must a unplace g >"$pair/output"
+  cp "$pair/a/harbingerd.ini.good" "$pair/a/harbingerd.ini"
+  must a reload >"$pair/output"
+  await 10 "the image to be dropped" status_is b '.incoming | length' 0
   umount -l "$images/b/images"
   unchanged
 else
   say "not permitted to mount a tmpfs: no full disks in this run"
 fi
 guest_verify 1
-guest_never_twice
 echo "ok: every wrong thing was refused in words, and both hosts are as they were"
