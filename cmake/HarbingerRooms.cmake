@@ -11,6 +11,9 @@ endif()
 if(HB_SANITIZE)
   target_compile_options(hb_flags INTERFACE -fsanitize=${HB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hb_flags INTERFACE -fsanitize=${HB_SANITIZE})
+  if(CMAKE_BUILD_TYPE STREQUAL "Debug") # half the time of -O0, and stacks stay readable
+    target_compile_options(hb_flags INTERFACE -O1)
+  endif()
 endif()
 # Shipped builds read hostile bytes: bounds-checked libc calls, guarded stacks, read-only relocations.
 if(NOT HB_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo)$")

@@ -246,8 +246,8 @@ static int wait_answer(hb_ctl_client *c, int id, uint64_t deadline_ns,
         int r;
 
         do {
-                const char *line;
-                size_t len;
+                const char *line = NULL;
+                size_t len = 0;
                 json_t *msg;
 
                 r = next_line(c, deadline_ns, &line, &len, e);

@@ -291,7 +291,7 @@ static int without_command(struct hb_cli *c, int argc, char *const *argv, int fi
 int hb_cli_parse(struct hb_cli *c, int argc, char *const *argv, struct hb_err *e) {
         unsigned operands = 0;
         bool options = true;
-        int first, used, r;
+        int first = 0, used, r;
 
         c->socket = c->io->socket && c->io->socket[0] ? c->io->socket : DEFAULT_SOCKET;
         c->color = c->io->out_tty && !c->io->no_color;
