@@ -1,8 +1,10 @@
 /* token_bucket: two counters and a clock.
  *
- * Invariant: allowed <= spent + BURST_S * rate, so after a pause at most 20 ms worth goes out above the rate,
- * and over any longer time what was sent equals the rate within that burst. A sleeper that wakes late loses
- * nothing as long as it is less late than the burst. */
+ * Invariant: a ticket is never above `spent`, and allowed may always grow to spent + BURST_S * rate: so every
+ * ticket comes due, whatever others reserve or correct meanwhile (a correction moves `allowed`, never
+ * `spent`, or it would push outstanding tickets out of reach). After a pause at most 20 ms worth goes out
+ * above the rate; over any longer time what was sent equals the rate within that burst. A sleeper that wakes
+ * late loses nothing as long as it is less late than the burst. */
 #include "transport/token_bucket.h"
 
 #define BURST_S 0.020
@@ -43,5 +45,5 @@ uint64_t hb_token_bucket_wait(struct hb_token_bucket *b, uint64_t now_ns, double
 }
 
 void hb_token_bucket_correct(struct hb_token_bucket *b, int64_t bytes) {
-        b->spent += (double)bytes;
+        b->allowed -= (double)bytes;
 }

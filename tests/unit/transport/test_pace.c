@@ -83,6 +83,26 @@ static void test_correction(void **state) {
         close_to(sent, 10e6 * (double)now / 1e9, 0.01);
 }
 
+/* Two senders hold tickets; the first sent much less than it reserved, or nothing at all. The second still
+ * goes, and sooner for it. */
+static void test_correction_leaves_no_ticket_behind(void **state) {
+        struct hb_token_bucket b;
+        uint64_t now = 0, ns;
+        double first, second;
+
+        hb_token_bucket_init(&b, now, 1000000);
+        first = hb_token_bucket_reserve(&b, now, 500000);
+        second = hb_token_bucket_reserve(&b, now, 500000);
+        now += hb_token_bucket_wait(&b, now, first);
+        hb_token_bucket_correct(&b, -450000);
+        ns = hb_token_bucket_wait(&b, now, second);
+        assert_in_range(ns, 40 * MS, 60 * MS);
+        now += ns;
+        assert_int_equal(hb_token_bucket_wait(&b, now, second), 0);
+        hb_token_bucket_correct(&b, -500000);
+        close_to(sent_in(&b, &now, 5 * HB_NS_PER_S, 10000, 0), 5e6, 0.12); /* the credit is no burst */
+}
+
 static void test_rate_changes(void **state) {
         struct hb_token_bucket b;
         uint64_t now = 0;
@@ -165,6 +185,7 @@ int main(void) {
                 cmocka_unit_test(test_no_burst_after_a_pause),
                 cmocka_unit_test(test_urgent_counts),
                 cmocka_unit_test(test_correction),
+                cmocka_unit_test(test_correction_leaves_no_ticket_behind),
                 cmocka_unit_test(test_rate_changes),
                 cmocka_unit_test(test_meter),
                 cmocka_unit_test(test_meter_counts_overlap_once),
