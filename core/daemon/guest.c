@@ -218,11 +218,11 @@ struct hb_guest *hb_guest_find(hb_daemon *d, const char *name) {
         return NULL;
 }
 
-static void unlink_files(struct hb_guest *g) {
+void hb_guest_unlink_files(hb_daemon *d, const char *name) {
         char path[512];
-        snprintf(path, sizeof path, "%s/%s.map", g->d->settings->run_dir, g->name);
+        snprintf(path, sizeof path, "%s/%s.map", d->settings->run_dir, name);
         unlink(path);
-        snprintf(path, sizeof path, "%s/%s.track", g->d->settings->run_dir, g->name);
+        snprintf(path, sizeof path, "%s/%s.track", d->settings->run_dir, name);
         unlink(path);
 }
 
@@ -243,7 +243,7 @@ void hb_guest_free(struct hb_guest *g, bool leave) {
                 hb_log_err(HB_LOG_WARNING, "detaching", &e);
         g->map = hb_page_map_free(g->map);
         if (!leave)
-                unlink_files(g);
+                hb_guest_unlink_files(g->d, g->name);
         g->target = hb_target_free(g->target);
         if (g->port)
                 g->port = g->port->ops->close(g->port);

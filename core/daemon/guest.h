@@ -47,6 +47,8 @@ typedef void (*hb_guest_attached)(void *arg, const char *name, struct hb_guest *
 int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path,
                     const char *tracker, hb_guest_attached cb, void *arg, struct hb_err *e);
 struct hb_guest *hb_guest_find(hb_daemon *d, const char *name);
+/* Map and tracking of a guest that was never taken up again by this daemon and is no longer here. */
+void hb_guest_unlink_files(hb_daemon *d, const char *name);
 /* Stops tracking. leave: the target keeps its registration (daemon restart); else it is left as it was before
  * attach. */
 void hb_guest_free(struct hb_guest *g, bool leave);

@@ -132,6 +132,7 @@ static void source_ended(struct hb_handover *h) {
                 forget_guest(d, g, s == HB_S_DEAD);
         } else if (recovered && (s == HB_S_DONE || s == HB_S_DEAD)) {
                 hb_recover_forget(d, name);
+                hb_guest_unlink_files(d, name);
         } else if (recovered && s == HB_S_ABORTED) {
                 hb_recover_attach(d, name, kind, path, "");
         } else if (g) {

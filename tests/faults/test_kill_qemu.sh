@@ -9,6 +9,7 @@
 #   test_kill_qemu.sh --shift N    the same, beginning with another of the five: N = 0 (default) to 4 make the whole
 #   test_kill_qemu.sh --all        every state with each of the five
 #   test_kill_qemu.sh STATE [WHAT] one state; WHAT is source-daemon, target-daemon, source-qemu, target-qemu or link
+#   test_kill_qemu.sh --random N [SEED] N times one of the five at a moment that chance chooses, most of them while the guest stands
 #   --table FILE                   what came of each case, as Markdown
 #
 # One guest serves many cases: where it lives on, the next case moves it from there. After each case what was killed is started
@@ -21,10 +22,14 @@ set -euo pipefail
 . "$HB_SOURCE/tests/support/qemu_guests.sh"
 
 victims=(source-daemon target-daemon source-qemu target-qemu link)
-all=no shift_by=0 only_state='' only_victim='' table=''
+all=no random=0 seed=$$ shift_by=0 only_state='' only_victim='' table=''
 while [ $# -gt 0 ]; do
   case $1 in
     --all) all=yes ;;
+    --random)
+      random=${2:?} && shift
+      case ${2:-} in [0-9]*) seed=$2 && shift ;; esac
+      ;;
     --shift) shift_by=${2:?} && shift ;;
     --table) table=${2:?} && shift ;;
     -*) echo "test_kill_qemu.sh: unknown option $1" >&2 && exit 2 ;;
@@ -44,10 +49,12 @@ recipe() {
   case $1 in
     s-*) side=source ;;
     t-*) side=target ;;
+    random) side=none ;;
   esac
   case $1 in
     s-prepare | s-converge | s-freeze | s-delta | s-state | s-loaded | s-release | s-commit | s-finish) ;;
     t-prepare | t-prepared | t-delta | t-state | t-journal | t-loaded | t-take | t-resume) ;;
+    random) ;;
     s-doubt | t-doubt) lead=lead_cut lead_side=source lead_state=s-commit source_faults=handover.s-commit=stall:600@1 ;;
     s-abort | t-abort) lead=lead_abort_source lead_side=source lead_state=s-converge source_faults=handover.s-converge=stall:600@1 ;;
     t-unload | t-refuse)
@@ -70,8 +77,22 @@ lead_abort_target() {
   record $!
 }
 
+# Any moment, most often one while the guest stands or is about to.
+random_moment() {
+  local ms
+  if [ $((RANDOM % 4)) = 0 ]; then
+    ms=$((RANDOM % 1500))
+  else
+    await 20 "s-freeze on the source" entered source s-freeze
+    ms=$((RANDOM % 120))
+  fi
+  sleep "$(printf '0.%03d' $((ms % 1000)))"
+  [ $ms -lt 1000 ] || sleep 1
+}
+
 # The daemon in the state dies there, or is held there while the rest happens.
 arm() {
+  [ "$state" != random ] || return 0
   local fault=handover.$state=stall:$stall@1
   [ "$victim" != "$side-daemon" ] || fault=handover.$state=kill@1
   case $side in
@@ -119,8 +140,12 @@ strike() {
 # The world does not mend at once: first the daemon that was held has met what happened.
 mend() {
   local h before
-  before=$(steps "$side")
-  [ "$victim" = "$side-daemon" ] || await_quietly 3 took_a_step "$before" || true
+  if [ "$state" = random ]; then
+    sleep "0.$((RANDOM % 10))"
+  elif [ "$victim" != "$side-daemon" ]; then
+    before=$(steps "$side")
+    await_quietly 3 took_a_step "$before" || true
+  fi
   for h in a b; do
     alive "$(daemon_pid $h)" || daemon_start $h
   done
@@ -179,6 +204,9 @@ dead_is_said() {
 # it back but an operator.
 expected() {
   case $state:$victim in
+    random:source-qemu) echo "dead target" ;;
+    random:target-qemu) echo "source target kept dead" ;; # it may not have been there yet, or have been the guest's new home
+    random:*) echo "source target" ;;
     s-loaded:source-qemu) echo "target" ;; # the target has it whole, and saves it
     s-release:source-qemu | s-commit:source-qemu | s-doubt:source-qemu | s-finish:source-qemu) echo "target" ;;
     t-journal:source-qemu | t-loaded:source-qemu | t-doubt:source-qemu | t-take:source-qemu | t-resume:source-qemu) echo "target" ;;
@@ -261,6 +289,8 @@ daemons_with_faults() {
   for h in a b; do
     ! alive "$(daemon_pid $h)" || daemon_stop $h
   done
+  rm -f "$pair"/[ab]/log.* # a failure shows this case alone
+  for ((h = 1; h <= $(guest_count); h++)); do guest_alive $h || rm -f "$pair/guest.$h/log"; done
   daemon_start "$from" HB_FAULT="$source_faults"
   daemon_start "$to" HB_FAULT="$target_faults"
 }
@@ -302,7 +332,11 @@ one_case() {
     await 20 "$lead_state on the $lead_side" entered $lead_side $lead_state
     $lead
   fi
-  await 20 "$state on the $side" entered $side "$state"
+  if [ "$state" = random ]; then
+    random_moment
+  else
+    await 20 "$state on the $side" entered $side "$state"
+  fi
   strike "$victim"
   mend
   await_quietly 40 settled || fail "the hand-over did not settle within 40 s: $(journals)"
@@ -310,7 +344,7 @@ one_case() {
   want=$(expected)
   case " $want " in *" $outcome "*) ;; *) fail "outcome $outcome, not $want" ;; esac
   await 10 "harbinger migrate to end" test -s "$pair/migrate.rc"
-  [ "$(cat "$pair/migrate.rc")" != 0 ] || [ $outcome = target ] || [ "$state:$victim" = s-finish:target-qemu ] ||
+  [ "$(cat "$pair/migrate.rc")" != 0 ] || [ $outcome = target ] || [ "$outcome:$victim" = dead:target-qemu ] ||
     fail "harbinger migrate said that it moved"
   if [ $outcome = dead ]; then
     is_gone
@@ -343,6 +377,12 @@ wanted() { # STATE VICTIM INDEX_OF_STATE INDEX_OF_VICTIM
 
 choose_cases() {
   local state i=0 v
+  if [ "$random" -gt 0 ]; then
+    echo "seed $seed"
+    RANDOM=$seed
+    for ((i = 0; i < random; i++)); do echo "random ${victims[RANDOM % ${#victims[@]}]} $RANDOM"; done >"$work/cases"
+    return
+  fi
   while read -r state _; do
     recipe "$state" || fail "no recipe for the state $state: teach this test how to reach it"
     for ((v = 0; v < ${#victims[@]}; v++)); do
@@ -380,9 +420,9 @@ choose_cases
 certificates
 : >"$work/results"
 fresh_pair
-while read -r state victim <&4; do
+while read -r state victim number <&4; do
   # shellcheck disable=SC2030,SC2031 # a case says where the guest lives in a file
-  (one_case "$state" "$victim") </dev/null || {
+  ([ -z "$number" ] || RANDOM=$number; one_case "$state" "$victim") </dev/null || {
     echo "=== $state, $victim"
     echo "$state $victim" >>"$work/failures"
     pair_end
