@@ -33,7 +33,7 @@ uint64_t hb_page_ledger_next_wanted(const struct hb_page_ledger *l, uint64_t fro
 
                 if (end > l->npages)
                         end = l->npages;
-                for (; l->wanted_in[from / HB_LEDGER_BLOCK] && from < end; from++)
+                for (; from < end && l->wanted_in[from / HB_LEDGER_BLOCK]; from++)
                         if (hb_page_ledger_wants(&l->pages[from]))
                                 return from;
                 from = end;
