@@ -1,158 +1,20 @@
-/* incoming: wires one placement's engine to its session, its fetcher and its image. Transport threads only
- * append to the done queue; the loop drains it in one go, feeds the engine and lets it plan once. Losing the
- * session ends the fetcher too: everything in flight is settled as failed before anything else happens, so a
- * page is never FETCHING without a fetch. */
+/* incoming: wires one placement's engine to its session. A message that breaks a rule ends the session, not
+ * the placement: what is in the image stays good, and the source may dial again. Loop thread. */
 #include "daemon/incoming.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/pool.h"
-#include "daemon/guest.h"
+#include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
-#include "map/announce.h"
 #include "map/summary.h"
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#define TICK_MS   100
 #define REPORT_NS HB_NS_PER_S
 
-/* ---- completions ---- */
-
-struct hb_done_queue {
-        struct hb_mail mail; /* first */
-        pthread_mutex_t lock;
-        struct hb_fetch *head, **tail;
-        bool posted;
-        struct hb_incoming *in; /* NULL: the placement is gone, free with the last mail */
-        hb_mailbox *mailbox;
-        hb_pool *pool;
-};
-
-static struct hb_fetch *take_all(struct hb_done_queue *q) {
-        pthread_mutex_lock(&q->lock);
-        struct hb_fetch *list = q->head;
-        q->head = NULL;
-        q->tail = &q->head;
-        pthread_mutex_unlock(&q->lock);
-        return list;
-}
-
-static void settle(struct hb_incoming *in, struct hb_fetch *f) {
-        uint64_t now = hb_now_ns();
-        if (f->status == 0)
-                hb_engine_fetched(in->engine, now, f->gfn, f->pages, f->stamp, f->wire_bytes, f->zero_mask);
-        else
-                hb_engine_failed(in->engine, now, f->gfn, f->pages);
-        hb_pool_put(in->done->pool, f);
-}
-
-static void settle_all(struct hb_incoming *in) {
-        struct hb_fetch *f = take_all(in->done);
-        while (f) {
-                struct hb_fetch *next = f->next;
-                settle(in, f);
-                f = next;
-        }
-}
-
-static void queue_free(struct hb_done_queue *q) {
-        hb_pool_free(q->pool);
-        pthread_mutex_destroy(&q->lock);
-        free(q);
-}
-
-static void on_done_mail(struct hb_mail *m) {
-        struct hb_done_queue *q = (struct hb_done_queue *)m;
-        if (!q->in) {
-                queue_free(q);
-                return;
-        }
-        pthread_mutex_lock(&q->lock);
-        q->posted = false; /* here alone: only now is the mail out of the mailbox */
-        pthread_mutex_unlock(&q->lock);
-        settle_all(q->in);
-        hb_incoming_step(q->in);
-}
-
-static void on_fetch_done(void *arg, struct hb_fetch *f) {
-        struct hb_done_queue *q = arg;
-        pthread_mutex_lock(&q->lock);
-        f->next = NULL;
-        *q->tail = f;
-        q->tail = &f->next;
-        bool post = !q->posted;
-        q->posted = true;
-        pthread_mutex_unlock(&q->lock);
-        if (post)
-                hb_mailbox_post(q->mailbox, &q->mail, on_done_mail);
-}
-
-static void on_fetcher_state(void *arg, bool connected) {
-}
-
-static int queue_new(struct hb_incoming *in) {
-        struct hb_done_queue *q = calloc(1, sizeof *q);
-        if (!q)
-                return -ENOMEM;
-        pthread_mutex_init(&q->lock, NULL);
-        q->tail = &q->head;
-        q->in = in;
-        q->mailbox = in->d->mailbox;
-        unsigned runs = (unsigned)(in->d->settings->window_bytes * 4 / HB_PAGE_SIZE) + 64;
-        if (hb_pool_new(sizeof(struct hb_fetch), runs, &q->pool) < 0) {
-                queue_free(q);
-                return -ENOMEM;
-        }
-        in->done = q;
-        return 0;
-}
-
-/* After the fetcher is finished no new mail comes; one may be under way. */
-static void queue_abandon(struct hb_incoming *in) {
-        struct hb_done_queue *q = in->done;
-        if (!q)
-                return;
-        in->done = NULL;
-        pthread_mutex_lock(&q->lock);
-        bool under_way = q->posted;
-        pthread_mutex_unlock(&q->lock);
-        q->in = NULL;
-        if (!under_way)
-                queue_free(q);
-}
-
 /* ---- the engine's wishes ---- */
-
-static int op_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
-        struct hb_incoming *in = arg;
-        if (!in->fetcher)
-                return -EAGAIN;
-        struct hb_err e;
-        if (hb_image_reserve_run(in->image, gfn, pages, &e) < 0) {
-                if (!in->no_room)
-                        hb_log_err(HB_LOG_ERR, "prefetching pauses", &e);
-                in->no_room = true;
-                return -EAGAIN;
-        }
-        in->no_room = false;
-        struct hb_fetch *f = hb_pool_get(in->done->pool);
-        if (!f)
-                return -EAGAIN;
-        f->gfn = gfn;
-        f->pages = pages;
-        f->urgent = c == HB_FETCH_DEMAND || c == HB_FETCH_FINAL;
-        f->dst = hb_image_at(in->image, gfn);
-        int r = in->fetcher->ops->fetch(in->fetcher, f);
-        if (r < 0) {
-                hb_pool_put(in->done->pool, f);
-                return -EAGAIN;
-        }
-        return 0;
-}
 
 static void op_report(void *arg) {
         hb_incoming_report(arg);
@@ -168,16 +30,12 @@ static void op_resync(void *arg, uint32_t processed) {
         struct hb_incoming *in = arg;
         struct hb_buf b = {0};
         hb_buf_u32(&b, processed);
-        hb_incoming_send(in, HB_MSG_RESYNC, b.data, b.len);
+        if (!b.failed)
+                hb_incoming_send(in, HB_MSG_RESYNC, b.data, b.len);
         hb_buf_free(&b);
 }
 
-static const struct hb_engine_ops engine_ops = {op_fetch, op_report, op_complete, op_resync};
-
-static int op_zero(void *arg, uint64_t gfn, uint64_t pages) {
-        struct hb_incoming *in = arg;
-        return hb_image_zero(in->image, gfn, pages);
-}
+const struct hb_engine_ops hb_incoming_engine_ops = {hb_incoming_fetch, op_report, op_complete, op_resync};
 
 /* ---- reports ---- */
 
@@ -234,24 +92,9 @@ void hb_incoming_step(struct hb_incoming *in) {
         hb_engine_step(in->engine, hb_now_ns());
 }
 
-static void feed_link(struct hb_incoming *in, uint64_t now) {
-        if (!in->fetcher)
-                return;
-        struct hb_link_stats st;
-        hb_tcp_fetcher_stats(in->fetcher, &st);
-        double rate = st.bytes_per_s > 0 ? st.bytes_per_s : 0;
-        struct hb_policy_link l = {.latency_s = st.latency_s,
-                                   .bytes_per_s = rate,
-                                   .free_bytes_per_s = rate * (1 - st.used_share),
-                                   .used_share = st.used_share,
-                                   .cap_bytes_per_s = (double)in->d->settings->cap_bytes_per_s};
-        hb_engine_link(in->engine, now, &l);
-}
-
-static void on_tick(evutil_socket_t fd, short what, void *arg) {
-        struct hb_incoming *in = arg;
+void hb_incoming_tick(struct hb_incoming *in) {
         uint64_t now = hb_now_ns();
-        feed_link(in, now);
+        hb_incoming_fetch_feed_link(in, now);
         hb_incoming_step(in);
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
@@ -259,24 +102,54 @@ static void on_tick(evutil_socket_t fd, short what, void *arg) {
                 hb_incoming_report(in);
 }
 
-/* ---- messages ---- */
+/* ---- link down ---- */
 
-static void link_down(struct hb_incoming *in);
+static void link_down(struct hb_incoming *in) {
+        in->session = hb_session_free(in->session);
+        hb_incoming_fetch_stop(in);
+        hb_engine_reconnected(in->engine, hb_now_ns());
+        hb_migrate_link(in->handover, false);
+}
 
-static void protocol_error(struct hb_incoming *in, enum hb_msg_type type) {
-        struct hb_err e;
-        hb_err_set(&e, -EPROTO, in->host, "update both daemons to the same version",
-                   "a %s message of guest %s cannot be read", hb_msg_name(type), in->guest);
-        hb_log_err(HB_LOG_ERR, "placement", &e);
-        hb_session_refuse(in->session, &e);
+void hb_incoming_cut(struct hb_incoming *in, const struct hb_err *why) {
+        hb_log_err(HB_LOG_ERR, "placement", why);
+        if (in->session)
+                hb_session_refuse(in->session, why);
         in->session = NULL;
         link_down(in);
 }
 
+static void protocol_error(struct hb_incoming *in, enum hb_msg_type type, const char *what) {
+        struct hb_err e;
+        hb_err_set(&e, -EPROTO, in->host, "update both daemons to the same version",
+                   "a %s message of guest %s %s", hb_msg_name(type), in->guest, what);
+        hb_incoming_cut(in, &e);
+}
+
+/* ---- messages ---- */
+
+static bool same_announcement(const struct hb_announce *a, const struct hb_announce *b) {
+        return a->from == b->from && a->to == b->to && a->time_ns == b->time_ns;
+}
+
+/* Parts gather in `scratch` until the last one is in. One announcement that begins before another has ended
+ * means that the other was broken off: its pages must not be taken for the new one's. */
+static int gather(struct hb_incoming *in, enum hb_msg_type type, const uint8_t *p, size_t n,
+                  struct hb_announce *ret) {
+        int r = hb_announce_head(p, n, ret);
+        if (r < 0)
+                return r;
+        if (in->part_type && (in->part_type != type || !same_announcement(ret, &in->part)))
+                hb_bitmap_clear_all(&in->scratch);
+        in->part_type = type;
+        in->part = *ret;
+        return hb_announce_decode(p, n, ret, &in->scratch);
+}
+
 static void on_announce(struct hb_incoming *in, enum hb_msg_type type, const uint8_t *p, size_t n) {
         struct hb_announce a;
-        if (hb_announce_decode(p, n, &a, &in->scratch) < 0) {
-                protocol_error(in, type);
+        if (gather(in, type, p, n, &a) < 0) {
+                protocol_error(in, type, "cannot be read");
                 return;
         }
         if (a.more)
@@ -289,6 +162,7 @@ static void on_announce(struct hb_incoming *in, enum hb_msg_type type, const uin
                 hb_image_set_processed(in->image, in->processed);
         }
         hb_bitmap_clear_all(&in->scratch);
+        in->part_type = 0;
         hb_incoming_step(in);
 }
 
@@ -309,9 +183,30 @@ static void on_summary(struct hb_incoming *in, const uint8_t *p, size_t n) {
         uint32_t epoch;
         uint64_t time_ns;
         if (hb_summary_decode(p, n, in->shape.pages, &epoch, &time_ns, on_summary_entry, &s) < 0)
-                protocol_error(in, HB_MSG_SUMMARY);
+                protocol_error(in, HB_MSG_SUMMARY, "cannot be read");
 }
 
+static void on_drain(struct hb_incoming *in, const uint8_t *p, size_t n) {
+        if (n != 1 || p[0] > 1) {
+                protocol_error(in, HB_MSG_DRAIN, "cannot be read");
+                return;
+        }
+        hb_engine_drain(in->engine, hb_now_ns(), p[0]);
+        hb_incoming_step(in);
+}
+
+static void on_unplace(struct hb_incoming *in) {
+        if (in->handover) { /* it uses the image until it has ended */
+                in->unplace_due = true;
+                return;
+        }
+        hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0);
+        hb_log(HB_LOG_NOTICE, "placement of %s from %s: given up by its source", in->guest, in->host);
+        hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced", NULL);
+        hb_incoming_free(in, HB_IN_REMOVE);
+}
+
+/* May free `in`. */
 static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const uint8_t *p, size_t n) {
         struct hb_incoming *in = arg;
         switch (type) {
@@ -323,19 +218,17 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
                 on_summary(in, p, n);
                 break;
         case HB_MSG_DRAIN:
-                hb_engine_drain(in->engine, hb_now_ns(), n == 1 && p[0]);
-                hb_incoming_step(in);
+                on_drain(in, p, n);
                 break;
         case HB_MSG_UNPLACE:
-                if (in->handover) { /* it uses the image until it has ended */
-                        in->unplace_due = true;
-                        break;
-                }
-                hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0);
-                hb_log(HB_LOG_NOTICE, "placement of %s from %s: given up by its source", in->guest, in->host);
-                hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced",
-                                  NULL);
-                hb_incoming_free(in, HB_IN_REMOVE);
+                on_unplace(in);
+                break;
+        case HB_MSG_PLACE: /* one session is one placement */
+        case HB_MSG_PLACED:
+        case HB_MSG_UNPLACED:
+        case HB_MSG_RESYNC:
+        case HB_MSG_REPORT:
+                protocol_error(in, type, "does not belong here");
                 break;
         default:
                 hb_migrate_target_message(in, type, p, n);
@@ -350,39 +243,9 @@ static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
 
 static const struct hb_session_callbacks session_cb = {NULL, on_message, on_closed};
 
-/* ---- link up and down ---- */
+/* ---- link up ---- */
 
-static void stop_fetching(struct hb_incoming *in) {
-        if (in->fetcher) {
-                in->fetcher->ops->close(in->fetcher);
-                in->fetcher = in->fetcher->ops->fini(in->fetcher);
-                settle_all(in);
-        }
-}
-
-static void link_down(struct hb_incoming *in) {
-        in->session = hb_session_free(in->session);
-        stop_fetching(in);
-        hb_engine_reconnected(in->engine, hb_now_ns());
-        hb_migrate_link(in->d, in->guest, false);
-}
-
-static int link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e) {
-        if (in->session) { /* the source dialled again before we noticed */
-                in->session = hb_session_free(in->session);
-                stop_fetching(in);
-        }
-        struct hb_tcp_fetcher_options o = {0};
-        struct hb_fetcher_callbacks cb = {on_fetch_done, on_fetcher_state, in->done};
-        int r = hb_tcp_fetcher_new(&o, &cb, &in->fetcher, e);
-        if (r < 0)
-                return r;
-        if (getrandom(in->token, sizeof in->token, 0) != (ssize_t)sizeof in->token)
-                return hb_err_set(e, -EIO, in->guest, NULL, "no random numbers from the kernel");
-        in->session = s;
-        hb_session_set(s, &session_cb, in);
-        hb_engine_reconnected(in->engine, hb_now_ns());
-        hb_bitmap_clear_all(&in->scratch);
+static int send_placed(struct hb_incoming *in) {
         struct hb_engine_stats st;
         hb_engine_stats(in->engine, &st);
         struct hb_msg_placed m = {.processed = in->processed,
@@ -391,149 +254,38 @@ static int link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e) {
         memcpy(m.token, in->token, sizeof m.token);
         struct hb_buf b = {0};
         hb_msg_placed_put(&m, &b);
-        r = b.failed ? -ENOMEM : hb_incoming_send(in, HB_MSG_PLACED, b.data, b.len);
+        int r = b.failed ? -ENOMEM : hb_incoming_send(in, HB_MSG_PLACED, b.data, b.len);
         hb_buf_free(&b);
-        hb_incoming_report(in);
-        hb_migrate_link(in->d, in->guest, true);
         return r;
 }
 
-/* ---- PLACE ---- */
-
-static int check_place(hb_daemon *d, const char *host, const struct hb_msg_place *m, struct hb_err *e) {
-        const struct hb_host_settings *h = hb_settings_host(d->settings, host);
-        if (!h)
-                return hb_err_set(e, -EACCES, host,
-                                  "add a [host.NAME] section for it to the target's settings and reload",
-                                  "host %s does not know this host", d->settings->name);
-        if (!hb_settings_allows(h->may_push, m->guest))
-                return hb_err_set(
-                        e, -EACCES, m->guest,
-                        "add the guest to may_push in the target's section for that host and reload",
-                        "host %s does not let %s place this guest", d->settings->name, host);
-        if (hb_guest_find(d, m->guest))
-                return hb_err_set(e, -EEXIST, m->guest, "harbinger guest list, on the target",
-                                  "a guest of this name runs on %s already", d->settings->name);
-        struct hb_incoming *in = hb_incoming_find(d, m->guest);
-        if (in && strcmp(in->host, host) != 0)
-                return hb_err_set(e, -EEXIST, m->guest,
-                                  "harbinger unplace it on the host that placed it, or on the target",
-                                  "%s already holds another placement of this guest, from %s",
-                                  d->settings->name, in->host);
-        if (in && memcmp(in->id, m->placement, HB_ID_SIZE) != 0) {
-                /* Its own source has begun anew (it lost its map, or unplaced it while we were away): the old
-                 * image's epochs mean nothing any more. */
-                if (in->handover)
-                        return hb_err_set(e, -EBUSY, m->guest, "harbinger migrate --recover it on the target",
-                                          "%s is still in a hand-over of this guest", d->settings->name);
-                hb_incoming_free(in, HB_IN_REMOVE);
-                in = NULL;
-        }
-        if (in && !hb_shape_equal(&in->shape, &m->shape))
-                return hb_err_set(e, -EINVAL, m->guest, "harbinger unplace, then place again",
-                                  "the guest's memory has changed its shape");
-        return 0;
-}
-
-static int make_engine(struct hb_incoming *in, struct hb_err *e) {
-        const hb_settings *s = in->d->settings;
-        struct hb_policy_options po = {
-                .dir = s->policy_dir, .names = {s->predictor, s->scorer, s->threshold}, .seed = 1};
-        int r = hb_policies_new(&po, &in->policies, e);
+int hb_incoming_link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e) {
+        if (in->session) /* the source dialled again before we noticed */
+                link_down(in);
+        int r = hb_incoming_fetch_start(in, e);
         if (r < 0)
                 return r;
-        struct hb_engine_options eo = {.window_bytes = s->window_bytes,
-                                       .run_pages = HB_FETCH_MAX_PAGES,
-                                       .final_epoch_s = 0.05,
-                                       .horizon_s = s->horizon_s};
-        struct hb_engine_image ei = {.shape = hb_image_shape(in->image),
-                                     .pages = hb_image_pages(in->image),
-                                     .processed = &in->processed,
-                                     .zero = op_zero,
-                                     .arg = in};
-        in->processed = hb_image_processed(in->image);
-        r = hb_engine_new(&eo, &ei, in->policies, &engine_ops, in, &in->engine);
-        return r < 0 ? hb_err_set(e, r, in->guest, NULL, "cannot set up the engine") : 0;
-}
-
-static void remember(struct hb_incoming *in) {
-        struct hb_store_placement s = {.incoming = true, .wall_ns = hb_wall_ns()};
-        memcpy(s.id, in->id, HB_ID_SIZE);
-        snprintf(s.guest, sizeof s.guest, "%s", in->guest);
-        snprintf(s.host, sizeof s.host, "%s", in->host);
-        snprintf(s.image_dir, sizeof s.image_dir, "%s", in->dir);
-        struct hb_err e;
-        if (hb_store_placement_put(in->d->store, &s, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "remembering the placement", &e);
-}
-
-static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_place *m,
-                        struct hb_incoming **ret, struct hb_err *e) {
-        struct hb_incoming *in = calloc(1, sizeof *in);
-        if (!in)
-                return hb_err_set(e, -ENOMEM, m->guest, NULL, "no memory for a placement");
-        in->d = d;
-        in->shape = m->shape;
-        in->began_ns = hb_now_ns();
-        memcpy(in->id, m->placement, HB_ID_SIZE);
-        snprintf(in->guest, sizeof in->guest, "%s", m->guest);
-        snprintf(in->host, sizeof in->host, "%s", host);
-        snprintf(in->kind, sizeof in->kind, "%s", m->kind);
-        snprintf(in->dir, sizeof in->dir, "%s", d->settings->image_dir);
-        struct hb_image_id id = {0};
-        memcpy(id.placement, in->id, HB_ID_SIZE);
-        snprintf(id.guest, sizeof id.guest, "%s", in->guest);
-        snprintf(id.source, sizeof id.source, "%s", host);
-        bool resumed = false;
-        int r = hb_image_open(in->dir, &id, &in->shape, m->resident_pages * HB_PAGE_SIZE, &in->image,
-                              &resumed, e);
-        if (r < 0)
-                goto fail;
-        r = hb_bitmap_init(&in->scratch, in->shape.pages);
-        if (r == 0)
-                r = queue_new(in);
+        if (getrandom(in->token, sizeof in->token, 0) != (ssize_t)sizeof in->token) {
+                hb_incoming_fetch_stop(in);
+                return hb_err_set(e, -EIO, in->guest, NULL, "no random numbers from the kernel");
+        }
+        hb_engine_reconnected(in->engine, hb_now_ns());
+        hb_bitmap_clear_all(&in->scratch);
+        in->part_type = 0;
+        in->session = s;
+        r = send_placed(in);
         if (r < 0) {
-                hb_err_set(e, r, m->guest, NULL, "no memory for a placement");
-                goto fail;
+                in->session = NULL;
+                hb_incoming_fetch_stop(in);
+                return hb_err_set(e, r, in->guest, NULL, "cannot answer PLACE: %s", hb_errno_name(r));
         }
-        r = make_engine(in, e);
-        if (r < 0)
-                goto fail;
-        in->tick = event_new(d->base, -1, EV_PERSIST, on_tick, in);
-        struct timeval tv = hb_timeval(hb_ms_to_ns(TICK_MS));
-        event_add(in->tick, &tv);
-        in->next = d->incoming;
-        d->incoming = in;
-        remember(in);
-        hb_log(HB_LOG_NOTICE, "placement of %s from %s: image in %s%s", in->guest, host, in->dir,
-               resumed ? ", resumed" : "");
-        *ret = in;
+        hb_session_set(s, &session_cb, in);
+        hb_incoming_report(in);
+        hb_migrate_link(in->handover, true);
         return 0;
-fail:
-        hb_incoming_free(in, resumed ? HB_IN_KEEP : HB_IN_REMOVE);
-        return r;
 }
 
-void hb_incoming_place(hb_daemon *d, hb_session *s, const uint8_t *payload, size_t size) {
-        struct hb_msg_place m;
-        struct hb_err e = {0};
-        const char *host = hb_session_host(s);
-        struct hb_incoming *in = NULL;
-        if (hb_msg_place_get(payload, size, &m) < 0) {
-                hb_err_set(&e, -EBADMSG, host, "update both daemons to the same version",
-                           "a PLACE message cannot be read");
-        } else if (check_place(d, host, &m, &e) == 0) {
-                in = hb_incoming_find(d, m.guest);
-                if (!in)
-                        incoming_new(d, host, &m, &in, &e);
-        }
-        if (in && link_up(in, s, &e) == 0)
-                return;
-        hb_log_err(HB_LOG_WARNING, "refusing a placement", &e);
-        if (in && in->session == s)
-                in->session = NULL;
-        hb_session_refuse(s, &e);
-}
+/* ---- others ask ---- */
 
 struct hb_incoming *hb_incoming_find(hb_daemon *d, const char *guest) {
         for (struct hb_incoming *in = d->incoming; in; in = in->next)
@@ -554,54 +306,6 @@ struct hb_incoming *hb_incoming_by_token(hb_daemon *d, const uint8_t token[HB_TO
         return NULL;
 }
 
-int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c) {
-        if (strcmp(c->host, in->host) != 0 || !in->fetcher)
-                return -EACCES;
-        if (c->kind == HB_DATA_TUNNEL)
-                return hb_migrate_tunnel(in, c);
-        int r = hb_tcp_fetcher_add(in->fetcher, c);
-        if (r == 0)
-                hb_incoming_step(in);
-        return r;
-}
-
 int hb_incoming_send(struct hb_incoming *in, enum hb_msg_type type, const void *payload, size_t size) {
         return in->session ? hb_session_send(in->session, type, payload, size) : -ENOTCONN;
-}
-
-void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
-        if (!in)
-                return;
-        if (how != HB_IN_KEEP)
-                hb_store_placement_remove(in->d->store, in->id);
-        if (in->fetcher) {
-                in->fetcher->ops->close(in->fetcher);
-                in->fetcher = in->fetcher->ops->fini(in->fetcher);
-        }
-        if (in->done && in->engine)
-                settle_all(in);
-        queue_abandon(in);
-        if (in->tick)
-                event_free(in->tick);
-        in->engine = hb_engine_free(in->engine);
-        in->policies = hb_policies_free(in->policies);
-        if (in->image && how == HB_IN_REMOVE)
-                hb_image_remove(in->image);
-        else if (in->image && how == HB_IN_RELEASE)
-                hb_image_release(in->image);
-        else
-                hb_image_free(in->image);
-        hb_bitmap_fini(&in->scratch);
-        if (in->session && how != HB_IN_KEEP)
-                hb_arrival_adopt(
-                        in->d,
-                        in->session); /* what was sent last still has to leave; the source may place again */
-        else
-                hb_session_free(in->session);
-        for (struct hb_incoming **p = &in->d->incoming; *p; p = &(*p)->next)
-                if (*p == in) {
-                        *p = in->next;
-                        break;
-                }
-        free(in);
 }

@@ -2,6 +2,7 @@
  * another host. Lives on when its session is lost; the source dials again with the same id. */
 #pragma once
 #include "daemon/daemon.h"
+#include "map/announce.h"
 #include "place/engine.h"
 #include "place/image.h"
 #include "transport/peer.h"
@@ -22,7 +23,9 @@ struct hb_incoming {
         hb_engine *engine;
         hb_fetcher *fetcher;
         struct hb_done_queue *done;
-        struct hb_bitmap scratch;
+        struct hb_bitmap scratch; /* pages of the announcement that is under way */
+        struct hb_announce part;  /* its head; part_type 0: none is */
+        unsigned part_type;
         struct event *tick;
         uint64_t last_report_ns, began_ns;
         struct hb_handover *handover;
@@ -38,6 +41,10 @@ struct hb_incoming *hb_incoming_by_token(hb_daemon *d, const uint8_t token[HB_TO
 /* A page connection or tunnel for this placement. 0: taken. */
 int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c);
 void hb_incoming_step(struct hb_incoming *in);
+void hb_incoming_tick(struct hb_incoming *in);
+/* Ends its session, with the reason for the other side; the placement stays. */
+void hb_incoming_cut(struct hb_incoming *in, const struct hb_err *why);
+bool hb_incoming_allowed(const struct hb_incoming *in, struct hb_err *e); /* by the settings now in force */
 int hb_incoming_send(struct hb_incoming *in, enum hb_msg_type type, const void *payload, size_t size);
 void hb_incoming_report(struct hb_incoming *in);
 enum hb_incoming_end {

@@ -108,7 +108,7 @@ void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, con
 void hb_migrate_target_message(struct hb_incoming *in, enum hb_msg_type type, const uint8_t *payload,
                                size_t size);
 int hb_migrate_tunnel(struct hb_incoming *in, struct hb_data_conn *c);
-void hb_migrate_link(hb_daemon *d, const char *guest, bool up);
+void hb_migrate_link(struct hb_handover *h, bool up); /* the link of its own placement; NULL allowed */
 /* QUERY, or COMMIT again, on a session that has no placement: a peer in doubt about a hand-over. */
 void hb_migrate_query(hb_daemon *d, hb_session *s, enum hb_msg_type type, const uint8_t *payload,
                       size_t size);

@@ -156,8 +156,7 @@ void hb_migrate_query(hb_daemon *d, hb_session *s, enum hb_msg_type type, const 
 
 /* ---- the placement's link ---- */
 
-void hb_migrate_link(hb_daemon *d, const char *guest, bool up) {
-        struct hb_handover *h = hb_handover_find(d, guest);
+void hb_migrate_link(struct hb_handover *h, bool up) {
         if (h)
                 hb_handover_event(h, up ? HB_EV_LINK_BACK : HB_EV_LINK_LOST);
 }

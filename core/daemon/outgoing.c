@@ -254,7 +254,7 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
                 hb_outgoing_drain(p, true);
         hb_log(HB_LOG_NOTICE, "placement of %s on %s: open, %llu pages there already fresh", g->name, p->host,
                (unsigned long long)p->placed.fresh_pages);
-        hb_migrate_link(p->d, g->name, true);
+        hb_migrate_link(g->handover, true);
 }
 
 static void track_trend(struct hb_outgoing *p) {
@@ -336,7 +336,7 @@ static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
         retry_later(p);
         hb_waiters_failed(p, why);
         if (was_open)
-                hb_migrate_link(p->d, p->g->name, false);
+                hb_migrate_link(p->g->handover, false);
 }
 
 static const struct hb_session_callbacks session_cb = {on_ready, on_message, on_closed};

@@ -55,17 +55,32 @@ int64_t hb_announce_encode(const struct hb_announce *a, const struct hb_bitmap *
         return total;
 }
 
+static int get_head(struct hb_rd *r, struct hb_announce *ret) {
+        if (hb_rd_u8(r) != 1)
+                hb_rd_fail(r);
+        uint8_t more = hb_rd_u8(r);
+        struct hb_announce a = {.more = more};
+        a.from = hb_rd_u32(r);
+        a.to = hb_rd_u32(r);
+        a.time_ns = hb_rd_u64(r);
+        if (!hb_rd_ok(r) || more > 1 || a.from >= a.to)
+                return -EBADMSG;
+        *ret = a;
+        return 0;
+}
+
+int hb_announce_head(const void *part, size_t size, struct hb_announce *ret) {
+        struct hb_rd r = hb_rd_init(part, size);
+        return get_head(&r, ret);
+}
+
 int hb_announce_decode(const void *part, size_t size, struct hb_announce *ret, struct hb_bitmap *into) {
         struct hb_rd r = hb_rd_init(part, size);
-        if (hb_rd_u8(&r) != 1)
-                hb_rd_fail(&r);
-        uint8_t more = hb_rd_u8(&r);
-        struct hb_announce a = {.more = more};
-        a.from = hb_rd_u32(&r);
-        a.to = hb_rd_u32(&r);
-        a.time_ns = hb_rd_u64(&r);
+        struct hb_announce a;
+        if (get_head(&r, &a) < 0)
+                return -EBADMSG;
         uint64_t base = hb_rd_u64(&r);
-        if (!hb_rd_ok(&r) || more > 1 || a.from >= a.to || base % HB_ANNOUNCE_SPAN || base >= into->bits)
+        if (!hb_rd_ok(&r) || base % HB_ANNOUNCE_SPAN || base >= into->bits)
                 return -EBADMSG;
         if (hb_rd_left(&r) > 0) {
                 struct hb_bitmap w = window(into, base);

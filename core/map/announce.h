@@ -22,5 +22,8 @@ struct hb_announce {
 /* Calls send for each part; stops at its first failure and returns it. `b` is scratch. Returns bytes sent. */
 int64_t hb_announce_encode(const struct hb_announce *a, const struct hb_bitmap *pages, struct hb_buf *b,
                            int (*send)(void *arg, const void *part, size_t size), void *arg);
+/* The head of a part alone. Parts of one announcement have equal heads but for `more`; one that is broken off
+ * never counts. -EBADMSG. */
+int hb_announce_head(const void *part, size_t size, struct hb_announce *ret);
 /* Adds one part's pages to `into` (the guest's size). -EBADMSG. */
 int hb_announce_decode(const void *part, size_t size, struct hb_announce *ret, struct hb_bitmap *into);

@@ -122,9 +122,27 @@ static void test_hostile(void **state) {
         hb_bitmap_fini(&b);
 }
 
+/* The head of every part that decodes is the part's; it needs nothing behind it, and refuses what decode
+ * refuses. */
+static void test_head(void **state) {
+        struct hb_buf buf = {0};
+        struct hb_announce a;
+        put(&buf, 1, 1, 7, 9, HB_ANNOUNCE_SPAN);
+        assert_int_equal(hb_announce_head(buf.data, buf.len, &a), 0);
+        assert_true(a.more && a.from == 7 && a.to == 9 && a.time_ns == 1);
+        for (size_t n = 0; n < 18; n++)
+                assert_int_equal(hb_announce_head(buf.data, n, &a), -EBADMSG);
+        assert_int_equal(hb_announce_head(buf.data, 18, &a), 0);
+        put(&buf, 1, 2, 7, 9, 0);
+        assert_int_equal(hb_announce_head(buf.data, buf.len, &a), -EBADMSG);
+        put(&buf, 1, 0, 9, 9, 0);
+        assert_int_equal(hb_announce_head(buf.data, buf.len, &a), -EBADMSG);
+        hb_buf_free(&buf);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_patterns),
                                            cmocka_unit_test(test_sender_fails),
-                                           cmocka_unit_test(test_hostile)};
+                                           cmocka_unit_test(test_hostile), cmocka_unit_test(test_head)};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,17 @@
+/* incoming_priv: what the files of an incoming placement share. incoming.c the session and its messages,
+ * incoming_place.c life from PLACE to the end, incoming_fetch.c pages from the transport. */
+#pragma once
+#include "daemon/incoming.h"
+
+/* ---- incoming.c ---- */
+extern const struct hb_engine_ops hb_incoming_engine_ops;
+/* The session is the placement's from here; answers PLACED. On failure the session is the caller's again. */
+int hb_incoming_link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e);
+
+/* ---- incoming_fetch.c ---- */
+int hb_incoming_fetch_new(struct hb_incoming *in);
+void hb_incoming_fetch_free(struct hb_incoming *in); /* with all that is in flight settled */
+int hb_incoming_fetch_start(struct hb_incoming *in, struct hb_err *e); /* once a session */
+void hb_incoming_fetch_stop(struct hb_incoming *in);
+int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c); /* the engine's op */
+void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns);
