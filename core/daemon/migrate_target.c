@@ -35,12 +35,16 @@ static int wait_for_port(struct hb_handover *h, int pidfd, const char *log_path,
         for (int waited = 0; waited < VMM_START_MS && after_end > 0 && !atomic_load(&h->leaving);
              waited += VMM_POLL_MS) {
                 r = open_port(h, VMM_POLL_MS, e);
-                if (r == 0 || (r != -ENOENT && r != -ECONNREFUSED && r != -ETIMEDOUT))
-                        return r;
+                if (r == 0)
+                        return 0;
+                if (r != -ENOENT && r != -ECONNREFUSED && r != -ETIMEDOUT)
+                        break;
                 if (ended(pidfd))
                         after_end--;
         }
         hb_vmm_kill(pidfd);
+        if (r != -ENOENT && r != -ECONNREFUSED && r != -ETIMEDOUT)
+                return r;
         char tail[160];
         hb_vmm_log_tail(log_path, tail, sizeof tail);
         return hb_err_set(
@@ -49,12 +53,17 @@ static int wait_for_port(struct hb_handover *h, int pidfd, const char *log_path,
                 "the destination VMM did not come up: %s", tail[0] ? tail : "it said nothing");
 }
 
-static int spawn(struct hb_handover *h, const char *command, int *ret_pidfd, char log_path[512],
-                 struct hb_err *e) {
+static void in_run_dir(const struct hb_handover *h, const char *suffix, char out[512]) {
+        snprintf(out, 512, "%s/%s.vmm.%s", h->d->settings->run_dir, h->guest, suffix);
+}
+
+static int spawn(struct hb_handover *h, const char *command, int *ret_pidfd, const char *log_path,
+                 const char *note_path, struct hb_err *e) {
         struct hb_vmm_start v = {.guest = h->guest,
                                  .command = command,
                                  .socket_path = h->port_path,
                                  .log_path = log_path,
+                                 .note_path = note_path,
                                  .shape = &h->in->shape};
         for (unsigned i = 0; i < h->in->shape.nregions; i++)
                 snprintf(v.image_paths[i], sizeof v.image_paths[i], "%s",
@@ -64,16 +73,18 @@ static int spawn(struct hb_handover *h, const char *command, int *ret_pidfd, cha
 
 static int op_start(struct hb_handover *h, struct hb_err *e) {
         const struct hb_guest_settings *gs = hb_settings_guest(h->d->settings, h->guest);
-        char log_path[512];
-        snprintf(log_path, sizeof log_path, "%s/%s.vmm.log", h->d->settings->run_dir, h->guest);
+        char log_path[512], note_path[512];
+        in_run_dir(h, "log", log_path);
+        in_run_dir(h, "started", note_path);
         int pidfd = -1, r;
         if (gs && gs->incoming_command[0]) {
-                r = spawn(h, gs->incoming_command, &pidfd, log_path, e);
+                r = spawn(h, gs->incoming_command, &pidfd, log_path, note_path, e);
                 if (r < 0)
                         return r;
                 h->vmm_ours = true;
                 r = wait_for_port(h, pidfd, log_path, e);
                 close(pidfd);
+                unlink(note_path);
         } else {
                 r = open_port(h, 2000, e);
         }
@@ -169,7 +180,13 @@ static bool of_somebody_else(struct hb_handover *h) {
 }
 
 static int op_quit(struct hb_handover *h, struct hb_err *e) {
-        int r = reopen(h, e);
+        char note_path[512];
+        in_run_dir(h, "started", note_path);
+        int r = h->recovered ? hb_vmm_kill_noted(note_path) : 0;
+        if (r < 0)
+                return hb_err_set(e, r, h->guest, "see RUN_DIR/GUEST.vmm.started: end that process by hand",
+                                  "the VMM that was being started does not end");
+        r = reopen(h, e);
         if (r == -ESRCH)
                 return 0;
         if (r < 0)

@@ -2,8 +2,10 @@
  * environment. Everything the child needs is made before fork, so that between fork and exec only
  * async-signal-safe calls happen (the daemon has threads). */
 #include "daemon/vmm.h"
+#include "track/procmaps.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 extern char **environ;
 
 #define MAX_ENV 256
+#define KILL_MS 5000
 
 struct env {
         char *v[MAX_ENV];
@@ -65,12 +68,17 @@ static void env_free(struct env *env) {
                 free(env->v[i]);
 }
 
-/* Waits until the parent has its pidfd: a command that ends at once must not be gone before that. */
+/* Waits until the parent has its pidfd (a command that ends at once must not be gone before that) and has
+ * written down who we are: a parent killed before that leaves nobody behind. */
 static void child(const struct hb_vmm_start *v, struct env *env, int log_fd, const int hold[2]) {
         char c;
+        ssize_t n;
         close(hold[1]);
-        while (read(hold[0], &c, 1) < 0 && errno == EINTR)
-                ;
+        do
+                n = read(hold[0], &c, 1);
+        while (n < 0 && errno == EINTR);
+        if (n != 1)
+                _exit(127);
         setsid();
         int null = open("/dev/null", O_RDONLY);
         dup2(null, 0);
@@ -85,6 +93,15 @@ static void child(const struct hb_vmm_start *v, struct env *env, int log_fd, con
         char *const argv[] = {(char *)"sh", (char *)"-c", (char *)v->command, NULL};
         execve("/bin/sh", argv, env->v);
         _exit(127);
+}
+
+static int write_note(const char *path, pid_t pid) {
+        uint64_t start;
+        FILE *f = hb_proc_start_time(pid, &start) < 0 ? NULL : fopen(path, "we");
+        if (!f)
+                return -errno;
+        fprintf(f, "%d %llu\n", (int)pid, (unsigned long long)start);
+        return fclose(f) == 0 ? 0 : -errno;
 }
 
 int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e) {
@@ -104,18 +121,23 @@ int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e)
                 fd = (int)syscall(SYS_pidfd_open, pid, 0);
         if (fd < 0)
                 err = errno;
-        if (fd < 0 && pid > 0)
-                kill(pid, SIGKILL);
+        else
+                err = -write_note(v->note_path, pid);
+        if (err == 0 && write(hold[1], "", 1) != 1) /* goes on */
+                err = errno;
         env_free(&env);
         close(log_fd);
         if (hold[0] >= 0) {
                 close(hold[0]);
-                close(hold[1]); /* goes on */
+                close(hold[1]); /* ends, if it was not told to go on */
         }
-        if (fd < 0)
-                return hb_err_set(e, -err, v->guest, NULL, "cannot start the VMM: %s", strerror(err));
-        *ret_pidfd = fd;
-        return 0;
+        if (err == 0) {
+                *ret_pidfd = fd;
+                return 0;
+        }
+        if (fd >= 0)
+                close(fd);
+        return hb_err_set(e, -err, v->guest, NULL, "cannot start the VMM: %s", strerror(err));
 }
 
 void hb_vmm_kill(int pidfd) {
@@ -130,6 +152,29 @@ void hb_vmm_kill(int pidfd) {
                 fclose(f);
         if (pid > 1) /* -1 once it has ended */
                 kill(-pid, SIGKILL);
+}
+
+int hb_vmm_kill_noted(const char *note_path) {
+        int pid = 0, r = 0;
+        unsigned long long start = 0;
+        uint64_t now = 0;
+        FILE *f = fopen(note_path, "re");
+        if (!f)
+                return 0;
+        bool named = fscanf(f, "%d %llu", &pid, &start) == 2 && pid > 1;
+        fclose(f);
+        int fd = named ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        if (fd >= 0 && hb_proc_start_time(pid, &now) == 0 && now == start) {
+                struct pollfd end = {.fd = fd, .events = POLLIN};
+                kill(-pid, SIGKILL);
+                kill(pid, SIGKILL); /* not yet a session of its own */
+                r = poll(&end, 1, KILL_MS) == 1 ? 0 : -ETIMEDOUT;
+        }
+        if (fd >= 0)
+                close(fd);
+        if (r == 0)
+                unlink(note_path);
+        return r;
 }
 
 void hb_vmm_log_tail(const char *log_path, char *out, size_t size) {
