@@ -39,6 +39,7 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e);
 /* arrivals.c: the listener's callbacks */
 extern const struct hb_listener_callbacks hb_arrival_callbacks;
 void hb_arrivals_free(hb_daemon *d);
+void hb_arrivals_recheck(hb_daemon *d); /* other settings are in force */
 /* A session whose placement has ended: it may ask for something else. Takes ownership. */
 void hb_arrival_adopt(hb_daemon *d, hb_session *s);
 /* recover.c: after a restart, take up guests, placements and hand-overs from the store */

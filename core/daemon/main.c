@@ -53,6 +53,15 @@ static void free_retired(hb_daemon *d) {
         }
 }
 
+/* A host that was taken out, or may no longer place this guest, is cut off; but not in the middle of a hand-over. */
+static void recheck_hosts(hb_daemon *d) {
+        struct hb_err e;
+        for (struct hb_incoming *in = d->incoming; in; in = in->next)
+                if (in->session && !in->handover && !hb_incoming_allowed(in, &e))
+                        hb_incoming_cut(in, &e);
+        hb_arrivals_recheck(d);
+}
+
 int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
         hb_settings *s = NULL;
         int r = hb_settings_load(d->settings_path, &s, e);
@@ -82,8 +91,9 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
                 if (g->caps && !g->handover)
                         hb_guest_set_epoch(g, 0);
                 if (g->placement)
-                        hb_outgoing_cap(g->placement, s->cap_bytes_per_s);
+                        hb_outgoing_reloaded(g->placement);
         }
+        recheck_hosts(d);
         hb_log(HB_LOG_NOTICE, "settings read again from %s", d->settings_path);
         return 0;
 }

@@ -1,136 +1,25 @@
-/* outgoing: one session, one page server and one announcement stream. The stream's law: `sent_epoch` advances
- * only with what was queued on the present session; after a reconnect the target names what it has processed,
- * and the map (which knows every page's version) gives exactly what it missed. Loop thread; dialling of data
- * connections is a job. */
+/* outgoing: one session and one page server. However a session ends, lose() is what follows: connections cut,
+ * a hand-over told, another dial after a while; so a target that answers nonsense costs no more than one that
+ * is down. Loop thread; dialling of data connections is a job. */
 #include "daemon/outgoing.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
+#include "daemon/outgoing_priv.h"
 #include "daemon/waiter.h"
-#include "map/announce.h"
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BACKOFF_MIN_MS 250u
 #define BACKOFF_MAX_MS 5000u
+#define PLACED_DUE_NS  (30 * HB_NS_PER_S)
 
-static void dial(struct hb_outgoing *p);
-static void retry_later(struct hb_outgoing *p);
 static void remember(struct hb_outgoing *p);
-
-/* ---- announcements ---- */
-
-struct sender {
-        struct hb_outgoing *p;
-        enum hb_msg_type type;
-};
-
-static int send_part(void *arg, const void *part, size_t size) {
-        struct sender *s = arg;
-        return hb_outgoing_send(s->p, s->type, part, size);
-}
-
-static int announce(struct hb_outgoing *p, enum hb_msg_type type, uint32_t from, uint32_t to,
-                    uint64_t time_ns, const struct hb_bitmap *pages) {
-        struct hb_announce a = {.from = from, .to = to, .time_ns = time_ns};
-        struct hb_buf b = {0};
-        struct sender s = {p, type};
-        int64_t n = hb_announce_encode(&a, pages, &b, send_part, &s);
-        hb_buf_free(&b);
-        if (n < 0)
-                return (int)n;
-        p->announce_bytes += (uint64_t)n;
-        return 0;
-}
-
-/* What a target that has processed `since` has missed. Uses the guest's scratch bitmap; only between scans'
- * uses of it. */
-static int announce_since(struct hb_outgoing *p, uint32_t since) {
-        struct hb_guest *g = p->g;
-        uint32_t now = hb_page_map_epoch(g->map);
-        if (since >= now)
-                return 0;
-        struct hb_bitmap missed;
-        int r = hb_bitmap_init(&missed, g->target->shape.pages);
-        if (r < 0)
-                return r;
-        hb_page_map_since(g->map, since, &missed);
-        r = announce(p, HB_MSG_INVALIDATE, since, now, hb_page_map_epoch_time_ns(g->map, now), &missed);
-        hb_bitmap_fini(&missed);
-        if (r == 0)
-                p->sent_epoch = now;
-        return r;
-}
-
-/* ---- holes: looked up by a job between two scans ---- */
-
-struct holes {
-        const uint32_t *completed_epoch;
-        struct hb_target *target;
-        struct hb_bitmap pages;
-        uint32_t stamp;
-        struct hb_err err;
-};
-
-static int holes_work(void *arg) {
-        struct holes *h = arg;
-        /* This thread also scans: the last scan is complete, though the loop may not have numbered it yet;
-         * the older number is the careful one. */
-        h->stamp = __atomic_load_n(h->completed_epoch, __ATOMIC_ACQUIRE);
-        struct hb_bitmap resident;
-        int r = hb_bitmap_init(&resident, h->pages.bits);
-        if (r < 0)
-                return r;
-        r = hb_target_resident(h->target, &resident, &h->err);
-        if (r >= 0) {
-                hb_bitmap_set_all(&h->pages);
-                hb_bitmap_and_not(&h->pages, &resident);
-        }
-        hb_bitmap_fini(&resident);
-        return r < 0 ? r : 0;
-}
-
-static void holes_done(void *owner, void *arg, int rc) {
-        struct holes *h = arg;
-        struct hb_guest *g = owner;
-        if (rc < 0) {
-                hb_log_err(HB_LOG_WARNING, "looking for holes in the guest's memory", &h->err);
-                return;
-        }
-        struct hb_outgoing *p = g->placement;
-        if (!p || !hb_outgoing_usable(p))
-                return;
-        if (h->stamp)
-                announce(p, HB_MSG_ZERO, 0, h->stamp, hb_now_ns(), &h->pages);
-        else
-                p->holes_due = true; /* no scan is complete yet: there is no epoch to stamp them with */
-}
-
-static void holes_drop(void *arg) {
-        struct holes *h = arg;
-        hb_bitmap_fini(&h->pages);
-        free(h);
-}
-
-static const struct hb_job_ops holes_job = {holes_work, holes_done, holes_drop};
-
-static int look_for_holes(struct hb_outgoing *p) {
-        struct holes *h = calloc(1, sizeof *h);
-        if (!h || hb_bitmap_init(&h->pages, p->g->target->shape.pages) < 0) {
-                free(h);
-                return -ENOMEM;
-        }
-        h->completed_epoch = &p->g->completed_epoch;
-        h->target = p->g->target;
-        return hb_jobs_run(p->g->jobs, &holes_job, h);
-}
 
 /* ---- page connections ---- */
 
-struct dial_job {
-        struct hb_outgoing *p;
+struct dial_job { /* nothing in it is the placement's: it may outlive it */
         hb_tls *tls;
         char host[HB_NAME_MAX], address[128];
         uint8_t token[HB_TOKEN_SIZE];
@@ -154,8 +43,8 @@ static void dial_done(void *owner, void *arg, int rc) {
         }
         if (!p->session || memcmp(p->placed.token, j->token, HB_TOKEN_SIZE) != 0)
                 return; /* of an earlier session */
-        if (hb_tcp_server_add(p->server, &j->conn) == 0)
-                j->conn = (struct hb_data_conn){.fd = -1};
+        hb_tcp_server_add(p->server,
+                          &j->conn); /* takes it in any case; on failure we dial again in a second */
 }
 
 static void dial_drop(void *arg) {
@@ -180,7 +69,6 @@ static void top_up_connections(struct hb_outgoing *p) {
                 struct dial_job *j = calloc(1, sizeof *j);
                 if (!j)
                         return;
-                j->p = p;
                 j->tls = p->d->tls;
                 j->conn.fd = -1;
                 snprintf(j->host, sizeof j->host, "%s", p->host);
@@ -194,7 +82,44 @@ static void top_up_connections(struct hb_outgoing *p) {
         }
 }
 
-/* ---- session ---- */
+/* ---- losing the session ---- */
+
+static void retry_later(struct hb_outgoing *p) {
+        p->state = HB_OUT_LOST;
+        struct timeval tv = hb_timeval(hb_ms_to_ns((int)p->backoff_ms));
+        event_add(p->retry, &tv);
+        p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+}
+
+static void lose(struct hb_outgoing *p, const struct hb_err *why) {
+        bool was_open = p->state == HB_OUT_OPEN;
+        p->last_error = *why;
+        p->session = hb_session_free(p->session);
+        hb_tcp_server_cut(p->server); /* bound to the session that is over */
+        if (was_open || p->backoff_ms == BACKOFF_MIN_MS)
+                hb_log_err(HB_LOG_WARNING, was_open ? "placement session lost" : "placing", why);
+        p->since_ns = hb_now_ns();
+        retry_later(p);
+        hb_waiters_failed(p, why);
+        if (was_open)
+                hb_migrate_link(p->g->handover, false);
+}
+
+static void refuse(struct hb_outgoing *p, const struct hb_err *why) {
+        if (p->session)
+                hb_session_refuse(p->session, why);
+        p->session = NULL;
+        lose(p, why);
+}
+
+static void protocol_error(struct hb_outgoing *p, enum hb_msg_type type, const char *what) {
+        struct hb_err e;
+        hb_err_set(&e, -EPROTO, p->host, "update both daemons to the same version",
+                   "a %s message about guest %s %s", hb_msg_name(type), p->g->name, what);
+        refuse(p, &e);
+}
+
+/* ---- messages ---- */
 
 static int send_place(struct hb_outgoing *p) {
         struct hb_guest *g = p->g;
@@ -215,45 +140,51 @@ static int send_place(struct hb_outgoing *p) {
 static void on_ready(void *arg, hb_session *s) {
         struct hb_outgoing *p = arg;
         p->state = HB_OUT_PLACING;
-        p->backoff_ms = BACKOFF_MIN_MS;
-        send_place(p);
+        p->placing_ns = hb_now_ns();
+        if (send_place(p) < 0)
+                p->placing_ns -= PLACED_DUE_NS; /* not from inside the dialling session's first callback */
+}
+
+/* The image is of an earlier life of this guest's map: of no use, and its epochs would lie. UNPLACED ends the
+ * session, and the next one places anew. */
+static void start_over(struct hb_outgoing *p) {
+        hb_log(HB_LOG_WARNING, "placement of %s on %s: the image there is of another tracking; starting over",
+               p->g->name, p->host);
+        hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
+        hb_store_placement_remove(p->d->store, p->id);
+        hb_id_random(p->id);
+        hb_page_map_set_owner(p->g->map, p->id);
+        remember(p);
 }
 
 static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
         struct hb_guest *g = p->g;
-        if (hb_msg_placed_get(payload, size, &p->placed) < 0) {
-                struct hb_err e;
-                hb_err_set(&e, -EBADMSG, p->host, NULL, "the answer to PLACE cannot be read");
-                hb_session_refuse(p->session, &e);
-                p->session = NULL;
-                retry_later(p);
+        struct hb_msg_placed m;
+        if (p->state != HB_OUT_PLACING || hb_msg_placed_get(payload, size, &m) < 0) {
+                protocol_error(p, HB_MSG_PLACED,
+                               p->state == HB_OUT_PLACING ? "cannot be read"
+                                                          : "came without being asked for");
                 return;
         }
-        if (p->placed.processed > hb_page_map_epoch(g->map)) {
-                /* The image is of an earlier life of this guest's map: of no use, and its epochs would lie.
-                 */
-                hb_log(HB_LOG_WARNING,
-                       "placement of %s on %s: the image there is of another tracking; starting over",
-                       g->name, p->host);
-                hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
-                hb_store_placement_remove(p->d->store, p->id);
-                hb_id_random(p->id);
-                hb_page_map_set_owner(g->map, p->id);
-                remember(p);
-                return; /* UNPLACED closes; the next dial places anew */
+        p->placed = m;
+        if (m.processed > hb_page_map_epoch(g->map)) {
+                start_over(p);
+                return;
         }
         p->state = HB_OUT_OPEN;
+        p->backoff_ms = BACKOFF_MIN_MS;
         p->since_ns = hb_now_ns();
-        p->sent_epoch = p->placed.processed;
+        p->sent_epoch = m.processed;
+        p->have_report = false;
         hb_summary_reset(p->encoder);
-        announce_since(p, p->placed.processed);
-        look_for_holes(p);
+        hb_outgoing_announce_since(p, m.processed);
+        hb_outgoing_look_for_holes(p);
         p->summary_tokens = 4.0 * (double)p->d->settings->summary_bytes_per_s;
         top_up_connections(p);
         if (p->draining)
                 hb_outgoing_drain(p, true);
         hb_log(HB_LOG_NOTICE, "placement of %s on %s: open, %llu pages there already fresh", g->name, p->host,
-               (unsigned long long)p->placed.fresh_pages);
+               (unsigned long long)m.fresh_pages);
         hb_migrate_link(g->handover, true);
 }
 
@@ -265,12 +196,22 @@ static void track_trend(struct hb_outgoing *p) {
         p->trend_since_ns = hb_now_ns();
 }
 
+/* What is counted in pages of the guest cannot be more than it has. */
+static bool plausible(const struct hb_msg_report *m, uint64_t pages) {
+        return m->resident <= pages && m->fresh <= pages && m->stale <= pages && m->absent <= pages &&
+               m->fetching <= pages && m->zero_pages <= pages;
+}
+
 static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
-        if (hb_msg_report_get(payload, size, &p->report) < 0)
+        struct hb_msg_report m;
+        if (hb_msg_report_get(payload, size, &m) < 0 || !plausible(&m, p->g->target->shape.pages)) {
+                protocol_error(p, HB_MSG_REPORT, "cannot be true");
                 return;
+        }
+        p->report = m;
         p->have_report = true;
         p->report_ns = hb_now_ns();
-        if (p->report.ready && !p->ready_ns)
+        if (m.ready && !p->ready_ns)
                 p->ready_ns = p->report_ns;
         track_trend(p);
         hb_waiters_check(p);
@@ -278,8 +219,25 @@ static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size
                 hb_migrate_source_message(p, HB_MSG_REPORT, payload, size);
 }
 
+static void on_resync(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
+        struct hb_rd r = hb_rd_init(payload, size);
+        uint32_t processed = hb_rd_u32(&r);
+        if (!hb_rd_done(&r))
+                protocol_error(p, HB_MSG_RESYNC, "cannot be read");
+        else
+                hb_outgoing_announce_since(p, processed);
+}
+
+static void on_unplaced(struct hb_outgoing *p) {
+        struct hb_err e;
+        hb_err_set(&e, -ESTALE, p->g->name, "it is placed anew by itself", "%s gave the image up", p->host);
+        lose(p, &e);
+}
+
 static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const uint8_t *payload, size_t size) {
         struct hb_outgoing *p = arg;
+        if (p->state != HB_OUT_OPEN && type != HB_MSG_PLACED && type != HB_MSG_UNPLACED)
+                return; /* starting over: reports of the old image may be under way */
         switch (type) {
         case HB_MSG_PLACED:
                 on_placed(p, payload, size);
@@ -287,28 +245,62 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_REPORT:
                 on_report(p, payload, size);
                 break;
-        case HB_MSG_RESYNC: {
-                struct hb_rd r = hb_rd_init(payload, size);
-                uint32_t processed = hb_rd_u32(&r);
-                if (hb_rd_done(&r))
-                        announce_since(p, processed);
+        case HB_MSG_RESYNC:
+                on_resync(p, payload, size);
                 break;
-        }
-        case HB_MSG_UNPLACED: {
-                struct timeval now = {0, 0};
-                event_add(p->retry, &now); /* not from inside the session's own callback */
+        case HB_MSG_UNPLACED:
+                on_unplaced(p);
                 break;
-        }
+        case HB_MSG_PLACE:
+        case HB_MSG_UNPLACE:
+        case HB_MSG_SUMMARY:
+        case HB_MSG_INVALIDATE:
+        case HB_MSG_ZERO:
+        case HB_MSG_DRAIN:
+                protocol_error(p, type, "does not belong here");
+                break;
         default:
                 hb_migrate_source_message(p, type, payload, size);
+        }
+}
+
+static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
+        lose(arg, why);
+}
+
+static const struct hb_session_callbacks session_cb = {on_ready, on_message, on_closed};
+
+/* ---- dialling ---- */
+
+static int check_host(const struct hb_settings *s, const char *host, const char *guest, struct hb_err *e) {
+        const struct hb_host_settings *h = hb_settings_host(s, host);
+        if (!h)
+                return hb_err_set(e, -ENOENT, host,
+                                  "add a [host.NAME] section with its address to the settings and reload",
+                                  "unknown host");
+        if (!hb_settings_allows(h->may_pull, guest))
+                return hb_err_set(e, -EACCES, guest,
+                                  "add the guest to may_pull in this host's section for it and reload",
+                                  "the settings do not let host %s have this guest", host);
+        return 0;
+}
+
+static void dial(struct hb_outgoing *p) {
+        struct hb_err e;
+        p->state = HB_OUT_CONNECTING;
+        int r = check_host(p->d->settings, p->host, p->g->name, &e);
+        if (r == 0)
+                r = hb_session_dial(p->d->base, p->d->tls, p->host, address_of(p), &session_cb, p,
+                                    &p->session, &e);
+        if (r < 0) {
+                p->last_error = e;
+                retry_later(p);
         }
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg) {
         struct hb_outgoing *p = arg;
         struct hb_handover *h = p->g->handover;
-        p->session = hb_session_free(p->session);
-        hb_tcp_server_cut(p->server); /* bound to the session that is over */
         if (h && !hb_ho_undoable(h->state) && !hb_ho_terminal(h->state)) {
                 retry_later(p); /* released: whose guest it is must be known before anything is placed again;
                                    the hand-over asks */
@@ -317,47 +309,26 @@ static void on_retry(evutil_socket_t fd, short what, void *arg) {
         dial(p);
 }
 
-static void retry_later(struct hb_outgoing *p) {
-        p->state = HB_OUT_LOST;
-        struct timeval tv = hb_timeval(hb_ms_to_ns((int)p->backoff_ms));
-        event_add(p->retry, &tv);
-        p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
-}
-
-static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
-        struct hb_outgoing *p = arg;
-        bool was_open = p->state == HB_OUT_OPEN;
-        p->last_error = *why;
-        p->session = hb_session_free(p->session);
-        hb_tcp_server_cut(p->server);
-        if (was_open || p->backoff_ms == BACKOFF_MIN_MS)
-                hb_log_err(HB_LOG_WARNING, was_open ? "placement session lost" : "placing", why);
-        p->since_ns = hb_now_ns();
-        retry_later(p);
-        hb_waiters_failed(p, why);
-        if (was_open)
-                hb_migrate_link(p->g->handover, false);
-}
-
-static const struct hb_session_callbacks session_cb = {on_ready, on_message, on_closed};
-
-static void dial(struct hb_outgoing *p) {
-        struct hb_err e;
-        p->state = HB_OUT_CONNECTING;
-        int r = hb_session_dial(p->d->base, p->d->tls, p->host, address_of(p), &session_cb, p, &p->session,
-                                &e);
-        if (r < 0) {
-                p->last_error = e;
-                retry_later(p);
-        }
-}
-
 static void on_ping(evutil_socket_t fd, short what, void *arg) {
         struct hb_outgoing *p = arg;
+        struct hb_err e;
+        if (p->state == HB_OUT_PLACING && hb_now_ns() - p->placing_ns > PLACED_DUE_NS) {
+                hb_err_set(&e, -ETIMEDOUT, p->host, "look at the log of harbingerd on that host",
+                           "no answer to PLACE of guest %s", p->g->name);
+                refuse(p, &e);
+        }
         if (p->state != HB_OUT_OPEN)
                 return;
         hb_session_ping(p->session);
         top_up_connections(p);
+}
+
+void hb_outgoing_reloaded(struct hb_outgoing *p) {
+        struct hb_err e;
+        hb_outgoing_cap(p, p->d->settings->cap_bytes_per_s);
+        if (!p->session || p->g->handover || check_host(p->d->settings, p->host, p->g->name, &e) == 0)
+                return;
+        refuse(p, &e);
 }
 
 /* ---- life ---- */
@@ -390,15 +361,9 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         if (g->gone)
                 return hb_err_set(e, -ESRCH, g->name, "harbinger guest detach it",
                                   "the guest's process has ended");
-        const struct hb_host_settings *h = hb_settings_host(g->d->settings, host);
-        if (!h)
-                return hb_err_set(e, -ENOENT, host,
-                                  "add a [host.NAME] section with its address to the settings and reload",
-                                  "unknown host");
-        if (!hb_settings_allows(h->may_pull, g->name))
-                return hb_err_set(e, -EACCES, g->name,
-                                  "add the guest to may_pull in this host's section for it and reload",
-                                  "the settings do not let host %s have this guest", host);
+        int r = check_host(g->d->settings, host, g->name, e);
+        if (r < 0)
+                return r;
         struct hb_outgoing *p = calloc(1, sizeof *p);
         if (!p)
                 return hb_err_set(e, -ENOMEM, g->name, NULL, "no memory for a placement");
@@ -417,7 +382,7 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         }
         p->backoff_ms = BACKOFF_MIN_MS;
         p->began_ns = p->since_ns = hb_now_ns();
-        int r = start_server(p, e);
+        r = start_server(p, e);
         if (r < 0)
                 goto fail;
         p->retry = event_new(g->d->base, -1, 0, on_retry, p);
@@ -472,42 +437,6 @@ bool hb_outgoing_usable(const struct hb_outgoing *p) {
 
 int hb_outgoing_send(struct hb_outgoing *p, enum hb_msg_type type, const void *payload, size_t size) {
         return p->session ? hb_session_send(p->session, type, payload, size) : -ENOTCONN;
-}
-
-static void send_summary(struct hb_outgoing *p) {
-        double rate = (double)p->d->settings->summary_bytes_per_s;
-        p->summary_tokens += rate * p->g->epoch_ms / 1000.0;
-        if (p->summary_tokens > 4 * rate)
-                p->summary_tokens = 4 * rate;
-        while (hb_summary_due(p->encoder) && p->summary_tokens > 256) {
-                struct hb_buf b = {0};
-                double most = p->summary_tokens < (1 << 20) ? p->summary_tokens : (1 << 20);
-                int64_t n = hb_summary_encode(p->encoder, (uint64_t)most, &b);
-                if (n > 0 && hb_outgoing_send(p, HB_MSG_SUMMARY, b.data, b.len) == 0) {
-                        p->summary_tokens -= (double)n;
-                        p->summary_bytes += (uint64_t)n;
-                }
-                hb_buf_free(&b);
-                if (n <= 0)
-                        return;
-        }
-}
-
-void hb_outgoing_epoch(struct hb_outgoing *p, const struct hb_bitmap *written) {
-        if (!hb_outgoing_usable(p))
-                return;
-        uint32_t e = hb_page_map_epoch(p->g->map);
-        if (p->sent_epoch + 1 != e || p->g->scan.lost) { /* lost: also what is in no scan any more */
-                announce_since(p, p->sent_epoch);
-        } else if (announce(p, HB_MSG_INVALIDATE, e - 1, e, hb_page_map_epoch_time_ns(p->g->map, e),
-                            written) == 0) {
-                p->sent_epoch = e;
-        }
-        send_summary(p);
-        if (p->holes_due) {
-                p->holes_due = false;
-                look_for_holes(p);
-        }
 }
 
 void hb_outgoing_drain(struct hb_outgoing *p, bool on) {

@@ -23,7 +23,7 @@ struct hb_outgoing {
         struct hb_msg_report report;
         bool have_report, announced; /* announced: the stream up to `sent_epoch` is with the target */
         uint32_t sent_epoch;
-        uint64_t since_ns, began_ns, ready_ns, summary_bytes, announce_bytes, report_ns;
+        uint64_t since_ns, began_ns, placing_ns, ready_ns, summary_bytes, announce_bytes, report_ns;
         uint64_t base_wire, base_pages; /* the image's counters as the request for a move found them */
         double summary_tokens;
         struct event *retry, *ping;
@@ -42,6 +42,7 @@ void hb_outgoing_epoch(struct hb_outgoing *p, const struct hb_bitmap *written);
 bool hb_outgoing_usable(const struct hb_outgoing *p);
 int hb_outgoing_send(struct hb_outgoing *p, enum hb_msg_type type, const void *payload, size_t size);
 void hb_outgoing_drain(struct hb_outgoing *p, bool on);
+void hb_outgoing_reloaded(struct hb_outgoing *p); /* other settings are in force */
 void hb_outgoing_cap(struct hb_outgoing *p, uint64_t bytes_per_s);
 /* Answers r with the placement when it is ready (or at once if wait is false). */
 void hb_outgoing_wait(struct hb_outgoing *p, hb_request *r, double timeout_s);
