@@ -73,7 +73,7 @@ static void count_blocks(struct hb_ledger *l, unsigned region) {
 }
 
 int hb_ledger_init(struct hb_ledger *l, const hb_target *t, struct hb_bitmap *resident) {
-        *l = (struct hb_ledger){.t = t, .resident = resident, .can_swap = swap_exists()};
+        *l = (struct hb_ledger){.t = t, .resident = resident};
         for (uint32_t i = 0; i < t->shape.nregions; i++) {
                 struct hb_ledger_region *lr = &l->regions[i];
 
@@ -147,7 +147,7 @@ static int read_surplus(const struct hb_ledger *l, unsigned first, int64_t *ret_
 int hb_ledger_check(struct hb_ledger *l) {
         int balance = HB_BALANCED;
 
-        if (l->can_swap) {
+        if (swap_exists()) {
                 uint64_t now = count_swap_outs();
 
                 if (now != l->swap_outs)
@@ -258,7 +258,7 @@ int hb_ledger_walk_part(struct hb_ledger *l, unsigned region, uint64_t gfn, uint
 int hb_ledger_walk(struct hb_ledger *l, const struct hb_ledger_events *ev) {
         int r = note_files(l, false);
 
-        if (l->can_swap)
+        if (swap_exists())
                 l->swap_outs = count_swap_outs();
         for (uint32_t i = 0; i < l->t->shape.nregions && r == 0; i++)
                 r = hb_ledger_walk_part(l, i, l->t->shape.regions[i].first_gfn, l->t->shape.regions[i].pages,

@@ -26,8 +26,7 @@ struct hb_ledger {
         const hb_target *t;
         struct hb_bitmap *resident; /* by gfn, not owned (may lie in a state file) */
         struct hb_ledger_region regions[HB_MAX_REGIONS];
-        uint64_t swap_outs; /* /proc/vmstat at the last balance */
-        bool can_swap;
+        uint64_t swap_outs; /* /proc/vmstat at the last walk, where there is swap */
 };
 
 enum hb_balance { HB_BALANCED, HB_SURPLUS, HB_MISSING };

@@ -48,7 +48,7 @@ static void trial_close(struct trial *t) {
 
 /* Pages that have all of `mask`, as a set of bits; -1 on failure. */
 static int scan(struct trial *t, uint64_t mask, uint64_t flags) {
-        struct hb_pm_run vec[PAGES];
+        struct hb_pm_run vec[PAGES] = {0};
         struct hb_pm_scan a = {.size = sizeof a,
                                .flags = flags,
                                .start = (uintptr_t)t->p,

@@ -211,9 +211,9 @@ static int map_file(struct hb_state *s, uint64_t pages, struct hb_err *e) {
                 uint64_t n = whole_pages(s->vec_entries * sizeof *s->vec);
 
                 (void)mlock(s->vec, n);
-                for (uint64_t at = 0; at < n; at += HB_PAGE_SIZE)
-                        *(volatile uint8_t *)((uint8_t *)s->vec + at) =
-                                *(volatile uint8_t *)((uint8_t *)s->vec + at);
+                for (uint64_t at = 0; at < n / sizeof(uint64_t); at += HB_PAGE_SIZE / sizeof(uint64_t))
+                        __atomic_fetch_or((uint64_t *)(void *)s->vec + at, 0,
+                                          __ATOMIC_RELAXED); /* a write fault now */
         }
         return 0;
 }

@@ -25,8 +25,11 @@ struct hb_target_region {
         char path[256];       /* as /proc/PID/maps names it */
         uint64_t file_offset; /* of remote_addr in the file */
         uint64_t dev, ino;
-        int fd;             /* ours, O_RDWR */
-        uint8_t *bytes_map; /* ours, PROT_READ, MAP_SHARED; `bytes` long */
+        int fd; /* ours, O_RDWR */
+        /* Ours, PROT_READ, MAP_SHARED; `bytes` long. Reading a hole through it allocates the page, and
+         * reading past the end of a file that was cut is SIGBUS: read what hb_target_resident names, or use
+         * pread on fd. */
+        uint8_t *bytes_map;
 };
 
 typedef struct hb_target {

@@ -8,9 +8,11 @@
  *  - a page that was resident and became a hole (balloon, free-page reporting) is reported written by the
  * next scan;
  *  - what a backend cannot see is in its `blind` text, shown to the operator.
- * Scans of one tracker come from one thread at a time. Page-table backends keep their pending result in
- * `state_path` (a file on tmpfs) until hb_tracker_commit, so that a killed and restarted daemon repeats the
- * lost scan's pages: no gap. */
+ * Not exact (`exact_writes` false): hash. It compares bytes, so a page changed and changed back between two
+ * scans goes unreported although a copy read in between is wrong: a hand-over must then compare fingerprints
+ * while frozen. Scans of one tracker come from one thread at a time. Page-table backends keep their pending
+ * result in `state_path` (a file on tmpfs) until hb_tracker_commit, so that a killed and restarted daemon
+ * repeats the lost scan's pages: no gap. */
 #pragma once
 #include "base/bitmap.h"
 #include "track/target.h"

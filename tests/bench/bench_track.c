@@ -281,8 +281,8 @@ static struct speed measure(struct rig *r, bool track, double seconds, uint64_t 
  */
 static void bench_slowdown(struct slowdown *s) {
         const uint64_t bytes = 512ul << 20, pages = bytes / TC_PAGE;
-        unsigned pairs = quick ? 2 : 5;
-        double wall[16], cpu[16], seconds = quick ? 2 : 3, tracked_s = 0;
+        unsigned pairs = quick ? 2 : 8;
+        double wall[16], cpu[16], seconds = 2, tracked_s = 0;
         uint64_t guest_ns = 0, ignore = 0, n;
         struct rig r;
 

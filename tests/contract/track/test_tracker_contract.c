@@ -6,7 +6,7 @@
 static void first_scan_reports_resident_pages(void **state) {
         struct world *w = *state;
 
-        assert_int_equal(tc_add(&w->child, -1, 8 * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), 8 * MIB), 0);
         memset(w->child.region[0].map + 100 * TC_PAGE, 1, 50 * TC_PAGE);
         assert_int_equal(tc_start(&w->child), 0);
         open_target(w);
@@ -22,7 +22,7 @@ static void first_scan_of_pages_the_guest_never_touched(void **state) {
         struct world *w = *state;
 
         /* As after a hand-over: the file is full, the process has not touched it. */
-        assert_int_equal(tc_add(&w->child, -1, 8 * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), 8 * MIB), 0);
         for (unsigned i = 0; i < 300; i++)
                 assert_int_equal(pwrite(w->child.region[0].fd, "x", 1, i * 3 * TC_PAGE), 1);
         assert_int_equal(tc_start(&w->child), 0);
@@ -199,7 +199,7 @@ static void odd_regions(void **state) {
         struct hb_target_claim claim = {.name = "odd"};
         struct hb_err e = {0};
 
-        assert_int_equal(tc_add(&w->child, -1, 8 * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), 8 * MIB), 0);
         assert_int_equal(tc_start(&w->child), 0);
         claim.remote_addr = (uintptr_t)w->child.region[0].map + 333 * TC_PAGE;
         claim.bytes = 1001 * TC_PAGE;
@@ -331,7 +331,7 @@ static void detach_leaves_no_trace(void **state) {
         struct hb_err e = {0};
 
         use_state_file(w);
-        assert_int_equal(tc_add(&w->child, -1, 8 * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), 8 * MIB), 0);
         assert_int_equal(tc_start(&w->child), 0);
         child_does(w, TC_THREADS, 0, 0, 2, 0);
         child_does(w, TC_WRITE, 0, 0, 1000, 1);
@@ -399,7 +399,7 @@ static void a_budget_rotates_but_the_whole_is_whole(void **state) {
         struct hb_tracker_options o = {.hash_bytes_per_s = 1};
         struct hb_err e = {0};
 
-        assert_int_equal(tc_add(&w->child, -1, 8 * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), 8 * MIB), 0);
         assert_int_equal(tc_start(&w->child), 0);
         open_target(w);
         check_ok(hb_tracker_open(w->target, w->backend, &o, &w->tracker, &e), &e, "tracker");

@@ -10,7 +10,7 @@ static void set_budget(struct world *w, double budget) {
 }
 
 static void start_world(struct world *w, uint64_t mib, double budget) {
-        assert_int_equal(tc_add(&w->child, -1, mib * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), mib * MIB), 0);
         assert_int_equal(tc_start(&w->child), 0);
         open_target(w);
         set_budget(w, budget);
@@ -125,7 +125,7 @@ static void a_page_that_came_before_the_drop_is_found(void **state) {
 
 static void the_budget_is_kept(void **state) {
         struct world *w = *state;
-        uint64_t began, guest_ns = 0, pages = 16384, samples = 0;
+        uint64_t began, guest_ns = 0, most = 0, pages = 16384, samples = 0;
         const double budget = 0.02;
 
         start_world(w, 64, budget);
@@ -139,10 +139,13 @@ static void the_budget_is_kept(void **state) {
                            0); /* the worst: whatever is dropped is touched at once */
                 scan(w);
                 guest_ns += w->scan.guest_ns;
+                most = w->scan.guest_ns > most ? w->scan.guest_ns : most;
                 samples += w->scan.accessed_pages;
         }
-        /* One epoch's earnings may be saved up, and one block is the least. */
-        assert_in_range(guest_ns, 1, (uint64_t)(budget * (double)(hb_now_ns() - began)) + 10 * HB_NS_PER_MS);
+        /* Two epochs' earnings may be saved up, one block is the least, and one drop may cost more than was
+         * foreseen: the debt is then worked off. */
+        assert_in_range(guest_ns, 1,
+                        (uint64_t)(budget * (double)(hb_now_ns() - began)) + 10 * HB_NS_PER_MS + most);
         assert_true(samples > 0);
 }
 
@@ -169,7 +172,7 @@ static void locked_memory_is_refused(void **state) {
         struct hb_err e = {0};
         const char *backend = w->backend;
 
-        assert_int_equal(tc_add(&w->child, -1, 2 * MIB), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), 2 * MIB), 0);
         assert_int_equal(tc_start(&w->child), 0);
         child_does(w, TC_WRITE, 0, 0, 512, 1);
         child_does(w, TC_LOCK, 0, 0, 512, 0);

@@ -68,7 +68,7 @@ static void no_gap(void **state, bool discards) {
         assert_ptr_not_equal(n, MAP_FAILED);
         assert_ptr_not_equal(image, MAP_FAILED);
         use_state_file(w);
-        assert_int_equal(tc_add(&w->child, -1, BYTES), 0);
+        assert_int_equal(tc_add(&w->child, memory_file(), BYTES), 0);
         assert_int_equal(tc_start(&w->child), 0);
         child_does(w, TC_WRITE, 0, 0, PAGES / 2, 1);
         child_does(w, TC_STORM, 0, 0, 0, 99);
@@ -139,7 +139,7 @@ static void killed_while_attaching(void **state) {
                 memset((void *)(uintptr_t)n, 0, TC_PAGE);
                 memset(image, 0, BYTES);
                 use_state_file(w);
-                assert_int_equal(tc_add(&w->child, -1, BYTES), 0);
+                assert_int_equal(tc_add(&w->child, memory_file(), BYTES), 0);
                 assert_int_equal(tc_start(&w->child), 0);
                 child_does(w, TC_THREADS, 0, 0, 1, 0);
                 child_does(w, TC_WRITE, 0, 0, PAGES, (uint64_t)round + 1);

@@ -5,6 +5,8 @@
 #include "track/inject.h"
 #include "track/ptrace_thread.h"
 #include "track_child.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <time.h>
 
 #include <setjmp.h>
@@ -321,6 +323,51 @@ static void test_under_a_debugger(void **state) {
         close(p[0]), close(p[1]), close(q[0]), close(q[1]);
 }
 
+/* A filter that kills for the very call we make: it is suspended for us, or we are refused; the process
+ * lives. */
+static void test_seccomp(void **state) {
+        static struct sock_filter code[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog prog = {.len = sizeof code / sizeof *code, .filter = code};
+        struct hb_inject_call call = {.nr = SYS_getppid};
+        struct hb_err e = {0};
+        hb_inject *i;
+        int p[2], status, r;
+        pid_t pid;
+        char c;
+
+        assert_int_equal(pipe(p), 0);
+        pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+                    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) || write(p[1], "x", 1) != 1)
+                        _exit(9);
+                for (;;)
+                        pause();
+        }
+        assert_int_equal(read(p[0], &c, 1), 1);
+        assert_int_equal(hb_inject_new(pid, &i, &e), 0);
+        for (int k = 0; k < 20; k++) {
+                r = hb_inject_run(i, &call, 1, NULL, &e);
+                if (r < 0) {
+                        assert_int_equal(r, -EPERM);
+                        assert_non_null(strstr(e.what, "seccomp"));
+                } else
+                        assert_int_equal(call.result, getpid());
+        }
+        hb_inject_free(i);
+        assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        close(p[0]);
+        close(p[1]);
+}
+
 static void test_forbidden(void **state) {
         pid_t pid = fork();
         int status;
@@ -351,6 +398,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_killed_at_any_instant, start, stop),
                 cmocka_unit_test_setup_teardown(test_gone_process, start, stop),
                 cmocka_unit_test_setup_teardown(test_under_a_debugger, start, stop),
+                cmocka_unit_test_setup_teardown(test_seccomp, start, stop),
                 cmocka_unit_test_setup_teardown(test_forbidden, start, stop),
         };
 
