@@ -22,7 +22,7 @@ tmpfs_at() {
 unchanged() {
   local h
   for h in a b; do
-    alive "$(daemon_pid $h)" || fail "harbingerd on $h ended"
+    daemon_alive $h || fail "harbingerd on $h ended"
     await 10 "$h to be as it was: $(status $h '[.guests, .incoming, .handovers] | map(length) | tostring')" \
       status_is $h '[(.guests | length), (.incoming | length), (.handovers | length)] | tostring' "${was[$h]}"
   done
@@ -68,7 +68,7 @@ guest_memory=memfd "$pair/guest.sh" a start memfd "$pair/short.sock" </dev/null 
 disown
 await 10 "the second guest" guest_says 2 '^LOAD-READY'
 must a guest attach short --process "$pair/short.sock" >"$pair/output"
-kill_9 "$(guest_pid 2)"
+guest_kill 2
 await 10 "the ended guest to be noticed" status_is a '.guests[] | select(.name == "short") | .state' gone
 refused 3 'ended' a migrate short --to b
 refused 3 'ended' a place short --to b --wait --timeout 10
@@ -110,7 +110,7 @@ tell() { # bytes from standard input, as they are
 printf 'GET / HTTP/1.0\r\n\r\n' | tell
 said b 'plain-text client'
 head -c 65536 /dev/urandom | tell
-alive "$(daemon_pid b)" || fail "random bytes ended harbingerd"
+daemon_alive b || fail "random bytes ended harbingerd"
 
 # As a host of the cluster, by openssl. tls CERT-NAME : from standard input.
 tls() {
@@ -292,6 +292,8 @@ destination "echo \$\$ >$pair/sleeper; exec sleep 600"
 migrate=$!
 record $migrate
 await 10 "the command to have been started" test -s "$pair/sleeper"
+record "$(cat "$pair/sleeper")"
+record "$(cat "$pair/sleeper")"
 alive "$(cat "$pair/sleeper")" || fail "nothing to wait for"
 must a migrate g --abort >"$pair/output"
 await 5 "the move to be given up" not alive "$migrate"
@@ -306,7 +308,7 @@ sed -i "s|^incoming_command = .*|incoming_process = $pair/bystander.sock|" "$pai
 must b reload >"$pair/output"
 refused 2 'does not wait' a migrate g --to b
 guest_runs $bystander || fail "a guest that had nothing to do with it was ended or stopped"
-kill_9 "$(guest_pid $bystander)"
+guest_kill $bystander
 after_failed_move
 cp "$pair/b/harbingerd.ini.good" "$pair/b/harbingerd.ini"
 sed -i 's/^\[guest.g\]/[guest.other]/' "$pair/b/harbingerd.ini"
@@ -335,7 +337,7 @@ if tmpfs_at "$images/b/images" 8M; then
   head -c 24M /dev/zero >"$images/b/images/ballast" 2>/dev/null || true
   await 20 "b to say that there is no room" status_is b '.incoming[0].no_room' true
   said b 'prefetching pauses.*no room'
-  alive "$(daemon_pid b)" || fail "harbingerd on b ended on a full image dir"
+  daemon_alive b || fail "harbingerd on b ended on a full image dir"
   guest_runs 1 || fail "the guest does not run"
   rm "$images/b/images/ballast"
   await 40 "prefetching to go on" status_is a '.guests[0].placement.state' ready

@@ -1,8 +1,7 @@
 # Two hosts on this machine, a and b, with real daemons and process guests, for tests/integration and tests/faults. Sourced.
 # shellcheck shell=bash
 #
-# Every condition is awaited with a limit; nothing sleeps for a fixed time. Only processes recorded here are ever ended, each known
-# by its number and its start time. One test may have several pairs of hosts at once (pair_new), each with a folder and ports of
+# Every condition is awaited with a limit; nothing sleeps for a fixed time. Only processes recorded here are ever ended. One test may have several pairs of hosts at once (pair_new), each with a folder and ports of
 # its own: a subshell a pair. 127.x.y.z is this machine whatever x, y and z are, so the test's own number makes its addresses.
 
 : "${HB_BUILD:?the build folder}" "${HB_SOURCE:?the source folder}"
@@ -27,22 +26,32 @@ start_time() {
   echo "${20}"
 }
 
-# record PID : ended with the test.
+# record PID [FILE] : ended with the test. A process is known by its number and its start: numbers come round quickly here.
 record() {
   local at
-  at=$(start_time "$1") && echo "$1 $at" >>"$work/pids"
+  at=$(start_time "$1") || return 0
+  echo "$1 $at" >>"$work/pids"
+  [ -z "${2:-}" ] || echo "$1 $at" >"$2"
 }
 
 same_process() {
-  [ "$(start_time "$1")" = "$2" ]
+  [ "$(start_time "$1")" = "$2" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
+# alive FILE|PID : the process that was recorded there, or last under that number.
 alive() {
-  [ -n "$1" ] && kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
+  local pid=$1 at=
+  case $1 in */*) read -r pid at 2>/dev/null <"$1" || return 1 ;; esac
+  [ -n "$at" ] || read -r _ at < <(grep "^$pid " "$work/pids" | tail -n 1) || return 1
+  same_process "$pid" "$at"
 }
 
-kill_9() {
-  ! alive "$1" || kill -KILL "$1" 2>/dev/null || true
+kill_9() { # FILE|PID
+  local pid=$1
+  ! alive "$1" || {
+    case $1 in */*) read -r pid _ <"$1" ;; esac
+    kill -KILL "$pid" 2>/dev/null || true
+  }
   await 10 "process $1 to be gone" not alive "$1"
 }
 
@@ -54,11 +63,22 @@ end_all() {
   done <"$work/pids"
 }
 
+# A daemon built with sanitizers says in its log what it was ended for, and what it leaked when it ended by itself.
+no_sanitizer_spoke() {
+  local f
+  for f in $(grep -lE 'ERROR: [A-Za-z]+Sanitizer|runtime error:' "$work"/*/?/log.* 2>/dev/null || true); do
+    echo "FAIL: ${f#"$work"/}" >&3
+    grep -E -A40 -m1 'ERROR: [A-Za-z]+Sanitizer|runtime error:' "$f" >&3
+    return 1
+  done
+}
+
 clean_up() {
   local rc=$?
   trap - EXIT
   type on_clean_up >/dev/null 2>&1 && on_clean_up
   end_all
+  no_sanitizer_spoke || rc=1
   if [ -n "${HB_KEEP:-}" ]; then
     echo "kept: $work $shm"
   else
@@ -114,7 +134,9 @@ not() {
 
 # count PATTERN FILE : of lines; 0 where there is no file.
 count() {
-  grep -c -- "$1" "$2" 2>/dev/null || true
+  local n
+  n=$(grep -c -- "$1" "$2" 2>/dev/null) || true
+  echo "${n:-0}"
 }
 
 # await SECONDS WHAT COMMAND... : until COMMAND succeeds.
@@ -235,19 +257,22 @@ daemon_launch() {
   while [ -e "$pair/$h/log.$n" ]; do n=$((n + 1)); done
   rm -f "$pair/$h/control"
   env "$@" "$bin/harbingerd" --config "$pair/$h/harbingerd.ini" >"$pair/$h/log.$n" 2>&1 </dev/null &
-  echo $! >"$pair/$h/pid"
   echo "$n" >"$pair/$h/life"
-  record $!
+  record $! "$pair/$h/pid"
   disown
 }
 
 daemon_answers() {
-  alive "$(daemon_pid "$1")" || fail "harbingerd on $1 ended"
+  alive "$pair/$1/pid" || fail "harbingerd on $1 ended"
   hb "$1" --json status >"$pair/$1/status" 2>/dev/null
 }
 
 daemon_pid() {
-  cat "$pair/$1/pid" 2>/dev/null
+  cut -d' ' -f1 "$pair/$1/pid" 2>/dev/null
+}
+
+daemon_alive() {
+  alive "$pair/$1/pid"
 }
 
 # Of its present life.
@@ -256,15 +281,15 @@ daemon_log() {
 }
 
 daemon_kill() {
-  kill_9 "$(daemon_pid "$1")"
+  kill_9 "$pair/$1/pid"
 }
 
 # An orderly end: exit code 0 and nothing said that is worse than a notice.
 daemon_stop() {
   local pid
-  pid=$(daemon_pid "$1")
+  read -r pid _ <"$pair/$1/pid"
   kill -TERM "$pid"
-  await 20 "harbingerd on $1 to end" not alive "$pid"
+  await 20 "harbingerd on $1 to end" not daemon_alive "$1"
 }
 
 # hb HOST ARGUMENT... : the command, talking to that host's daemon.
@@ -307,8 +332,9 @@ status_is() {
 pair_end() {
   local f
   for f in "$pair"/*/pid "$pair"/wire.pid; do
-    [ ! -s "$f" ] || kill_9 "$(cat "$f")"
+    [ ! -s "$f" ] || kill_9 "$f"
   done
+  no_sanitizer_spoke || exit 1
   [ -n "${HB_KEEP:-}" ] || rm -rf "$pair" "$images"
 }
 
@@ -317,8 +343,7 @@ pair_end() {
 wire_up() {
   "$programs/cut_proxy" "$address:$((port_base + 3))" "$address:$((port_base + 1))" \
     "$address:$((port_base + 4))" "$address:$((port_base + 2))" >"$pair/wire" 2>&1 </dev/null &
-  echo $! >"$pair/wire.pid"
-  record $!
+  record $! "$pair/wire.pid"
   disown
   await 5 "the wire to be up" grep -q ready "$pair/wire"
 }
@@ -330,14 +355,14 @@ wire_said() {
 wire_cut() {
   local n
   n=$(count cut "$pair/wire")
-  kill -USR1 "$(cat "$pair/wire.pid")"
+  kill -USR1 "$(cut -d' ' -f1 "$pair/wire.pid")"
   await 5 "the wire to be cut" wire_said cut $((n + 1))
 }
 
 wire_join() {
   local n
   n=$(count joined "$pair/wire")
-  kill -USR2 "$(cat "$pair/wire.pid")"
+  kill -USR2 "$(cut -d' ' -f1 "$pair/wire.pid")"
   await 5 "the wire to be joined" wire_said joined $((n + 1))
 }
 
@@ -355,8 +380,8 @@ me=$pair/guest.\$n
 echo "\$host" >"\$me/host"
 read -r stat </proc/\$\$/stat
 stat=\${stat##*) }
-echo "\$\$ \$(echo "\$stat" | cut -d' ' -f20)" >>"$work/pids"
-echo \$\$ >"\$me/pid"
+echo "\$\$ \$(echo "\$stat" | cut -d' ' -f20)" >"\$me/pid"
+cat "\$me/pid" >>"$work/pids"
 if [ "\$how" = incoming ]; then
   exec "$guest_load" --attach "\$HB_SOCKET" --memory "\$HB_IMAGE_ram" --incoming ${guest_words:-} >"\$me/log" 2>&1
 fi
@@ -385,7 +410,7 @@ guest_count() {
 }
 
 guest_pid() {
-  cat "$pair/guest.$1/pid" 2>/dev/null
+  cut -d' ' -f1 "$pair/guest.$1/pid" 2>/dev/null
 }
 
 guest_host() {
@@ -393,7 +418,7 @@ guest_host() {
 }
 
 guest_alive() {
-  alive "$(guest_pid "$1")"
+  alive "$pair/guest.$1/pid"
 }
 
 guest_says() {
@@ -406,6 +431,10 @@ guest_beats() {
 
 guest_beats_at_least() {
   [ "$(guest_beats "$1")" -ge "$2" ]
+}
+
+guest_kill() {
+  kill_9 "$pair/guest.$1/pid"
 }
 
 # guest_runs N : its heart beats on.
