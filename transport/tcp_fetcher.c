@@ -43,16 +43,26 @@ static bool lead_is_full(const hb_tcp_fetcher *t) {
         return t->active && t->active->in_flight >= t->window;
 }
 
-struct hb_fetch *hb_tcp_fetcher_pop(hb_tcp_fetcher *t, struct hb_fetch_conn *c) {
-        struct hb_fetch *f = NULL;
+static bool carries_urgent(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
+        return c->in_flight < t->window && (c == t->active || lead_is_full(t));
+}
 
-        if (c->in_flight >= t->window)
-                return NULL;
-        if (c == t->active || lead_is_full(t))
-                f = pop(&t->urgent);
-        if (!f && (c != t->active || !c->next_active))
-                f = pop(&t->bulk);
-        return f;
+static bool carries_bulk(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
+        return c->in_flight < t->window && (c != t->active || !c->next_active);
+}
+
+bool hb_tcp_fetcher_batch_due(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
+        return c->in_flight + t->window / 4 <= t->window && carries_bulk(t, c);
+}
+
+bool hb_tcp_fetcher_has_work(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
+        return (t->urgent.first && carries_urgent(t, c)) || (t->bulk.first && hb_tcp_fetcher_batch_due(t, c));
+}
+
+struct hb_fetch *hb_tcp_fetcher_pop(hb_tcp_fetcher *t, struct hb_fetch_conn *c, bool bulk) {
+        struct hb_fetch *f = carries_urgent(t, c) ? pop(&t->urgent) : NULL;
+
+        return f || !bulk || !carries_bulk(t, c) ? f : pop(&t->bulk);
 }
 
 static void wake_if_idle(struct hb_fetch_conn *c, bool *woken) {
@@ -68,12 +78,10 @@ static void wake_one(hb_tcp_fetcher *t, bool urgent) {
         bool woken = false;
 
         for (struct hb_fetch_conn *c = t->active; c && !woken; c = c->next_active) {
-                bool lead = c == t->active;
-
-                if (c->in_flight < t->window && (urgent ? lead || lead_is_full(t) : !lead || !c->next_active))
+                if (urgent ? carries_urgent(t, c) : hb_tcp_fetcher_batch_due(t, c))
                         wake_if_idle(c, &woken);
-                if (urgent && lead && !lead_is_full(t))
-                        break; /* awake already, or on its way */
+                if (urgent && c == t->active && !lead_is_full(t))
+                        break; /* if it is awake it looks at the queue again before it sleeps */
         }
 }
 

@@ -27,7 +27,7 @@ struct hb_fetch_conn {
         hb_tcp_fetcher *t;
         struct hb_fetch_conn *next_active; /* t->lock */
         unsigned in_flight;                /* t->lock; written by the connection's thread only */
-        bool sleeping;                     /* t->lock; true: wake it when there is work */
+        bool sleeping;                     /* t->lock; true: it waits, wake it when there is work */
         struct hb_data_io io;
         hb_page_codec *codec;
         struct hb_fetch_slot *slots; /* t->window of them */
@@ -55,8 +55,12 @@ struct hb_tcp_fetcher {
 };
 
 void hb_fetch_queue_push(struct hb_fetch_queue *q, struct hb_fetch *f);
+/* With the lock held: enough of the window is free to ask for a batch of bulk runs; one by one would cost a
+ * record and a wake-up each. */
+bool hb_tcp_fetcher_batch_due(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c);
+bool hb_tcp_fetcher_has_work(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c);
 /* With the lock held: the next fetch this connection may send, NULL: none. */
-struct hb_fetch *hb_tcp_fetcher_pop(hb_tcp_fetcher *t, struct hb_fetch_conn *c);
+struct hb_fetch *hb_tcp_fetcher_pop(hb_tcp_fetcher *t, struct hb_fetch_conn *c, bool bulk);
 /* With the lock held: the connection is no longer active; what nobody is left to send goes to orphans. */
 void hb_tcp_fetcher_leave(hb_tcp_fetcher *t, struct hb_fetch_conn *c, struct hb_fetch_queue *orphans);
 /* Without it: */

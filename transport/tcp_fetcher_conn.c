@@ -64,10 +64,11 @@ static struct hb_fetch_slot *free_slot(struct hb_fetch_conn *c) {
 /* Puts as many fetches into slots as the window and the queues allow; with the lock held. */
 static unsigned fill_slots(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[]) {
         hb_tcp_fetcher *t = c->t;
+        bool bulk = hb_tcp_fetcher_batch_due(t, c);
         struct hb_fetch *f;
         unsigned n = 0;
 
-        while ((f = hb_tcp_fetcher_pop(t, c))) {
+        while ((f = hb_tcp_fetcher_pop(t, c, bulk))) {
                 struct hb_fetch_slot *s = free_slot(c);
 
                 *s = (struct hb_fetch_slot){.f = f, .alone = c->in_flight == 0};
@@ -87,7 +88,7 @@ static int send_request(struct hb_fetch_conn *c, struct hb_fetch_slot *s, uint64
         return hb_data_io_end(&c->io, HB_MSG_FETCH);
 }
 
-/* 1: requests were built, 0: nothing to do now and `sleeping` is set, < 0. */
+/* 1: requests were built, 0: nothing to do now, < 0. */
 static int take_work(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], struct hb_err *e) {
         hb_tcp_fetcher *t = c->t;
         uint64_t now;
@@ -97,7 +98,6 @@ static int take_work(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], str
         pthread_mutex_lock(&t->lock);
         closed = t->closed;
         n = closed ? 0 : fill_slots(c, taken);
-        c->sleeping = n == 0;
         pthread_mutex_unlock(&t->lock);
         if (closed)
                 return hb_err_set(e, -ECANCELED, c->io.which, NULL, "closed on request");
@@ -234,6 +234,22 @@ static int take_answers(struct hb_fetch_conn *c, struct hb_err *e) {
 
 /* ---- the thread ---- */
 
+/* Whoever queues a fetch from now on wakes us; what was queued before this we see. */
+static void rest(struct hb_fetch_conn *c) {
+        hb_tcp_fetcher *t = c->t;
+        bool sleep;
+
+        pthread_mutex_lock(&t->lock);
+        sleep = c->sleeping = !t->closed && !hb_tcp_fetcher_has_work(t, c);
+        pthread_mutex_unlock(&t->lock);
+        if (!sleep)
+                return;
+        hb_data_io_wait(&c->io, -1, true, -1, 0);
+        pthread_mutex_lock(&t->lock);
+        c->sleeping = false;
+        pthread_mutex_unlock(&t->lock);
+}
+
 static void serve(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], struct hb_err *e) {
         for (;;) {
                 int work, came;
@@ -242,7 +258,7 @@ static void serve(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], struct
                     (came = take_answers(c, e)) < 0)
                         return;
                 if (work == 0 && came == 0)
-                        hb_data_io_wait(&c->io, -1, true, -1, 0);
+                        rest(c);
         }
 }
 

@@ -13,9 +13,19 @@ static double measure(struct world *w, uint64_t ns) {
         return (double)(b.wire_bytes - a.wire_bytes) / ((double)took / 1e9);
 }
 
-static void within(double rate, double cap) {
-        if (rate < 0.95 * cap || rate > 1.05 * cap)
-                fail_msg("%.2f MB/s under a cap of %.2f", rate / 1e6, cap / 1e6);
+/* Never above the cap, and at it: a machine that lets no thread of ours run for a while may cost a window or
+ * two. */
+static void expect_rate(struct world *w, uint64_t window_ns, double cap) {
+        double rate = 0;
+
+        for (int tries = 0; tries < 4; tries++) {
+                rate = measure(w, window_ns);
+                if (rate > 1.05 * cap)
+                        fail_msg("%.2f MB/s over a cap of %.2f", rate / 1e6, cap / 1e6);
+                if (rate >= 0.95 * cap)
+                        return;
+        }
+        fail_msg("%.2f MB/s under a cap of %.2f", rate / 1e6, cap / 1e6);
 }
 
 static void test_cap_holds_at_two_rates(void **state) {
@@ -26,13 +36,13 @@ static void test_cap_holds_at_two_rates(void **state) {
         open_server(w, 8000000, HB_ZSTD_OFF, 3);
         start_pump(w, 48);
         wait_for(w, &w->done, 4);
-        within(measure(w, 2500 * HB_NS_PER_MS), 8e6);
+        expect_rate(w, 2500 * HB_NS_PER_MS, 8e6);
         hb_tcp_server_stats(w->server, &st);
         assert_true(st.busy_limited_by_cap);
         assert_int_equal(st.connections, 3);
         hb_tcp_server_set_cap(w->server, 30000000);
         measure(w, 200 * HB_NS_PER_MS);
-        within(measure(w, 2500 * HB_NS_PER_MS), 30e6);
+        expect_rate(w, 2500 * HB_NS_PER_MS, 30e6);
         stop_pump(w);
 }
 
@@ -48,7 +58,7 @@ static void test_cap_counts_compressed_bytes(void **state) {
         start_pump(w, 32);
         wait_for(w, &w->done, 4);
         hb_tcp_server_stats(w->server, &a);
-        within(measure(w, 2000 * HB_NS_PER_MS), 6e6);
+        expect_rate(w, 2000 * HB_NS_PER_MS, 6e6);
         hb_tcp_server_stats(w->server, &b);
         assert_true(b.page_bytes - a.page_bytes > 3 * (b.wire_bytes - a.wire_bytes) / 2);
         assert_true(b.compression > 1.5);
@@ -58,13 +68,16 @@ static void test_cap_counts_compressed_bytes(void **state) {
 /* Without a cap it is much faster: the cap was what held it. Auto compression leaves random pages alone. */
 static void test_no_cap(void **state) {
         struct world *w = *state;
+        double rate = 0;
         struct hb_link_stats st;
 
         open_fetcher(w);
         open_server(w, 0, HB_ZSTD_AUTO, 2);
         start_pump(w, 32);
         wait_for(w, &w->done, 4);
-        assert_true(measure(w, 500 * HB_NS_PER_MS) > 15e6);
+        for (int tries = 0; rate < 30e6 && tries < 8; tries++)
+                rate = measure(w, 400 * HB_NS_PER_MS);
+        assert_true(rate > 30e6);
         stop_pump(w);
         hb_tcp_fetcher_stats(w->fetcher, &st);
         assert_true(st.bytes_per_s > 10e6 && st.used_share > 0.2 && st.latency_s > 0);
