@@ -165,6 +165,12 @@ void hb_handover_event(struct hb_handover *h, enum hb_ho_event ev) {
                        hb_ho_event_name(ev), hb_ho_state_name(h->state));
                 return;
         }
+        if (ev == HB_EV_LINK_LOST && (t->to == HB_S_ABORT || t->to == HB_T_ABORT)) {
+                struct hb_err e;
+                hb_err_set(&e, -ECONNRESET, h->guest, "harbinger status; the placement connects again by itself",
+                           "the link to host %s was lost during the move", h->peer);
+                hb_handover_why(h, &e);
+        }
         enum hb_ho_state before = h->state;
         enter(h, t, ev);
         if (!link_up(h) && before != h->state && ev != HB_EV_LINK_LOST &&
