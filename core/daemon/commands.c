@@ -16,9 +16,15 @@ static const char *str(json_t *args, const char *key) {
         return s ? s : "";
 }
 
-static double num(json_t *args, const char *key, double fallback) {
+/* Held to what every user of it can take: at most 2^31 - 1, where nothing else is said. */
+static double num_to(json_t *args, const char *key, double fallback, double most) {
         json_t *v = json_object_get(args, key);
-        return json_is_number(v) ? json_number_value(v) : fallback;
+        double n = json_is_number(v) ? json_number_value(v) : fallback;
+        return n < -1 ? -1 : n > most ? most : n;
+}
+
+static double num(json_t *args, const char *key, double fallback) {
+        return num_to(args, key, fallback, 2147483647.0);
 }
 
 static struct hb_guest *need_guest(hb_daemon *d, hb_request *r, const char *name) {
@@ -218,7 +224,7 @@ static void cmd_image_read(hb_daemon *d, hb_request *r, json_t *args) {
         struct hb_incoming *in = need_image(d, r, str(args, "guest"));
         if (!in)
                 return;
-        double wanted = num(args, "gfn", -1);
+        double wanted = num_to(args, "gfn", -1, 1e15);
         uint64_t gfn = wanted < 0 ? UINT64_MAX : (uint64_t)wanted;
         uint8_t page[HB_PAGE_SIZE];
         int code = hb_image_read(in->image, gfn, page);

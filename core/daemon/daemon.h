@@ -13,6 +13,7 @@ struct hb_guest;
 struct hb_incoming;
 struct hb_handover;
 struct hb_arrival;
+struct hb_cold;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -28,6 +29,7 @@ typedef struct hb_daemon {
         struct hb_guest *guests;       /* tracked here */
         struct hb_incoming *incoming;  /* images here for guests elsewhere */
         struct hb_handover *handovers; /* both roles, until ended */
+        struct hb_cold *colds;         /* moves whose placement is being opened */
         struct hb_arrival *arrivals;   /* accepted sessions that have not said what they want */
         uint64_t started_ns;
         bool stopping;

@@ -1,4 +1,4 @@
-/* guest: attach, the epoch clock, and detach. Everything slow is a job; the page map is touched on the loop
+/* guest: the epoch clock, and the end of tracking. Everything slow is a job; the page map is touched on the loop
  * only, and a scan's bitmaps belong to the job while `scanning` is set. completed_epoch is published after
  * the map holds the epoch: a page server that reads it early stamps its pages too old, which only costs a
  * second fetch. */
@@ -14,202 +14,6 @@
 #include <unistd.h>
 
 #define MAPPER_CHECK_NS (10 * HB_NS_PER_S)
-
-/* ---- attach ---- */
-
-struct attach {
-        struct hb_guest *g;
-        char track_path[512], map_path[512], tracker[32];
-        struct hb_tracker_options opt;
-        struct hb_bitmap resident;
-        struct hb_err err;
-        hb_guest_attached cb;
-        void *arg;
-        bool fresh;
-};
-
-static int open_port(struct hb_guest *g, hb_guest_port **ret, struct hb_err *e) {
-        if (strcmp(g->kind, "process") == 0)
-                return hb_process_port_open(g->port_path, 0, ret, e);
-        return hb_qemu_port_open(g->port_path, 0, ret, e);
-}
-
-/* Another process that can write the RAM makes page-table tracking blind: only `hash` is right then. */
-static int choose_tracker(struct hb_guest *g, const char *wanted, char out[32], struct hb_err *e) {
-        g->nmappers = hb_target_find_mappers(g->target, g->mappers, HB_MAX_MAPPERS);
-        snprintf(out, 32, "%s", wanted);
-        if (g->nmappers <= 0 || strcmp(wanted, "hash") == 0)
-                return 0;
-        if (strcmp(wanted, "auto") == 0) {
-                snprintf(out, 32, "hash");
-                return 0;
-        }
-        return hb_err_set(
-                e, -EBUSY, g->name,
-                "attach with --tracker hash (sees every writer), or end that process first",
-                "process %d (%s) maps region %s writable: its writes would go unseen by tracker '%s'",
-                (int)g->mappers[0].pid, g->mappers[0].comm, g->mappers[0].region, wanted);
-}
-
-static int open_map(struct attach *a) {
-        struct hb_guest *g = a->g;
-        int r = hb_page_map_open(&g->target->shape, a->map_path, &g->map, &a->err);
-        if (r == -ESTALE ||
-            r == -EBADMSG) { /* another shape's or a damaged map: everything counts as written */
-                unlink(a->map_path);
-                unlink(a->track_path);
-                r = hb_page_map_open(&g->target->shape, a->map_path, &g->map, &a->err);
-        }
-        return r;
-}
-
-static int attach_work(void *arg) {
-        struct attach *a = arg;
-        struct hb_guest *g = a->g;
-        int r = open_port(g, &g->port, &a->err);
-        if (r < 0)
-                return r;
-        r = g->port->ops->describe(g->port, &g->info, &a->err);
-        if (r < 0)
-                return r;
-        r = hb_target_open(g->info.pid, g->info.claims, g->info.nclaims, &g->target, &a->err);
-        if (r < 0)
-                return r;
-        r = choose_tracker(g, g->tracker_wanted, a->tracker, &a->err);
-        if (r < 0)
-                return r;
-        if (a->fresh) {
-                unlink(a->map_path);
-                unlink(a->track_path);
-        }
-        r = open_map(a);
-        if (r < 0)
-                return r;
-        r = hb_tracker_open(g->target, a->tracker, &a->opt, &g->tracker, &a->err);
-        if (r < 0)
-                return r;
-        g->resumed = hb_tracker_resumed(g->tracker);
-        uint64_t pages = g->target->shape.pages;
-        if (hb_bitmap_init(&g->scan.written, pages) || hb_bitmap_init(&g->scan.accessed, pages) ||
-            hb_bitmap_init(&g->scan.observed, pages) || hb_bitmap_init(&g->unsettled, pages) ||
-            hb_bitmap_init(&a->resident, pages))
-                return hb_err_set(&a->err, -ENOMEM, g->name, NULL,
-                                  "no memory for the page bitmaps of %llu pages", (unsigned long long)pages);
-        return hb_target_resident(g->target, &a->resident, &a->err);
-}
-
-static void on_epoch(evutil_socket_t fd, short what, void *arg) {
-        hb_guest_scan(arg, false);
-}
-
-static uint64_t grace_of(const struct hb_guest *g) {
-        int ms = g->d->settings->grace_ms;
-        if (ms >= 0)
-                return hb_ms_to_ns(ms);
-        return g->info.dma_unseen ? 2 * HB_NS_PER_S : 0;
-}
-
-static void remember(struct hb_guest *g) {
-        struct hb_store_guest s = {.pid = g->target->pid, .start_time = g->target->start_time};
-        snprintf(s.name, sizeof s.name, "%s", g->name);
-        snprintf(s.kind, sizeof s.kind, "%s", g->kind);
-        snprintf(s.port_path, sizeof s.port_path, "%s", g->port_path);
-        snprintf(s.tracker, sizeof s.tracker, "%s", g->tracker_wanted);
-        struct hb_err e;
-        if (hb_store_guest_put(g->d->store, &s, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "remembering the guest", &e);
-}
-
-static void attach_done(void *owner, void *arg, int rc) {
-        struct attach *a = arg;
-        struct hb_guest *g = a->g;
-        hb_daemon *d = g->d;
-        if (rc == 0) {
-                hb_page_map_set_resident(g->map, &a->resident);
-                __atomic_store_n(&g->completed_epoch, hb_page_map_epoch(g->map), __ATOMIC_RELEASE);
-                g->caps = hb_tracker_caps(g->tracker);
-                g->grace_ns = grace_of(g);
-                g->epoch_timer = event_new(d->base, -1, EV_PERSIST, on_epoch, g);
-                if (!g->epoch_timer)
-                        rc = hb_err_set(&a->err, -ENOMEM, g->name, NULL, "no memory for the epoch clock");
-        }
-        if (rc < 0) {
-                if (!a->err.code)
-                        hb_err_set(&a->err, rc, g->name, NULL, "attach failed: %s", hb_errno_name(rc));
-                struct hb_err err = a->err;
-                hb_guest_attached cb = a->cb;
-                void *cb_arg = a->arg;
-                char name[HB_NAME_MAX];
-                snprintf(name, sizeof name, "%s", g->name);
-                hb_guest_free(g, false);
-                if (cb)
-                        cb(cb_arg, name, NULL, &err);
-                return;
-        }
-        remember(g);
-        hb_log(HB_LOG_NOTICE, "guest %s: attached to pid %d, tracker %s%s%s", g->name, (int)g->target->pid,
-               hb_tracker_caps(g->tracker)->name, g->resumed ? ", tracking resumed without a gap" : "",
-               g->nmappers > 0 ? " (another process maps its memory)" : "");
-        hb_guest_set_epoch(g, 0);
-        hb_guest_scan(g, false);
-        if (a->cb)
-                a->cb(a->arg, g->name, g, NULL);
-}
-
-static void attach_drop(void *arg) {
-        struct attach *a = arg;
-        hb_bitmap_fini(&a->resident);
-        free(a);
-}
-
-static const struct hb_job_ops attach_job = {attach_work, attach_done, attach_drop};
-
-static int check_name(hb_daemon *d, const char *name, struct hb_err *e) {
-        if (!hb_name_ok(name))
-                return hb_err_set(e, -EINVAL, name, "use letters, digits, '.', '_' and '-', at most 63",
-                                  "not a guest name");
-        if (hb_guest_find(d, name))
-                return hb_err_set(e, -EEXIST, name, "harbinger guest list",
-                                  "a guest of this name is attached already");
-        if (hb_incoming_find(d, name))
-                return hb_err_set(e, -EEXIST, name, "harbinger status",
-                                  "an image for a guest of this name is being filled here");
-        return 0;
-}
-
-int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path,
-                    const char *tracker, hb_guest_attached cb, void *arg, struct hb_err *e) {
-        int r = check_name(d, name, e);
-        if (r < 0)
-                return r;
-        struct hb_guest *g = calloc(1, sizeof *g);
-        struct attach *a = calloc(1, sizeof *a);
-        if (!g || !a || hb_jobs_new(d->mailbox, "guest", g, &g->jobs) < 0) {
-                free(g);
-                free(a);
-                return hb_err_set(e, -ENOMEM, name, NULL, "no memory to attach a guest");
-        }
-        g->d = d;
-        snprintf(g->name, sizeof g->name, "%s", name);
-        snprintf(g->kind, sizeof g->kind, "%s", kind);
-        snprintf(g->port_path, sizeof g->port_path, "%s", port_path);
-        snprintf(g->tracker_wanted, sizeof g->tracker_wanted, "%s",
-                 tracker && *tracker ? tracker : d->settings->backend);
-        g->next = d->guests;
-        d->guests = g;
-        a->g = g;
-        a->cb = cb;
-        a->arg = arg;
-        snprintf(a->track_path, sizeof a->track_path, "%s/%s.track", d->settings->run_dir, name);
-        snprintf(a->map_path, sizeof a->map_path, "%s/%s.map", d->settings->run_dir, name);
-        /* the tracker itself checks pid and start time; a map without the tracker's state is refreshed by its
-         * first, full scan */
-        a->fresh = access(a->track_path, F_OK) != 0;
-        a->opt = (struct hb_tracker_options){.state_path = a->track_path,
-                                             .guest_budget = d->settings->budget,
-                                             .epoch_ns = hb_ms_to_ns(d->settings->epoch_ms)};
-        return hb_jobs_run(g->jobs, &attach_job, a);
-}
 
 struct hb_guest *hb_guest_find(hb_daemon *d, const char *name) {
         for (struct hb_guest *g = d->guests; g; g = g->next)
@@ -261,12 +65,33 @@ void hb_guest_free(struct hb_guest *g, bool leave) {
 
 /* ---- epochs ---- */
 
+static void on_epoch(evutil_socket_t fd, short what, void *arg) {
+        hb_guest_scan(arg, false);
+}
+
+struct event *hb_guest_new_clock(struct hb_guest *g) {
+        return event_new(g->d->base, -1, EV_PERSIST, on_epoch, g);
+}
+
+static uint64_t grace_of(const struct hb_guest *g) {
+        int ms = g->d->settings->grace_ms;
+        if (ms >= 0)
+                return hb_ms_to_ns(ms);
+        return g->info.dma_unseen ? 2 * HB_NS_PER_S : 0;
+}
+
+void hb_guest_start_clock(struct hb_guest *g) {
+        g->grace_ns = grace_of(g);
+        hb_guest_set_epoch(g, 0);
+        hb_guest_scan(g, false);
+}
+
 struct scan_job {
         struct hb_guest *g;
         struct hb_err err;
         uint64_t at_ns;
         bool final, writes_only, check_mappers;
-        int nmappers;
+        int epoch_ms, nmappers;
         struct hb_mapper mappers[HB_MAX_MAPPERS];
 };
 
@@ -277,7 +102,7 @@ static int follow_mappers(struct scan_job *s) {
         s->nmappers = hb_target_find_mappers(g->target, s->mappers, HB_MAX_MAPPERS);
         if (s->nmappers <= 0 || strcmp(hb_tracker_caps(g->tracker)->name, "hash") == 0)
                 return 0;
-        struct hb_tracker_options o = {.epoch_ns = hb_ms_to_ns(g->d->settings->epoch_ms)};
+        struct hb_tracker_options o = {.epoch_ns = hb_ms_to_ns(s->epoch_ms)};
         hb_tracker *hash = NULL;
         int r = hb_tracker_open(g->target, "hash", &o, &hash, &s->err);
         if (r < 0)
@@ -415,6 +240,7 @@ int hb_guest_scan(struct hb_guest *g, bool final) {
         s->g = g;
         s->final = final;
         s->writes_only = g->handover != NULL;
+        s->epoch_ms = g->d->settings->epoch_ms;
         uint64_t now = hb_now_ns();
         s->check_mappers = !final && now >= g->next_mapper_check_ns;
         if (s->check_mappers)

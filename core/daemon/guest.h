@@ -46,6 +46,9 @@ typedef void (*hb_guest_attached)(void *arg, const char *name, struct hb_guest *
  * this name left. */
 int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char *port_path,
                     const char *tracker, hb_guest_attached cb, void *arg, struct hb_err *e);
+/* guest.c, for attach: */
+struct event *hb_guest_new_clock(struct hb_guest *g); /* NULL: no memory */
+void hb_guest_start_clock(struct hb_guest *g);        /* all of the guest is there: the first scan, then epochs */
 struct hb_guest *hb_guest_find(hb_daemon *d, const char *name);
 /* Map and tracking of a guest that was never taken up again by this daemon and is no longer here. */
 void hb_guest_unlink_files(hb_daemon *d, const char *name);

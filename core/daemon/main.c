@@ -158,6 +158,7 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
 
 static void close_all(hb_daemon *d) {
         d->control = hb_control_server_free(d->control);
+        hb_migrate_colds_free(d);
         while (d->handovers)
                 hb_handover_free(d->handovers);
         while (d->guests)

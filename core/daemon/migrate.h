@@ -3,7 +3,8 @@
  * to drive the table" in move/handover.h.
  *
  * Files: migrate.c the driver, migrate_source.c and migrate_target.c the actions, migrate_doubt.c questions
- * and verdicts, migrate_end.c what is left behind, migrate_commands.c what an operator asks. */
+ * and verdicts, migrate_end.c what is left behind, migrate_commands.c what an operator asks, migrate_cold.c a
+ * move without a placement. */
 #pragma once
 #include "daemon/guest.h"
 #include "daemon/incoming.h"
@@ -117,6 +118,11 @@ void hb_migrate_verdict(struct hb_handover *h, enum hb_msg_type type, const uint
 void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j);
 
 /* ---- operator ---- */
+int hb_migrate_check_start(struct hb_guest *g, const char *host, struct hb_err *e);
+/* Begins over the open placement; NULL: no memory, and r has its answer. */
+struct hb_handover *hb_migrate_begin(struct hb_guest *g, int max_downtime_ms, int timeout_s, hb_request *r);
+void hb_migrate_cold(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s, hb_request *r);
+void hb_migrate_colds_free(hb_daemon *d);
 void hb_migrate_start(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s,
                       hb_request *r);
 void hb_migrate_dry_run(struct hb_guest *g, const char *host, int max_downtime_ms, hb_request *r);

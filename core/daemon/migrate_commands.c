@@ -36,8 +36,8 @@ static void on_progress(evutil_socket_t fd, short what, void *arg) {
                                       (double)(hb_now_ns() - h->fig.asked_ns) / 1e9));
 }
 
-static int check_start(struct hb_guest *g, const char *host, struct hb_err *e) {
-        if (!g->map || !g->epoch_timer)
+int hb_migrate_check_start(struct hb_guest *g, const char *host, struct hb_err *e) {
+        if (!g->caps)
                 return hb_err_set(e, -EAGAIN, g->name, "try again in a moment",
                                   "the guest is still being attached");
         if (g->gone)
@@ -60,7 +60,7 @@ static int check_start(struct hb_guest *g, const char *host, struct hb_err *e) {
         return 0;
 }
 
-static void begin(struct hb_guest *g, int max_downtime_ms, int timeout_s, hb_request *r) {
+struct hb_handover *hb_migrate_begin(struct hb_guest *g, int max_downtime_ms, int timeout_s, hb_request *r) {
         uint8_t id[HB_ID_SIZE];
         hb_id_random(id);
         struct hb_handover *h = hb_handover_new(g->d, HB_ROLE_SOURCE, id, g->name, g->placement->host);
@@ -68,7 +68,7 @@ static void begin(struct hb_guest *g, int max_downtime_ms, int timeout_s, hb_req
                 struct hb_err e;
                 hb_err_set(&e, -ENOMEM, g->name, NULL, "no memory for a hand-over");
                 hb_request_fail(r, &e);
-                return;
+                return NULL;
         }
         h->g = g;
         g->handover = h;
@@ -89,92 +89,24 @@ static void begin(struct hb_guest *g, int max_downtime_ms, int timeout_s, hb_req
         if (h->progress)
                 event_add(h->progress, &half);
         hb_handover_event(h, HB_EV_START);
-}
-
-/* A move without placement makes one first; what it transfers counts as transferred after the request. */
-struct cold {
-        struct hb_guest *g;
-        char guest[HB_NAME_MAX];
-        hb_daemon *d;
-        int max_downtime_ms, timeout_s;
-        hb_request *r;
-        struct event *poll;
-        uint64_t deadline_ns, asked_ns;
-};
-
-static void cold_end(struct cold *c) {
-        event_free(c->poll);
-        free(c);
-}
-
-static void on_cold(evutil_socket_t fd, short what, void *arg) {
-        struct cold *c = arg;
-        struct hb_guest *g = hb_guest_find(c->d, c->guest);
-        struct hb_err e;
-        if (g && g->placement && hb_outgoing_usable(g->placement) && g->placement->have_report) {
-                uint64_t asked = c->asked_ns;
-                begin(g, c->max_downtime_ms, c->timeout_s, c->r);
-                if (g->handover) {
-                        g->handover->cold = true;
-                        g->handover->fig.asked_ns = asked;
-                        g->handover->fig.at_request = (struct hb_msg_report){0};
-                        g->handover->fig.placement_s = 0;
-                }
-                cold_end(c);
-                return;
-        }
-        bool gone = !g || !g->placement;
-        bool refused = !gone && g->placement->state == HB_OUT_LOST && g->placement->last_error.code;
-        if (!gone && !refused && hb_now_ns() < c->deadline_ns)
-                return;
-        if (refused)
-                e = g->placement->last_error;
-        else
-                hb_err_set(&e, gone ? -ECANCELED : -ETIMEDOUT, c->guest, "harbinger status",
-                           "no placement could be opened for the move");
-        if (!gone)
-                hb_outgoing_free(g->placement, true);
-        hb_request_fail(c->r, &e);
-        cold_end(c);
-}
-
-static void begin_cold(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s,
-                       hb_request *r) {
-        struct hb_err e;
-        struct cold *c = calloc(1, sizeof *c);
-        if (!c || hb_outgoing_new(g, host, NULL, &e) < 0) {
-                if (!c)
-                        hb_err_set(&e, -ENOMEM, g->name, NULL, "no memory for a hand-over");
-                free(c);
-                hb_request_fail(r, &e);
-                return;
-        }
-        *c = (struct cold){
-                .g = g, .d = g->d, .max_downtime_ms = max_downtime_ms, .timeout_s = timeout_s, .r = r};
-        snprintf(c->guest, sizeof c->guest, "%s", g->name);
-        c->asked_ns = hb_now_ns();
-        c->deadline_ns = c->asked_ns + 30 * HB_NS_PER_S;
-        g->placement->draining = true; /* from its first message on */
-        c->poll = event_new(g->d->base, -1, EV_PERSIST, on_cold, c);
-        struct timeval tv = {0, 20000};
-        event_add(c->poll, &tv);
+        return h;
 }
 
 void hb_migrate_start(struct hb_guest *g, const char *host, int max_downtime_ms, int timeout_s,
                       hb_request *r) {
         struct hb_err e;
-        if (check_start(g, host, &e) < 0) {
+        if (hb_migrate_check_start(g, host, &e) < 0) {
                 hb_request_fail(r, &e);
                 return;
         }
         if (g->placement && hb_outgoing_usable(g->placement) && g->placement->have_report) {
-                begin(g, max_downtime_ms, timeout_s, r);
+                hb_migrate_begin(g, max_downtime_ms, timeout_s, r);
         } else if (g->placement) {
                 hb_err_set(&e, -ENOTCONN, host, "harbinger status; it reconnects by itself",
                            "the placement's link is down: %s", g->placement->last_error.what);
                 hb_request_fail(r, &e);
         } else {
-                begin_cold(g, host, max_downtime_ms, timeout_s, r);
+                hb_migrate_cold(g, host, max_downtime_ms, timeout_s, r);
         }
 }
 
@@ -184,7 +116,7 @@ static json_t *or_null(double v) {
 
 void hb_migrate_dry_run(struct hb_guest *g, const char *host, int max_downtime_ms, hb_request *r) {
         struct hb_err e = {0};
-        bool ok = check_start(g, host, &e) == 0;
+        bool ok = hb_migrate_check_start(g, host, &e) == 0;
         if (!ok && e.code != -EOPNOTSUPP && e.code != -EBUSY) {
                 hb_request_fail(r, &e);
                 return;

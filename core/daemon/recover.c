@@ -100,6 +100,8 @@ static void taken_up(void *arg, const char *name, struct hb_guest *g, const stru
                         hb_log_err(HB_LOG_WARNING, "taking up a placement again", &err);
                 return;
         }
+        if (e->code == -ECANCELED)
+                return; /* the daemon ends; its next start tries again */
         bool ended = has_ended(e->code);
         hb_log_err(HB_LOG_WARNING, ended ? "a guest of this host has ended" : "taking up a guest", e);
         hb_daemon_history(d, "guest", name, d->settings->name, "", ended ? "dead" : "not tracked",

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define MAX_WAITERS 64u
+
 struct hb_waiter {
         struct hb_waiter *next;
         struct hb_outgoing *p;
@@ -39,29 +41,49 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg) {
 
 static void on_progress(evutil_socket_t fd, short what, void *arg) {
         struct hb_waiter *w = arg;
-        hb_request_progress(w->request, hb_outgoing_json(w->p));
-}
-
-void hb_outgoing_wait(struct hb_outgoing *p, hb_request *r, double timeout_s) {
-        struct hb_waiter *w = calloc(1, sizeof *w);
-        struct hb_err e;
-        if (!w) {
-                hb_err_set(&e, -ENOMEM, p->g->name, NULL, "no memory to wait");
-                hb_request_fail(r, &e);
+        if (hb_request_alive(w->request)) {
+                hb_request_progress(w->request, hb_outgoing_json(w->p));
                 return;
         }
+        struct hb_err e;
+        hb_err_set(&e, -ECANCELED, w->p->g->name, NULL, "nobody waits any more");
+        hb_request_fail(w->request, &e);
+        waiter_free(w);
+}
+
+static int waiter_new(struct hb_outgoing *p, hb_request *r, double timeout_s) {
+        struct timeval second = {1, 0}, limit = hb_timeval((uint64_t)(timeout_s * 1e9));
+        struct hb_waiter *w = calloc(1, sizeof *w);
+        if (!w)
+                return -ENOMEM;
         w->p = p;
-        w->request = r;
         w->next = p->waiters;
         p->waiters = w;
         w->timeout = event_new(p->d->base, -1, 0, on_timeout, w);
         w->progress = event_new(p->d->base, -1, EV_PERSIST, on_progress, w);
-        struct timeval second = {1, 0}, limit = hb_timeval((uint64_t)(timeout_s * 1e9));
-        if (w->timeout && timeout_s > 0)
-                event_add(w->timeout, &limit);
-        if (w->progress)
-                event_add(w->progress, &second);
-        hb_waiters_check(p);
+        if (!w->timeout || !w->progress || (timeout_s > 0 && event_add(w->timeout, &limit) < 0) ||
+            event_add(w->progress, &second) < 0) {
+                waiter_free(w);
+                return -ENOMEM;
+        }
+        w->request = r;
+        return 0;
+}
+
+void hb_outgoing_wait(struct hb_outgoing *p, hb_request *r, double timeout_s) {
+        unsigned n = 0;
+        struct hb_err e = {0};
+        for (const struct hb_waiter *w = p->waiters; w; w = w->next)
+                n++;
+        if (n >= MAX_WAITERS)
+                hb_err_set(&e, -EBUSY, p->g->name, "harbinger status shows how it stands",
+                           "%u others wait for this placement already", n);
+        else if (waiter_new(p, r, timeout_s) < 0)
+                hb_err_set(&e, -ENOMEM, p->g->name, NULL, "no memory to wait");
+        if (e.code)
+                hb_request_fail(r, &e);
+        else
+                hb_waiters_check(p);
 }
 
 void hb_waiters_check(struct hb_outgoing *p) {
