@@ -16,7 +16,8 @@ qemu_prepare() {
   cc -std=gnu11 -D_GNU_SOURCE -O2 -o "$work/vm_qmp" "$vm/vm_qmp.c" || fail "vm_qmp does not compile"
 }
 
-# One script starts the first QEMU and those that daemons start to receive the guest.
+# One script starts the first QEMU and those that daemons start to receive the guest; these only after a while where there is a
+# file $pair/slow.
 guest_script() {
   cat >"$pair/guest.sh" <<SCRIPT
 #!/bin/sh
@@ -27,10 +28,10 @@ while ! mkdir "$pair/guest.\$n" 2>/dev/null; do n=\$((n + 1)); done
 me=$pair/guest.\$n
 read -r stat </proc/\$\$/stat
 stat=\${stat##*) }
-echo "\$\$ \$(echo "\$stat" | cut -d' ' -f20)" >>"$work/pids"
 if [ "\$how" = incoming ]; then
   memory=\$HB_IMAGE_mem qmp=\$HB_QMP
   set -- -incoming defer -S
+  [ ! -e "$pair/slow" ] || starts_after=2
 else
   memory=\$3 qmp=\$4
   set --
@@ -38,7 +39,9 @@ fi
 echo "\$host" >"\$me/host"
 echo "\$memory" >"\$me/memory"
 echo "\$qmp" >"\$me/socket"
-echo \$\$ >"\$me/pid"
+echo "\$\$ \$(echo "\$stat" | cut -d' ' -f20)" >"\$me/pid"
+cat "\$me/pid" >>"$work/pids"
+sleep "\${starts_after:-0}"
 exec qemu-system-x86_64 -machine q35,memory-backend=mem -accel tcg,thread=multi -cpu max -smp 1 -m ${ram_mb}M \\
   -object "memory-backend-file,id=mem,size=${ram_mb}M,mem-path=\$memory,share=on" \\
   -nodefaults -display none -no-reboot -serial "file:\$me/log" \\
