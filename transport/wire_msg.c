@@ -185,7 +185,9 @@ void hb_msg_report_put(const struct hb_msg_report *m, struct hb_buf *b) {
         for (size_t i = 0; i < COUNT(report_u64); i++)
                 hb_buf_u64(b, *(const uint64_t *)(at + report_u64[i]));
         for (size_t i = 0; i < COUNT(report_f64); i++) {
-                double v = *(const double *)(at + report_f64[i]);
+                double v;
+
+                memcpy(&v, at + report_f64[i], sizeof(v));
                 hb_buf_u64(b, bits_of(isfinite(v) ? v : v > 0 ? HB_WIRE_FOREVER : 0));
         }
         hb_buf_u32(b, m->processed);
@@ -200,8 +202,11 @@ int hb_msg_report_get(const void *p, size_t n, struct hb_msg_report *ret) {
 
         for (size_t i = 0; i < COUNT(report_u64); i++)
                 *(uint64_t *)(at + report_u64[i]) = hb_rd_u64(&r);
-        for (size_t i = 0; i < COUNT(report_f64); i++)
-                *(double *)(at + report_f64[i]) = get_f64(&r);
+        for (size_t i = 0; i < COUNT(report_f64); i++) {
+                double v = get_f64(&r);
+
+                memcpy(at + report_f64[i], &v, sizeof(v));
+        }
         m.processed = hb_rd_u32(&r);
         for (size_t i = 0; i < COUNT(report_flag); i++) {
                 uint8_t v = hb_rd_u8(&r);
