@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -17,17 +18,20 @@ struct hb_mailbox {
         struct event *ev;
 };
 
-static void run_all(hb_mailbox *m) {
+/* False: there was nothing. */
+static bool run_all(hb_mailbox *m) {
         pthread_mutex_lock(&m->lock);
         struct hb_mail *list = m->head;
         m->head = NULL;
         m->tail = &m->head;
         pthread_mutex_unlock(&m->lock);
+        bool any = list != NULL;
         while (list) {
                 struct hb_mail *mail = list;
                 list = list->next;
                 mail->fn(mail);
         }
+        return any;
 }
 
 static void on_wake(evutil_socket_t fd, short what, void *arg) {
@@ -59,10 +63,9 @@ fail:
 hb_mailbox *hb_mailbox_free(hb_mailbox *m) {
         if (!m)
                 return NULL;
-        run_all(m);
-        while (m->promised > 0) {
+        while (run_all(m) || m->promised > 0) {
                 struct pollfd p = {.fd = m->fd, .events = POLLIN};
-                if (poll(&p, 1, -1) > 0)
+                if (m->promised > 0 && poll(&p, 1, -1) > 0)
                         on_wake(m->fd, EV_READ, m);
         }
         if (m->ev)

@@ -1,10 +1,10 @@
 /* migrate: the driver. It knows the table's rules and no action: a transition replaces the entry's list of
  * actions and raises the generation, so the outcome of an action begun for an earlier entry is recognised and
  * dropped, and the next entry's actions begin when it has ended. Loop thread. */
-#include "daemon/migrate.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "daemon/migrate_job.h"
 #include "daemon/recover.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -15,13 +15,13 @@
 
 static void run_actions(struct hb_handover *h);
 
+static void on_timeout(evutil_socket_t fd, short what, void *arg);
+
 struct hb_handover *hb_handover_new(hb_daemon *d, enum hb_role role, const uint8_t id[HB_ID_SIZE],
                                     const char *guest, const char *peer) {
         struct hb_handover *h = calloc(1, sizeof *h);
-        if (!h || hb_jobs_new(d->mailbox, "move", h, &h->jobs) < 0) {
-                free(h);
+        if (!h)
                 return NULL;
-        }
         h->d = d;
         h->role = role;
         h->state = role == HB_ROLE_SOURCE ? HB_S_PREPARE : HB_T_PREPARE;
@@ -32,7 +32,12 @@ struct hb_handover *hb_handover_new(hb_daemon *d, enum hb_role role, const uint8
         h->state_since_ns = h->fig.asked_ns = hb_now_ns();
         h->next = d->handovers;
         d->handovers = h;
-        return h;
+        h->timer = event_new(d->base, -1, 0, on_timeout, h);
+        h->end = event_new(d->base, -1, 0, hb_migrate_on_end, h);
+        if (h->timer && h->end && hb_jobs_new(d->mailbox, "move", h, &h->jobs) == 0)
+                return h;
+        hb_handover_free(h);
+        return NULL;
 }
 
 struct hb_handover *hb_handover_find(hb_daemon *d, const char *guest) {
@@ -61,8 +66,8 @@ static void add_memory(struct hb_handover *h, const char *path) {
                 h->memory[used] = '\0';
 }
 
-/* Target: the image's files. Source: which of the guest's memory files an earlier hand-over made here: named as
- * an image is, in our folder, and the very file. */
+/* Target: the image's files. Source: which of the guest's memory files an earlier hand-over made here: named
+ * as an image is, in our folder, and the very file. */
 void hb_handover_note_memory(struct hb_handover *h) {
         for (unsigned i = 0; h->in && i < h->in->shape.nregions; i++)
                 add_memory(h, hb_image_region_path(h->in->image, i));
@@ -106,8 +111,6 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg) {
 }
 
 static void arm_timeout(struct hb_handover *h) {
-        if (!h->timer)
-                h->timer = event_new(h->d->base, -1, 0, on_timeout, h);
         event_del(h->timer);
         int ms = hb_ho_timeout_ms(h->state);
         struct timeval tv = hb_timeval(hb_ms_to_ns(ms));
@@ -115,21 +118,16 @@ static void arm_timeout(struct hb_handover *h) {
                 event_add(h->timer, &tv);
 }
 
-/* Whatever a job of the left entry is waiting for, it shall end now. */
-static void cancel_running(struct hb_handover *h) {
-        atomic_store(&h->leaving, true);
-        if (h->busy && h->port)
-                h->port->ops->cancel(h->port);
-}
-
-static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum hb_ho_event ev) {
+/* False: a state that is to be in the journal is not. */
+static bool enter(struct hb_handover *h, const struct hb_ho_transition *t, enum hb_ho_event ev,
+                  struct hb_err *e) {
         hb_log(HB_LOG_INFO, "hand-over of %s: %s --%s--> %s", h->guest, hb_ho_state_name(h->state),
                hb_ho_event_name(ev), hb_ho_state_name(t->to));
         bool moved = t->to != h->state || ev == HB_EV_TIMEOUT || ev == HB_EV_RECOVER;
         if (h->state == HB_S_CONVERGE && t->to != HB_S_CONVERGE)
                 hb_migrate_left_converge(h);
         if (moved)
-                cancel_running(h);
+                hb_handover_job_cancel(h);
         if (h->waiting) /* for something that is not a job: it will not come, or come and be ignored */
                 h->waiting = h->busy = false;
         uint64_t now = hb_now_ns();
@@ -140,16 +138,20 @@ static void enter(struct hb_handover *h, const struct hb_ho_transition *t, enum 
         h->next_action = 0;
         h->generation++;
         arm_timeout(h);
-        struct hb_err e;
-        if (h->state == HB_S_DONE || h->state == HB_S_DEAD) /* before the journal is closed: nobody would come back */
+        bool recorded = true;
+        if (h->state == HB_S_DONE ||
+            h->state == HB_S_DEAD) /* before the journal is closed: nobody would come back */
                 hb_recover_remove_files(h->memory);
-        if (hb_ho_recorded(h->state) && hb_handover_record(h, &e) < 0)
+        if (hb_ho_recorded(h->state) && hb_handover_record(h, e) < 0) {
+                recorded = false;
                 hb_log_err(HB_LOG_ERR, "writing the journal",
-                           &e); /* the former record stands; recovery goes on from there */
+                           e); /* the former record stands; recovery goes on from there */
+        }
         /* A named point at each state, so that tests can kill either side exactly there. */
         char point[48];
         snprintf(point, sizeof point, "handover.%s", hb_ho_state_name(h->state));
         hb_fault(point);
+        return recorded;
 }
 
 static bool link_up(const struct hb_handover *h) {
@@ -166,14 +168,21 @@ void hb_handover_event(struct hb_handover *h, enum hb_ho_event ev) {
                 return;
         }
         if (ev == HB_EV_LINK_LOST && (t->to == HB_S_ABORT || t->to == HB_T_ABORT)) {
-                struct hb_err e;
-                hb_err_set(&e, -ECONNRESET, h->guest, "harbinger status; the placement connects again by itself",
+                struct hb_err lost;
+                hb_err_set(&lost, -ECONNRESET, h->guest,
+                           "harbinger status; the placement connects again by itself",
                            "the link to host %s was lost during the move", h->peer);
-                hb_handover_why(h, &e);
+                hb_handover_why(h, &lost);
         }
         enum hb_ho_state before = h->state;
-        enter(h, t, ev);
-        if (!link_up(h) && before != h->state && ev != HB_EV_LINK_LOST &&
+        struct hb_err e;
+        if (!enter(h, t, ev, &e) && ev == HB_EV_START) { /* without a record it does not begin */
+                hb_handover_why(h, &e);
+                hb_handover_event(h, HB_EV_FAIL);
+                return;
+        }
+        bool reachable = link_up(h) || (h->ask && h->ask_ready);
+        if (!reachable && before != h->state && ev != HB_EV_LINK_LOST &&
             hb_ho_next(h->state, HB_EV_LINK_LOST)) {
                 hb_handover_event(h, HB_EV_LINK_LOST);
                 return;
@@ -183,6 +192,10 @@ void hb_handover_event(struct hb_handover *h, enum hb_ho_event ev) {
 }
 
 /* ---- actions ---- */
+
+bool hb_handover_entry_done(const struct hb_handover *h) {
+        return !h->busy && (h->next_action >= HB_HO_MAX_ACTIONS || h->actions[h->next_action] == HB_ACT_NONE);
+}
 
 static void finish_entry(struct hb_handover *h) {
         if (h->actions[0] != HB_ACT_NONE)
@@ -231,43 +244,6 @@ void hb_handover_done(struct hb_handover *h, unsigned generation, int rc, const 
         hb_handover_event(h, gone ? HB_EV_VMM_GONE : HB_EV_FAIL);
 }
 
-struct port_job {
-        struct hb_handover *h;
-        unsigned generation;
-        int (*op)(struct hb_handover *h, struct hb_err *e);
-        struct hb_err err;
-};
-
-static int port_work(void *arg) {
-        struct port_job *j = arg;
-        return j->op(j->h, &j->err);
-}
-
-static void port_done(void *owner, void *arg, int rc) {
-        struct port_job *j = arg;
-        if (rc < 0 && !j->err.code)
-                hb_err_set(&j->err, rc, j->h->guest, NULL, "%s", hb_errno_name(rc));
-        hb_handover_done(j->h, j->generation, rc, &j->err);
-}
-
-static const struct hb_job_ops port_job_ops = {port_work, port_done, free};
-
-void hb_handover_port_job(struct hb_handover *h, int (*op)(struct hb_handover *h, struct hb_err *e)) {
-        struct port_job *j = calloc(1, sizeof *j);
-        struct hb_err e;
-        hb_err_set(&e, -ENOMEM, h->guest, NULL, "no memory for a job");
-        if (!j) {
-                hb_handover_done(h, h->generation, -ENOMEM, &e);
-                return;
-        }
-        j->h = h;
-        j->generation = h->generation;
-        j->op = op;
-        atomic_store(&h->leaving, false);
-        if (hb_jobs_run(h->jobs, &port_job_ops, j) < 0)
-                hb_handover_done(h, h->generation, -ENOMEM, &e);
-}
-
 /* ---- messages, tunnel, VMM ---- */
 
 int hb_handover_send(struct hb_handover *h, enum hb_msg_type type, const void *more, size_t size) {
@@ -284,47 +260,12 @@ int hb_handover_send(struct hb_handover *h, enum hb_msg_type type, const void *m
         return r;
 }
 
-struct tunnel_mail {
-        struct hb_mail mail; /* first */
-        hb_daemon *d;
-        uint8_t id[HB_ID_SIZE];
-        uint64_t out, in;
-        struct hb_err err;
-};
-
-static void on_tunnel_mail(struct hb_mail *m) {
-        struct tunnel_mail *t = (struct tunnel_mail *)m;
-        struct hb_handover *h = hb_handover_by_id(t->d, t->id);
-        if (h) {
-                h->fig.tunnel_bytes = t->out + t->in;
-                hb_log(HB_LOG_DEBUG, "hand-over of %s: device-state tunnel ended, %llu bytes", h->guest,
-                       (unsigned long long)h->fig.tunnel_bytes);
-                if (t->err.code)
-                        hb_log_err(HB_LOG_WARNING, "device-state tunnel", &t->err);
-        }
-        free(t);
-}
-
-static void on_tunnel_ended(void *arg, uint64_t out, uint64_t in, const struct hb_err *e) {
-        struct tunnel_mail *t = arg;
-        t->out = out;
-        t->in = in;
-        if (e)
-                t->err = *e;
-        hb_mailbox_post(t->d->mailbox, &t->mail, on_tunnel_mail);
-}
-
-int hb_handover_start_tunnel(struct hb_handover *h, struct hb_data_conn *c, int fd, struct hb_err *e) {
-        struct tunnel_mail *t = calloc(1, sizeof *t);
-        if (!t)
-                return hb_err_set(e, -ENOMEM, h->guest, NULL, "no memory for the device-state tunnel");
-        t->d = h->d;
-        memcpy(t->id, h->id, HB_ID_SIZE);
-        struct hb_tunnel_callbacks cb = {on_tunnel_ended, t};
-        int r = hb_tunnel_new(c, fd, &cb, &h->tunnel, e);
-        if (r < 0)
-                free(t);
-        return r;
+void hb_handover_tunnel_ended(struct hb_handover *h, uint64_t bytes, const struct hb_err *e) {
+        h->fig.tunnel_bytes = bytes;
+        hb_log(HB_LOG_DEBUG, "hand-over of %s: device-state tunnel ended, %llu bytes", h->guest,
+               (unsigned long long)bytes);
+        if (e->code)
+                hb_log_err(HB_LOG_WARNING, "device-state tunnel", e);
 }
 
 static void on_vmm_gone(evutil_socket_t fd, short what, void *arg) {
@@ -352,13 +293,14 @@ void hb_handover_watch_vmm(struct hb_handover *h, pid_t pid) {
 void hb_handover_free(struct hb_handover *h) {
         if (!h)
                 return;
-        if (h->port)
-                h->port->ops->cancel(h->port);
+        hb_handover_job_cancel(h);
         h->jobs = hb_jobs_free(h->jobs);
         h->tunnel = hb_tunnel_free(h->tunnel);
         hb_migrate_ask_free(h);
         if (h->timer)
                 event_free(h->timer);
+        if (h->end)
+                event_free(h->end);
         if (h->poll)
                 event_free(h->poll);
         if (h->progress)

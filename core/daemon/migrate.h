@@ -2,15 +2,14 @@
  * object a hand-over, either role. Blocking actions are jobs, one at a time, in the table's order; see "How
  * to drive the table" in move/handover.h.
  *
- * Files: migrate.c the driver, migrate_source.c and migrate_target.c the actions, migrate_doubt.c questions
- * and verdicts, migrate_end.c what is left behind, migrate_commands.c what an operator asks, migrate_cold.c a
- * move without a placement. */
+ * Files: migrate.c the driver, migrate_source.c and migrate_target.c the actions, migrate_job.c and *_ops.c
+ * what blocks, migrate_doubt.c questions and verdicts, migrate_end.c what is left behind, migrate_commands.c
+ * what an operator asks, migrate_cold.c a move without a placement. */
 #pragma once
 #include "daemon/guest.h"
 #include "daemon/incoming.h"
 #include "daemon/outgoing.h"
 #include "move/handover.h"
-#include <stdatomic.h>
 
 struct hb_move_figures { /* what a hand-over measures; wall times of the VMMs' own events */
         uint64_t asked_ns, ended_ns;
@@ -31,14 +30,15 @@ struct hb_handover {
         enum hb_role role;
         uint64_t state_since_ns;
         struct event *timer; /* the state's time-out */
+        struct event *end;   /* FINISHED, a moment later */
 
         /* the entry being performed */
         enum hb_ho_action actions[HB_HO_MAX_ACTIONS];
         unsigned next_action, generation;
-        atomic_bool leaving;   /* the job under way works for an entry that was left: it shall end soon */
         bool busy;    /* an action is under way, perhaps of an entry that was left */
         bool waiting; /* ... and it is no job: leaving the entry ends it */
         hb_jobs *jobs;
+        struct hb_move_job *job; /* under way */
 
         hb_guest_port *port; /* source: the guest's, borrowed, unless own_port; target: ours */
         bool own_port;
@@ -59,7 +59,7 @@ struct hb_handover {
         double best_bytes;
         uint32_t first_epoch, final_epoch;
         bool vmm_ours; /* target: started by us, or it has taken our settings: ours to end */
-        bool cold; /* source: the placement was made for this move alone */
+        bool cold;     /* source: the placement was made for this move alone */
         bool final_wanted, looking, release_wanted, recovered, keep_source, image_touched, ended;
 
         hb_session *ask; /* a session of our own to the peer, while in doubt */
@@ -83,23 +83,26 @@ json_t *hb_handover_json(const struct hb_handover *h);
  * gone. */
 void hb_handover_done(struct hb_handover *h, unsigned generation, int rc, const struct hb_err *e);
 void hb_handover_why(struct hb_handover *h, const struct hb_err *e); /* keeps the first */
-/* Runs one port operation as a job; its end is the action's end. `op` sees h->port and may touch h->fig;
- * nothing else of h. */
-void hb_handover_port_job(struct hb_handover *h, int (*op)(struct hb_handover *h, struct hb_err *e));
 int hb_handover_send(struct hb_handover *h, enum hb_msg_type type, const void *more,
                      size_t size); /* id + more */
 int hb_handover_record(struct hb_handover *h,
                        struct hb_err *e); /* the present state into the journal, durable */
 void hb_handover_note_memory(struct hb_handover *h);
 void hb_handover_watch_vmm(struct hb_handover *h, pid_t pid);
-int hb_handover_start_tunnel(struct hb_handover *h, struct hb_data_conn *c, int fd, struct hb_err *e);
+/* All actions of the present entry are done: now its answer may come. */
+bool hb_handover_entry_done(const struct hb_handover *h);
+/* Any thread. Its end comes to hb_handover_tunnel_ended on the loop. Ownership as hb_tunnel_new. */
+int hb_handover_start_tunnel(hb_daemon *d, const uint8_t id[HB_ID_SIZE], struct hb_data_conn *c, int fd,
+                             hb_tunnel **ret, struct hb_err *e);
+void hb_handover_tunnel_ended(struct hb_handover *h, uint64_t bytes, const struct hb_err *e);
 
 /* ---- actions; true: done at once, false: hb_handover_done will be called ---- */
 bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a);
 bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a);
 void hb_migrate_ask(struct hb_handover *h); /* SEND_QUERY */
 void hb_migrate_ask_free(struct hb_handover *h);
-void hb_migrate_ended(struct hb_handover *h); /* FINISHED; frees h */
+void hb_migrate_ended(struct hb_handover *h); /* FINISHED; frees h, a moment later */
+void hb_migrate_on_end(evutil_socket_t fd, short what, void *h);
 void hb_migrate_left_converge(struct hb_handover *h);
 void hb_migrate_send_abort(struct hb_handover *h);
 

@@ -203,9 +203,25 @@ static int resume_kept(hb_daemon *d, struct kept *k, struct hb_err *e) {
         return 0;
 }
 
+/* The operator answers for a target that is lost for good: it has not taken the guest and never will. */
+static void take_back(struct hb_handover *h, hb_request *r) {
+        struct hb_err e;
+        hb_err_set(&e, -EOWNERDEAD, h->guest, NULL,
+                   "the operator took the guest back while host %s did not answer", h->peer);
+        hb_handover_why(h, &e);
+        json_t *j = hb_handover_json(h);
+        json_object_set_new(j, "action", json_string("letting the guest go on here, by the operator's word"));
+        hb_request_ok(r, j);
+        hb_handover_event(h, HB_EV_VERDICT_REFUSED);
+}
+
 void hb_migrate_recover(hb_daemon *d, const char *guest, bool keep_source, hb_request *r) {
         struct hb_handover *h = hb_handover_find(d, guest);
         struct hb_err e;
+        if (h && keep_source && (h->state == HB_S_DOUBT || h->state == HB_S_COMMIT)) {
+                take_back(h, r);
+                return;
+        }
         if (h) {
                 json_t *j = hb_handover_json(h);
                 bool asked = hb_ho_next(h->state, HB_EV_TIMEOUT) && !hb_ho_undoable(h->state);

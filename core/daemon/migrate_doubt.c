@@ -2,11 +2,14 @@
  * one, else on a session dialled for the purpose. The answer comes from the live hand-over or from the
  * journal; where neither knows, the answer is made true first (a target records that it refuses). Only the
  * peer named in the record is answered. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MAX_REFUSED_OF_A_HOST 256u
 
 /* ---- asking ---- */
 
@@ -115,9 +118,31 @@ static void answer(hb_session *s, const uint8_t *id, enum hb_ho_event ev) {
 
 /* Nobody here ever heard of it. A source would have recorded it before the first message, so the asker is a
  * source and we are the target: from now on this id is refused for good. */
+struct refusals {
+        const char *peer;
+        unsigned n;
+};
+
+static int count_refusal(void *arg, const struct hb_journal_entry *j) {
+        struct refusals *r = arg;
+        r->n += !j->guest[0] && strcmp(j->peer, r->peer) == 0;
+        return 0;
+}
+
+/* A source asks about a hand-over that we never heard of when our disk was lost, and seldom then. */
+static bool asks_too_much(hb_daemon *d, const char *host) {
+        struct refusals r = {.peer = host};
+        return hb_journal_each(d->store, false, count_refusal, &r) < 0 || r.n >= MAX_REFUSED_OF_A_HOST;
+}
+
 static void refuse_unknown(hb_daemon *d, hb_session *s, const uint8_t *id) {
-        struct hb_journal_entry j = {0};
+        struct hb_journal_entry j = {.wall_ns = hb_wall_ns()};
         struct hb_err e;
+        if (asks_too_much(d, hb_session_host(s))) {
+                hb_log(HB_LOG_DEBUG, "host %s asks about too many hand-overs that never were",
+                       hb_session_host(s));
+                return;
+        }
         memcpy(j.id, id, HB_ID_SIZE);
         snprintf(j.peer, sizeof j.peer, "%s", hb_session_host(s));
         snprintf(j.state, sizeof j.state, "%s", hb_ho_state_name(HB_T_ABORTED));
@@ -145,10 +170,11 @@ void hb_migrate_query(hb_daemon *d, hb_session *s, enum hb_msg_type type, const 
                 return;
         }
         struct hb_journal_entry j;
-        if (hb_journal_get(d->store, payload, &j) < 0) {
+        int r = hb_journal_get(d->store, payload, &j);
+        if (r == -ENOENT)
                 refuse_unknown(d, s, payload);
+        if (r < 0) /* cannot be read: it will be asked again */
                 return;
-        }
         int state = hb_ho_state_from_name(j.state);
         if (strcmp(j.peer, hb_session_host(s)) == 0 && state >= 0)
                 answer(s, payload, hb_ho_answer((enum hb_ho_state)state));

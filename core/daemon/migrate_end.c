@@ -155,7 +155,8 @@ static void target_ended(struct hb_handover *h) {
         snprintf(path, sizeof path, "%s", h->port_path);
         hb_handover_free(h);
         if (s == HB_T_DONE) {
-                hb_recover_remember(d, name, kind, path); /* before the image's record goes: one of them tells of it */
+                hb_recover_remember(d, name, kind,
+                                    path); /* before the image's record goes: one of them tells of it */
                 if (in)
                         hb_incoming_free(in, HB_IN_RELEASE);
                 else
@@ -165,7 +166,8 @@ static void target_ended(struct hb_handover *h) {
         }
         /* A VMM that had the image open may have written to it: what is fresh there is not known any more. */
         if (in && (touched || s == HB_T_DEAD || in->unplace_due)) {
-                hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0); /* or the source would think it still placed */
+                hb_incoming_send(in, HB_MSG_UNPLACED, NULL,
+                                 0); /* or the source would think it still placed */
                 hb_incoming_free(in, HB_IN_REMOVE);
         } else if (in)
                 hb_engine_thaw(in->engine, hb_now_ns());
@@ -173,7 +175,7 @@ static void target_ended(struct hb_handover *h) {
                 hb_recover_drop_image(d, name);
 }
 
-static void on_end(evutil_socket_t fd, short what, void *arg) {
+void hb_migrate_on_end(evutil_socket_t fd, short what, void *arg) {
         struct hb_handover *h = arg;
         tell(h);
         if (h->role == HB_ROLE_SOURCE)
@@ -186,6 +188,7 @@ static void on_end(evutil_socket_t fd, short what, void *arg) {
  * joins threads. */
 void hb_migrate_ended(struct hb_handover *h) {
         struct timeval soon = {0, 10000};
-        if (!h->ended && event_base_once(h->d->base, -1, EV_TIMEOUT, on_end, h, &soon) == 0)
-                h->ended = true;
+        if (!h->ended)
+                event_add(h->end, &soon);
+        h->ended = true;
 }

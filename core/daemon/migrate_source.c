@@ -6,7 +6,7 @@
  * for STALL_NS and is still too much, refuse: the guest has not been touched. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/migrate.h"
+#include "daemon/migrate_job.h"
 #include "daemon/recover.h"
 #include <errno.h>
 #include <math.h>
@@ -107,71 +107,6 @@ void hb_migrate_left_converge(struct hb_handover *h) {
                 event_del(h->poll);
 }
 
-/* ---- freeze: tunnel and VMM, in one job ---- */
-
-static int op_check(struct hb_handover *h, struct hb_err *e) {
-        return h->port->ops->prepare_source(h->port, e);
-}
-
-static int open_tunnel(struct hb_handover *h, struct hb_err *e) {
-        const struct hb_host_settings *host = hb_settings_host(h->d->settings, h->peer);
-        struct hb_data_conn c = {.fd = -1};
-        int fd = -1;
-        int r = h->port->ops->stream(h->port, &fd, e);
-        if (r < 0)
-                return r;
-        r = hb_data_dial(h->d->tls, h->peer, host ? host->address : "", h->g->placement->placed.token,
-                         HB_DATA_TUNNEL, 10000, &c, e);
-        if (r == 0)
-                r = hb_handover_start_tunnel(h, &c, fd, e);
-        if (r < 0) {
-                close(fd);
-                hb_data_conn_close(&c);
-        }
-        return r;
-}
-
-static int op_freeze(struct hb_handover *h, struct hb_err *e) {
-        int r = open_tunnel(h, e);
-        if (r < 0)
-                return r;
-        return h->port->ops->freeze(h->port, hb_ho_timeout_ms(HB_S_FREEZE), &h->fig.stop_wall_ns, e);
-}
-
-static int op_send_state(struct hb_handover *h, struct hb_err *e) {
-        return h->port->ops->send_state(h->port, hb_ho_timeout_ms(HB_S_STATE), e);
-}
-
-static int op_quit(struct hb_handover *h, struct hb_err *e) {
-        return h->port->ops->quit(h->port, e);
-}
-
-static int op_thaw(struct hb_handover *h, struct hb_err *e) {
-        if (!h->port) { /* recovery: the guest's socket is known, its port is not open yet */
-                int r = strcmp(h->port_kind, "process") == 0
-                                ? hb_process_port_open(h->port_path, 2000, &h->port, e)
-                                : hb_qemu_port_open(h->port_path, 2000, &h->port, e);
-                if (r < 0)
-                        return r == -ENOENT || r == -ECONNREFUSED ? -ESRCH : r;
-                h->own_port = true;
-        }
-        return h->port->ops->thaw(h->port, hb_ho_timeout_ms(HB_S_ABORT), e);
-}
-
-static int op_quit_recovered(struct hb_handover *h, struct hb_err *e) {
-        if (!h->port) {
-                int r = strcmp(h->port_kind, "process") == 0
-                                ? hb_process_port_open(h->port_path, 0, &h->port, e)
-                                : hb_qemu_port_open(h->port_path, 0, &h->port, e);
-                if (r == -ENOENT || r == -ECONNREFUSED)
-                        return 0; /* gone already, which is what is wanted */
-                if (r < 0)
-                        return r;
-                h->own_port = true;
-        }
-        return op_quit(h, e);
-}
-
 /* ---- final scan ---- */
 
 static bool journal_released(struct hb_handover *h);
@@ -201,6 +136,11 @@ static void on_looked(struct hb_guest *g, bool unseen, const struct hb_mapper *w
 
 static void on_final_scan(struct hb_guest *g, int rc, const struct hb_err *e) {
         struct hb_handover *h = g->handover;
+        if (h->state != HB_S_DELTA || !h->waiting) { /* given up meanwhile */
+                h->final_wanted = false;
+                g->scanned = NULL;
+                return;
+        }
         if (h->final_wanted) { /* an ordinary scan was still under way */
                 h->final_wanted = false;
                 if (hb_guest_scan(g, true) == 0)
@@ -208,8 +148,6 @@ static void on_final_scan(struct hb_guest *g, int rc, const struct hb_err *e) {
                 rc = -EIO;
         }
         g->scanned = NULL;
-        if (!h->waiting)
-                return;
         h->final_epoch = hb_page_map_epoch(g->map);
         if (rc == 0) {
                 g->looked = on_looked;
@@ -276,7 +214,7 @@ void hb_migrate_send_abort(struct hb_handover *h) {
 bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
         switch (a) {
         case HB_ACT_CHECK_SOURCE:
-                hb_handover_port_job(h, op_check);
+                hb_handover_job(h, hb_move_check_source);
                 return false;
         case HB_ACT_SEND_PREPARE:
                 hb_handover_send(h, HB_MSG_PREPARE, NULL, 0);
@@ -284,7 +222,7 @@ bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
         case HB_ACT_CONVERGE:
                 return converge(h);
         case HB_ACT_FREEZE:
-                hb_handover_port_job(h, op_freeze);
+                hb_handover_job(h, hb_move_freeze);
                 return false;
         case HB_ACT_FINAL_SCAN:
                 return final_scan(h);
@@ -292,7 +230,7 @@ bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
                 send_freeze(h);
                 return true;
         case HB_ACT_SEND_STATE:
-                hb_handover_port_job(h, op_send_state);
+                hb_handover_job(h, hb_move_send_state);
                 return false;
         case HB_ACT_SEND_STATE_END: {
                 uint8_t bytes[8] = {0};
@@ -305,13 +243,14 @@ bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
                 hb_handover_send(h, HB_MSG_COMMIT, NULL, 0);
                 return true;
         case HB_ACT_QUIT_VMM:
-                hb_recover_forget(h->d, h->guest); /* moved: not ours to take up again, whenever we are killed */
-                hb_handover_port_job(h, h->g ? op_quit : op_quit_recovered);
+                hb_recover_forget(h->d,
+                                  h->guest); /* moved: not ours to take up again, whenever we are killed */
+                hb_handover_job(h, hb_move_quit_source);
                 return false;
         case HB_ACT_THAW:
                 thaw_side(h);
                 h->tunnel = hb_tunnel_free(h->tunnel); /* a VMM that waits to write to it answers nobody */
-                hb_handover_port_job(h, op_thaw);
+                hb_handover_job(h, hb_move_thaw);
                 return false;
         case HB_ACT_SEND_ABORT:
                 hb_migrate_send_abort(h);
@@ -341,6 +280,12 @@ static void on_abort(struct hb_handover *h, const uint8_t *p, size_t n) {
                 hb_handover_why(h, &e);
 }
 
+static bool is_final(const struct hb_handover *h, const uint8_t *p, size_t n) {
+        struct hb_rd r = hb_rd_init(p, n);
+        uint32_t f = hb_rd_u32(&r);
+        return hb_rd_done(&r) && f == h->final_epoch;
+}
+
 void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, const uint8_t *payload,
                                size_t n) {
         struct hb_handover *h = p->g->handover;
@@ -358,10 +303,12 @@ void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, con
         h->fig.at_end = p->report;
         switch (type) {
         case HB_MSG_PREPARED:
-                hb_handover_event(h, HB_EV_MSG_PREPARED);
+                if (hb_handover_entry_done(h)) /* not before it was asked for */
+                        hb_handover_event(h, HB_EV_MSG_PREPARED);
                 break;
         case HB_MSG_COMPLETE:
-                hb_handover_event(h, HB_EV_MSG_COMPLETE);
+                if (hb_handover_entry_done(h) && is_final(h, payload + HB_ID_SIZE, n - HB_ID_SIZE))
+                        hb_handover_event(h, HB_EV_MSG_COMPLETE);
                 break;
         case HB_MSG_LOADED:
                 hb_handover_event(h, HB_EV_MSG_LOADED);

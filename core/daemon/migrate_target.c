@@ -1,100 +1,13 @@
-/* migrate_target: what the target does at each step. The VMM is started (or found waiting) on the image's own
- * files; device state comes through the tunnel, which joins two halves that may arrive in either order: the
- * VMM's stream and the source's connection. */
+/* migrate_target: what the target does at each step. Device state comes through the tunnel, which joins two
+ * halves that may arrive in either order: the VMM's stream and the source's connection. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/migrate.h"
-#include "daemon/vmm.h"
+#include "daemon/migrate_job.h"
 #include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define VMM_START_MS 30000
-#define VMM_POLL_MS  250
-#define CHECK_MS     1000
-
-/* ---- start or find the VMM; a job ---- */
-
-static bool ended(int pidfd) {
-        struct pollfd p = {.fd = pidfd, .events = POLLIN};
-        return pidfd >= 0 && poll(&p, 1, 0) == 1;
-}
-
-static int open_port(struct hb_handover *h, int wait_ms, struct hb_err *e) {
-        if (strcmp(h->port_kind, "process") == 0)
-                return hb_process_port_open(h->port_path, wait_ms, &h->port, e);
-        return hb_qemu_port_open(h->port_path, wait_ms, &h->port, e);
-}
-
-/* Waits for the socket, but not for that of a command that has failed. A command may also start its VMM in
- * the background and end. */
-static int wait_for_port(struct hb_handover *h, int pidfd, const char *log_path, struct hb_err *e) {
-        int r = -ETIMEDOUT, after_end = 8;
-        for (int waited = 0; waited < VMM_START_MS && after_end > 0 && !atomic_load(&h->leaving);
-             waited += VMM_POLL_MS) {
-                r = open_port(h, VMM_POLL_MS, e);
-                if (r == 0)
-                        return 0;
-                if (r != -ENOENT && r != -ECONNREFUSED && r != -ETIMEDOUT)
-                        break;
-                if (ended(pidfd))
-                        after_end--;
-        }
-        hb_vmm_kill(pidfd);
-        if (r != -ENOENT && r != -ECONNREFUSED && r != -ETIMEDOUT)
-                return r;
-        char tail[160];
-        hb_vmm_log_tail(log_path, tail, sizeof tail);
-        return hb_err_set(
-                e, -EREMOTEIO, h->guest,
-                "run incoming_command by hand with HB_QMP and HB_IMAGE_* set; see the VMM's log in run_dir",
-                "the destination VMM did not come up: %s", tail[0] ? tail : "it said nothing");
-}
-
-static void in_run_dir(const struct hb_handover *h, const char *suffix, char out[512]) {
-        snprintf(out, 512, "%s/%s.vmm.%s", h->d->settings->run_dir, h->guest, suffix);
-}
-
-static int spawn(struct hb_handover *h, const char *command, int *ret_pidfd, const char *log_path,
-                 const char *note_path, struct hb_err *e) {
-        struct hb_vmm_start v = {.guest = h->guest,
-                                 .command = command,
-                                 .socket_path = h->port_path,
-                                 .log_path = log_path,
-                                 .note_path = note_path,
-                                 .shape = &h->in->shape};
-        for (unsigned i = 0; i < h->in->shape.nregions; i++)
-                snprintf(v.image_paths[i], sizeof v.image_paths[i], "%s",
-                         hb_image_region_path(h->in->image, i));
-        return hb_vmm_spawn(&v, ret_pidfd, e);
-}
-
-static int op_start(struct hb_handover *h, struct hb_err *e) {
-        const struct hb_guest_settings *gs = hb_settings_guest(h->d->settings, h->guest);
-        char log_path[512], note_path[512];
-        in_run_dir(h, "log", log_path);
-        in_run_dir(h, "started", note_path);
-        int pidfd = -1, r;
-        if (gs && gs->incoming_command[0]) {
-                r = spawn(h, gs->incoming_command, &pidfd, log_path, note_path, e);
-                if (r < 0)
-                        return r;
-                h->vmm_ours = true;
-                r = wait_for_port(h, pidfd, log_path, e);
-                close(pidfd);
-                unlink(note_path);
-        } else {
-                r = open_port(h, 2000, e);
-        }
-        if (r < 0)
-                return r == -ESRCH ? -EREMOTEIO : r;
-        h->own_port = true;
-        r = h->port->ops->prepare_target(h->port, &h->in->shape, e);
-        h->vmm_ours |= r == 0;
-        return r;
-}
+/* ---- the VMM ---- */
 
 /* Where the destination's socket will be, by the settings; -ENOENT: nothing says how to receive this guest.
  */
@@ -121,95 +34,19 @@ static int choose_port(struct hb_handover *h, struct hb_err *e) {
                 "host %s does not know how to start this guest", h->d->settings->name);
 }
 
-/* ---- other operations; jobs ---- */
-
-static int op_receive_start(struct hb_handover *h, struct hb_err *e) {
-        int fd = -1;
-        int r = h->port->ops->stream(h->port, &fd, e);
-        if (r < 0)
-                return r;
-        r = h->port->ops->receive_start(h->port, e);
-        if (r < 0) {
-                close(fd);
-                return r;
-        }
-        h->stream_fd = fd;
-        return 0;
-}
-
-static int op_receive_wait(struct hb_handover *h, struct hb_err *e) {
-        return h->port->ops->receive_wait(h->port, hb_ho_timeout_ms(HB_T_JOURNAL), e);
-}
-
-static int reopen(struct hb_handover *h, struct hb_err *e) {
-        if (h->port)
-                return 0;
-        int r = open_port(h, 1000, e);
-        if (r == -ENOENT || r == -ECONNREFUSED)
-                return -ESRCH;
-        if (r == 0)
-                h->own_port = true;
-        return r;
-}
-
-/* Is it still what was loaded? After a restart of ours it may have died while nobody looked. */
-static int op_check_loaded(struct hb_handover *h, struct hb_err *e) {
-        int r = reopen(h, e);
-        if (r < 0)
-                return r;
-        return h->port->ops->receive_wait(h->port, CHECK_MS, e);
-}
-
-static int op_resume(struct hb_handover *h, struct hb_err *e) {
-        int r = reopen(h, e);
-        if (r < 0)
-                return r;
-        return h->port->ops->resume(h->port, hb_ho_timeout_ms(HB_T_RESUME), &h->fig.resume_wall_ns, e);
-}
-
-/* A socket that the settings name by mistake may be another guest's, and that one runs: it is not ours to end. */
-static bool of_somebody_else(struct hb_handover *h) {
-        const struct hb_guest_settings *gs = hb_settings_guest(h->d->settings, h->guest);
-        struct hb_guest_info info;
-        if (h->vmm_ours)
-                return false;
-        if (!h->recovered)
-                return true;
-        return !(gs && gs->incoming_command[0]) && h->port->ops->describe(h->port, &info, NULL) == 0 &&
-               info.state == HB_GUEST_RUNNING;
-}
-
-static int op_quit(struct hb_handover *h, struct hb_err *e) {
-        char note_path[512];
-        in_run_dir(h, "started", note_path);
-        int r = h->recovered ? hb_vmm_kill_noted(note_path) : 0;
-        if (r < 0)
-                return hb_err_set(e, r, h->guest, "see RUN_DIR/GUEST.vmm.started: end that process by hand",
-                                  "the VMM that was being started does not end");
-        r = reopen(h, e);
-        if (r == -ESRCH)
-                return 0;
-        if (r < 0)
-                return r;
-        if (of_somebody_else(h))
-                return 0;
-        r = h->port->ops->quit(h->port, e);
-        return r == -ESRCH ? 0 : r;
-}
-
 /* ---- tunnel: two halves ---- */
 
 static void join_tunnel(struct hb_handover *h) {
         if (h->stream_fd < 0 || h->tunnel_conn.fd < 0)
                 return;
         struct hb_err e;
-        if (hb_handover_start_tunnel(h, &h->tunnel_conn, h->stream_fd, &e) < 0) {
+        if (hb_handover_start_tunnel(h->d, h->id, &h->tunnel_conn, h->stream_fd, &h->tunnel, &e) < 0) {
                 hb_handover_why(h, &e);
                 hb_handover_event(h, HB_EV_FAIL);
                 return;
         }
-        h->tunnel_conn.fd = h->stream_fd = -1; /* the tunnel's now */
-        h->tunnel_conn.ssl = NULL;
+        h->stream_fd = -1; /* the tunnel's now */
+        h->tunnel_conn = (struct hb_data_conn){.fd = -1};
 }
 
 int hb_migrate_tunnel(struct hb_incoming *in, struct hb_data_conn *c) {
@@ -253,7 +90,8 @@ static bool record(struct hb_handover *h) {
 static void send_committed(struct hb_handover *h) {
         struct hb_buf b = {0};
         hb_buf_u64(&b, h->fig.resume_wall_ns);
-        hb_buf_u64(&b, hb_wall_ns()); /* with it, how long ago that was: the two hosts' clocks need not agree */
+        hb_buf_u64(&b,
+                   hb_wall_ns()); /* with it, how long ago that was: the two hosts' clocks need not agree */
         hb_handover_send(h, HB_MSG_COMMITTED, b.data, b.len);
         hb_buf_free(&b);
 }
@@ -276,14 +114,8 @@ static bool start_vmm(struct hb_handover *h) {
                 hb_handover_done(h, h->generation, -EIO, &e);
                 return false;
         }
-        hb_handover_port_job(h, op_start);
+        hb_handover_job(h, hb_move_start_vmm);
         return false;
-}
-
-static void watch(struct hb_handover *h) {
-        struct hb_guest_info info;
-        if (h->port && h->port->ops->describe(h->port, &info, NULL) == 0)
-                hb_handover_watch_vmm(h, info.pid);
 }
 
 bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
@@ -291,9 +123,8 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
         case HB_ACT_START_VMM:
                 return start_vmm(h);
         case HB_ACT_RECEIVE_START:
-                watch(h);
                 h->image_touched = true;
-                hb_handover_port_job(h, op_receive_start);
+                hb_handover_job(h, hb_move_receive_start);
                 return false;
         case HB_ACT_SEND_PREPARED:
                 join_tunnel(h);
@@ -309,10 +140,10 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
                 return true;
         }
         case HB_ACT_RECEIVE_STATE:
-                hb_handover_port_job(h, op_receive_wait);
+                hb_handover_job(h, hb_move_receive_wait);
                 return false;
         case HB_ACT_CHECK_LOADED:
-                hb_handover_port_job(h, op_check_loaded);
+                hb_handover_job(h, hb_move_check_loaded);
                 return false;
         case HB_ACT_JOURNAL_LOADED:
         case HB_ACT_JOURNAL_OWNED:
@@ -322,7 +153,7 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
                 hb_handover_send(h, HB_MSG_LOADED, NULL, 0);
                 return true;
         case HB_ACT_RESUME:
-                hb_handover_port_job(h, op_resume);
+                hb_handover_job(h, hb_move_resume);
                 return false;
         case HB_ACT_SEND_COMMITTED:
                 send_committed(h);
@@ -340,7 +171,10 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
         }
         case HB_ACT_QUIT_VMM:
                 h->tunnel = hb_tunnel_free(h->tunnel); /* a VMM that waits for its bytes answers nobody */
-                hb_handover_port_job(h, op_quit);
+                if (h->stream_fd >= 0)
+                        close(h->stream_fd);
+                h->stream_fd = -1;
+                hb_handover_job(h, hb_move_quit_target);
                 return false;
         default:
                 return true;
@@ -349,14 +183,34 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
 
 /* ---- messages ---- */
 
+static void turn_down(struct hb_incoming *in, const uint8_t *id, int code, const char *why) {
+        struct hb_buf b = {0};
+        struct hb_err e;
+        hb_err_set(&e, code, in->guest, "harbinger history, on the target", "%s", why);
+        hb_log_err(HB_LOG_WARNING, "turning a hand-over down", &e);
+        hb_buf_raw(&b, id, HB_ID_SIZE);
+        hb_msg_error_put(&e, &b);
+        if (!b.failed)
+                hb_incoming_send(in, HB_MSG_ABORTED, b.data, b.len);
+        hb_buf_free(&b);
+}
+
 static void on_prepare(struct hb_incoming *in, const uint8_t *p) {
         struct hb_journal_entry j;
-        if (hb_journal_get(in->d->store, p, &j) == 0)
-                return; /* ended before (refused by an answer to QUERY, or twice sent): it must never be taken
-                         */
-        struct hb_handover *h = hb_handover_new(in->d, HB_ROLE_TARGET, p, in->guest, in->host);
-        if (!h)
-                return; /* the source times out and goes on */
+        int r = hb_journal_get(in->d->store, p, &j);
+        if (r !=
+            -ENOENT) { /* ended before (refused by an answer to QUERY, or twice sent): never to be taken */
+                turn_down(in, p, r < 0 ? r : -EALREADY,
+                          r < 0 ? "the journal cannot be read" : "it has ended here");
+                return;
+        }
+        struct hb_handover *h = hb_handover_find(in->d, in->guest)
+                                        ? NULL
+                                        : hb_handover_new(in->d, HB_ROLE_TARGET, p, in->guest, in->host);
+        if (!h) {
+                turn_down(in, p, -EBUSY, "another hand-over of it is not settled, or there is no memory");
+                return;
+        }
         h->in = in;
         in->handover = h;
         hb_handover_note_memory(h);
@@ -367,7 +221,7 @@ static void on_freeze(struct hb_handover *h, const uint8_t *p, size_t n) {
         struct hb_rd r = hb_rd_init(p, n);
         uint32_t f = hb_rd_u32(&r);
         hb_rd_u64(&r);
-        if (!hb_rd_done(&r))
+        if (!hb_rd_done(&r) || f == 0 || h->state != HB_T_PREPARED || !hb_handover_entry_done(h))
                 return;
         h->final_epoch = f;
         hb_handover_event(h, HB_EV_MSG_FREEZE);
