@@ -66,7 +66,7 @@ int hb_addr_parse(const char *text, bool port_zero_ok, struct hb_addr *ret, stru
         uint16_t port;
 
         if (!parse(text ? text : "", &a, &port) || (port == 0 && !port_zero_ok))
-                return hb_err_set(e, -EINVAL, text, "write it as 10.0.0.1:7400 or [fd00::1]:7400",
+                return hb_err_set(e, -EINVAL, text, "write it as 10.0.0.1:7311 or [fd00::1]:7311",
                                   "not an address with a port");
         *ret = a;
         return 0;

@@ -8,7 +8,7 @@ struct hb_addr {
         struct sockaddr_storage sa;
         socklen_t len;
 };
-/* "10.0.0.1:7400" or "[fd00::1]:7400"; numbers only, so that nothing waits for a name server. */
+/* "10.0.0.1:7311" or "[fd00::1]:7311"; numbers only, so that nothing waits for a name server. */
 int hb_addr_parse(const char *text, bool port_zero_ok, struct hb_addr *ret, struct hb_err *e);
 void hb_addr_text(const struct sockaddr *sa, socklen_t len, char *out, unsigned size);
 /* A non-blocking socket whose connect is under way or done. */

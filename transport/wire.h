@@ -53,6 +53,8 @@ enum hb_msg_type {
         HB_MSG_FETCH,      /* T     on a page connection: u64 id, u64 gfn, u32 pages, u8 urgent */
         HB_MSG_PAGES,      /* S     answer: id, stamp, zero mask, encoding, checksum, bytes */
         HB_MSG_TUNNEL,     /* both  device-state bytes on a tunnel connection; empty: end of stream */
+        HB_MSG_VERIFY,     /* S     in the frozen state: u64 first gfn, u8 last, u64 hash a page */
+        HB_MSG_VERIFIED,   /* T     u64 first gfn whose copy differs; all ones: none */
         HB_MSG_TYPES
 };
 const char *hb_msg_name(enum hb_msg_type t);

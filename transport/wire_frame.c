@@ -40,6 +40,8 @@ static const char *const names[HB_MSG_TYPES] = {
         [HB_MSG_FETCH] = "FETCH",
         [HB_MSG_PAGES] = "PAGES",
         [HB_MSG_TUNNEL] = "TUNNEL",
+        [HB_MSG_VERIFY] = "VERIFY",
+        [HB_MSG_VERIFIED] = "VERIFIED",
 };
 
 const char *hb_msg_name(enum hb_msg_type t) {

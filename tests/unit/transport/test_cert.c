@@ -204,7 +204,7 @@ static void test_host_named_like_the_cluster(void **state) {
 static void test_addresses(void **state) {
         static const char *const bad[] = {
                 "",         "alpha:1", "1.2.3.4",   "1.2.3.4:", "1.2.3.4:0",  "1.2.3.4:65536", "1.2.3:1",
-                "::1:7400", "[::1]",   "[::1]7400", "[zz]:1",   "1.2.3.4:-1", "[1.2.3.4]:1",   "1.2.3.4:1x",
+                "::1:7311", "[::1]",   "[::1]7311", "[zz]:1",   "1.2.3.4:-1", "[1.2.3.4]:1",   "1.2.3.4:1x",
                 ":1",       "[]:1"};
         struct hb_addr a;
         struct hb_err e = {0};
@@ -213,11 +213,11 @@ static void test_addresses(void **state) {
         for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 if (hb_addr_parse(bad[i], false, &a, &e) != -EINVAL)
                         fail_msg("'%s' was taken", bad[i]);
-                assert_non_null(strstr(e.next, "10.0.0.1:7400"));
+                assert_non_null(strstr(e.next, "10.0.0.1:7311"));
         }
-        assert_int_equal(hb_addr_parse("10.1.2.3:7400", false, &a, &e), 0);
+        assert_int_equal(hb_addr_parse("10.1.2.3:7311", false, &a, &e), 0);
         hb_addr_text((struct sockaddr *)&a.sa, a.len, text, sizeof(text));
-        assert_string_equal(text, "10.1.2.3:7400");
+        assert_string_equal(text, "10.1.2.3:7311");
         assert_int_equal(hb_addr_parse("[fd00::1]:65535", false, &a, &e), 0);
         hb_addr_text((struct sockaddr *)&a.sa, a.len, text, sizeof(text));
         assert_string_equal(text, "[fd00::1]:65535");
