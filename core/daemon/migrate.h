@@ -60,6 +60,8 @@ struct hb_handover {
         uint32_t first_epoch, final_epoch;
         bool vmm_ours; /* target: started by us, or it has taken our settings: ours to end */
         bool cold;     /* source: the placement was made for this move alone */
+        void (*verified)(struct hb_handover *h); /* source: waits for VERIFIED */
+        bool verify_over;                        /* target: VERIFIED was sent */
         bool final_wanted, looking, release_wanted, recovered, keep_source, image_touched, ended;
 
         hb_session *ask; /* a session of our own to the peer, while in doubt */

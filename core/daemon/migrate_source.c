@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "daemon/migrate_job.h"
 #include "daemon/recover.h"
+#include "daemon/verify.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>
@@ -211,6 +212,10 @@ void hb_migrate_send_abort(struct hb_handover *h) {
         hb_buf_free(&b);
 }
 
+static void send_state(struct hb_handover *h) {
+        hb_handover_job(h, hb_move_send_state);
+}
+
 bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
         switch (a) {
         case HB_ACT_CHECK_SOURCE:
@@ -230,7 +235,10 @@ bool hb_migrate_source_action(struct hb_handover *h, enum hb_ho_action a) {
                 send_freeze(h);
                 return true;
         case HB_ACT_SEND_STATE:
-                hb_handover_job(h, hb_move_send_state);
+                if (hb_verify_wanted(h))
+                        hb_verify_begin(h, send_state);
+                else
+                        send_state(h);
                 return false;
         case HB_ACT_SEND_STATE_END: {
                 uint8_t bytes[8] = {0};
@@ -328,6 +336,9 @@ void hb_migrate_source_message(struct hb_outgoing *p, enum hb_msg_type type, con
                 break;
         case HB_MSG_VERDICT:
                 hb_migrate_verdict(h, type, payload, n);
+                break;
+        case HB_MSG_VERIFIED:
+                hb_verify_answer(h, payload + HB_ID_SIZE, n - HB_ID_SIZE);
                 break;
         default:
                 break;

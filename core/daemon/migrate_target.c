@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate_job.h"
+#include "daemon/verify.h"
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -260,6 +261,9 @@ void hb_migrate_target_message(struct hb_incoming *in, enum hb_msg_type type, co
                 break;
         case HB_MSG_VERDICT:
                 hb_migrate_verdict(h, type, payload, n);
+                break;
+        case HB_MSG_VERIFY:
+                hb_verify_part(h, payload + HB_ID_SIZE, n - HB_ID_SIZE);
                 break;
         default:
                 break;
