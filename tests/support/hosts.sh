@@ -239,6 +239,7 @@ host_settings() {
     echo "[migration]"
     set_for "$h" migration.max_downtime_ms 1000
     set_for "$h" migration.timeout_s
+    set_for "$h" migration.verify
     echo "[guest.g]"
     set_for "$h" guest.incoming_command "exec $pair/guest.sh $h incoming"
     set_for "$h" guest.incoming_process
