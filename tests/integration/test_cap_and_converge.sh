@@ -43,7 +43,9 @@ refused 6 'converge.*not stopped|not below' a migrate g --to b --max-downtime 30
 ! grep -q -- '--> s-freeze' "$(daemon_log a)" || fail "the guest was stopped for a move that was refused"
 gap=$(grep '^HB ' "$pair/guest.1/log" | tail -n +"$beats" | sed -n 's/.* maxgap_ms=\([0-9]*\).*/\1/p' | sort -n | tail -n 1)
 say "longest gap in the guest's time while it was tried: $gap ms"
-[ "$gap" -lt 300 ] || fail "the guest stood still for $gap ms"
+# A stop would have lasted what the refusal says it would; a busy machine's scheduler takes less.
+stop=$(sed -n 's/^harbinger: .*would take about \([0-9]*\) ms.*/\1/p' "$pair/error")
+[ "$gap" -lt "${stop:?}" ] || fail "the guest stood still for $gap ms, and a stop would have taken $stop ms"
 guest_one_runs
 [ "$guest" = 1 ] || fail "another copy runs"
 guest_verify 1

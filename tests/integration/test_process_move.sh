@@ -19,6 +19,11 @@ has() {
   done
 }
 
+dry_run_ready() {
+  must "$from" --json migrate g --to "$to" --dry-run >"$pair/dry.json"
+  jq -e '.ready' "$pair/dry.json" >"$pair/output"
+}
+
 guest_start a
 must a --json guest attach g --process "$guest_socket" >"$pair/attach.json"
 has "$pair/attach.json" '.name == "g"' '.kind == "process"' '.tracker | length > 0' '.sees | length > 0' '.blind | length > 0' \
@@ -38,9 +43,10 @@ for ((i = 1; i <= moves; i++)); do
   must "$from" --json place g --to "$to" --wait --timeout 60 >"$pair/place.json"
   has "$pair/place.json" '.state == "ready"' '.absent_pages <= .resident_pages / 64' '.above_threshold <= .resident_pages / 64' '.pages > 0' '.bytes > 0' '.wire_bytes > 0' \
     '.summary_bytes > 0' '.fresh_pages > 0' '.link.latency_ms >= 0' '.policies.predictor | length > 0'
-  status "$to" '.incoming[0] | .guest + " " + .state + " " + .from' | grep -qx "g ready $from" || fail "$to does not show the placement"
-  must "$from" --json migrate g --to "$to" --dry-run >"$pair/dry.json"
-  has "$pair/dry.json" '.ready == true' '.can_move == true' '.would_refuse == false' '.estimate.downtime_ms > 0' '.estimate.bytes_after >= 0'
+  # The guest writes on, so either view may say "filling" for a moment.
+  await 10 "$to to show the placement as ready" status_is "$to" '.incoming[0] | .guest + " " + .state + " " + .from' "g ready $from"
+  await 10 "a dry run to say ready" dry_run_ready
+  has "$pair/dry.json" '.can_move == true' '.would_refuse == false' '.estimate.downtime_ms > 0' '.estimate.bytes_after >= 0'
   was=$(guest_count)
   move "$from" "$to"
   has "$pair/move.json" '.result == "done"' ".from == \"$from\"" ".to == \"$to\"" '.guest == "g"' '.handover | test("^[0-9a-f]{32}$")' \
