@@ -26,7 +26,7 @@ struct hb_estimate hb_outgoing_estimate(const struct hb_outgoing *p) {
         e.downtime_ms = HANDOVER_OVERHEAD_MS + 1000 * s;
         e.bytes_after = p->report.estimate_final_bytes;
         e.ready_s = p->report.estimate_ready_s;
-        e.converging = p->report.converging || p->report.ready;
+        e.converging = p->report.converging; /* ready says nothing of it: what is not worth fetching counts too */
         e.known = true;
         return e;
 }
