@@ -8,6 +8,8 @@ set -euo pipefail
 # 20 MB/s of writes over 10 MB of hot pages, a link of 4 MB/s.
 guest_words="mb=64 rate=5000 hot=16 hot_writes=100 reads=500 verify_s=2 beat_ms=50"
 setting[transport.cap_bytes_per_s]=4M
+# The adaptive threshold may find within seconds that nothing is worth a try with such a guest: then the link is idle for a reason.
+setting[policy.threshold]=fixed
 pair_new p
 daemon_start a
 daemon_start b
@@ -29,7 +31,8 @@ bytes=$(($(figure .wire_bytes) - from)) seconds=$(elapsed "$began")
 rate=$(awk -v b="$bytes" -v s="$seconds" 'BEGIN { printf "%d", b / s }')
 say "$bytes bytes in $seconds s: $rate bytes/s under a cap of 4000000"
 [ "$rate" -le 4200000 ] || fail "the cap does not hold: $rate bytes/s"
-[ "$rate" -ge 3200000 ] || fail "the link is not used: $rate bytes/s"
+# Below it: other processes' share of the processor. How near it comes on a quiet one is the transport's own test.
+[ "$rate" -ge 2000000 ] || fail "the link is not used: $rate bytes/s"
 await 90 "most of the guest to be there: $(figure .absent_pages) absent" fresh_at_least 60
 
 must a --json migrate g --to b --dry-run --max-downtime 300 >"$pair/dry.json"

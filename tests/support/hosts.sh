@@ -228,6 +228,7 @@ host_settings() {
     set_for "$h" host.may_push "*"
     echo "[policy]"
     echo "dir = $HB_SOURCE/policies"
+    set_for "$h" policy.threshold
     echo "[tracking]"
     set_for "$h" tracking.epoch_ms 100
     set_for "$h" tracking.backend
