@@ -38,7 +38,7 @@ done
 want=$(IFS='|' && echo "${labels[*]}")
 
 passed=0 failed=0 skipped=0
-failures=() skips=()
+failures=() skips=() again=()
 jobs=$(nproc)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
@@ -130,12 +130,34 @@ results() {
     }' "$1"
 }
 
+# A test that failed beside others on a busy machine is run once more by itself. What then passes is counted, and named at the end: such a
+# test is to be mended, but it is no reason to doubt the change at hand.
+run_again() {
+  local preset=$1 n
+  n=$(results "$logs/$preset.xml" | grep -c '^failed')
+  [ "$n" -gt 0 ] && [ "$n" -le 6 ] || return 0
+  echo "== $preset: $n failed; once more, alone"
+  "${wrapper[@]}" ctest --test-dir "build-$preset" -j1 --rerun-failed --output-on-failure --output-junit "$logs/$preset.again.xml" \
+    --test-output-size-passed 262144 --test-output-size-failed 262144 || true
+}
+
+passes_alone() {
+  [ -s "$logs/$1.again.xml" ] && results "$logs/$1.again.xml" | cut -f1,2 | grep -qxF "passed$(printf '\t')$2"
+}
+
 count() {
   local preset=$1 outcome name reason
   while IFS=$'\t' read -r outcome name reason; do
     case $outcome in
       passed) passed=$((passed + 1)) ;;
-      failed) broken "$name ($preset): ${reason:-its output is above}" ;;
+      failed)
+        if passes_alone "$preset" "$name"; then
+          passed=$((passed + 1))
+          again+=("$name ($preset): first ${reason:-its output is above}")
+        else
+          broken "$name ($preset): ${reason:-its output is above}"
+        fi
+        ;;
       skipped)
         skipped=$((skipped + 1))
         skips+=("$name ($preset): $reason")
@@ -160,6 +182,7 @@ run() {
   "${wrapper[@]}" ctest --test-dir "build-$preset" -j2 --output-on-failure --no-tests=error --output-junit "$logs/$preset.xml" \
     --test-output-size-passed 262144 --test-output-size-failed 262144 "${chosen[@]}" || echo "== $preset: ctest exit code $?"
   if [ -s "$logs/$preset.xml" ] && grep -q '<testcase ' "$logs/$preset.xml"; then
+    run_again "$preset"
     count "$preset"
   elif [ -n "$want" ]; then
     echo "== $preset: no test has the label"
@@ -180,6 +203,10 @@ done
 if [ ${#skips[@]} -gt 0 ]; then
   echo "== skipped"
   printf '  %s\n' "${skips[@]}"
+fi
+if [ ${#again[@]} -gt 0 ]; then
+  echo "== passed only when run again, alone"
+  printf '  %s\n' "${again[@]}"
 fi
 if [ ${#failures[@]} -gt 0 ]; then
   echo "== failed"
