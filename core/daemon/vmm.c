@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,9 @@ static void region_key(const char *prefix, const char *region, char out[128]) {
                         out[i] = '_';
 }
 
-static void env_build(struct env *env, const struct hb_vmm_start *v) {
-        for (char **p = environ; p && *p; p++)
-                if (strncmp(*p, "HB_", 3) != 0)
-                        env_add(env, strdup(*p));
+/* Ours first: what the daemon's own environment is too long for must not be one of them. */
+static bool env_build(struct env *env, const struct hb_vmm_start *v) {
+        unsigned before = 3 + 2 * v->shape->nregions;
         env_set(env, "HB_GUEST", v->guest);
         env_set(env, "HB_QMP", v->socket_path);
         env_set(env, "HB_SOCKET", v->socket_path);
@@ -60,7 +60,12 @@ static void env_build(struct env *env, const struct hb_vmm_start *v) {
                          (unsigned long long)v->shape->regions[i].pages * HB_PAGE_SIZE);
                 env_set(env, key, bytes);
         }
+        bool whole = env->n == before;
+        for (char **p = environ; p && *p; p++)
+                if (strncmp(*p, "HB_", 3) != 0)
+                        env_add(env, strdup(*p));
         env->v[env->n] = NULL;
+        return whole;
 }
 
 static void env_free(struct env *env) {
@@ -97,20 +102,42 @@ static void child(const struct hb_vmm_start *v, struct env *env, int log_fd, con
 
 static int write_note(const char *path, pid_t pid) {
         uint64_t start;
-        FILE *f = hb_proc_start_time(pid, &start) < 0 ? NULL : fopen(path, "we");
+        int r = hb_proc_start_time(pid, &start);
+        FILE *f = r < 0 ? NULL : fopen(path, "we");
         if (!f)
-                return -errno;
+                return r < 0 ? r : -errno;
         fprintf(f, "%d %llu\n", (int)pid, (unsigned long long)start);
         return fclose(f) == 0 ? 0 : -errno;
 }
 
+/* Two regions whose names differ only in what a shell variable cannot hold would share one. */
+static const char *ambiguous(const struct hb_shape *s) {
+        char a[128], b[128];
+        for (unsigned i = 0; i < s->nregions; i++)
+                for (unsigned k = 0; k < i; k++) {
+                        region_key("", s->regions[i].name, a);
+                        region_key("", s->regions[k].name, b);
+                        if (strcmp(a, b) == 0)
+                                return s->regions[i].name;
+                }
+        return NULL;
+}
+
 int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e) {
+        const char *twice = ambiguous(v->shape);
+        if (twice)
+                return hb_err_set(e, -EINVAL, twice, "give the guest's memory backends other ids",
+                                  "two regions' names give the same variable HB_IMAGE_...");
         int log_fd = open(v->log_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0640);
         if (log_fd < 0)
                 return hb_err_set(e, -errno, v->log_path, "check run_dir in the settings",
                                   "cannot write the VMM's log: %s", strerror(errno));
         struct env env = {.n = 0};
-        env_build(&env, v);
+        if (!env_build(&env, v)) {
+                env_free(&env);
+                close(log_fd);
+                return hb_err_set(e, -ENOMEM, v->guest, NULL, "no memory to start the VMM");
+        }
         unlink(v->socket_path); /* of an earlier life; a live one would answer and be refused by its size or
                                    state */
         int hold[2] = {-1, -1}, fd = -1, err = 0;
