@@ -52,7 +52,7 @@ for ((i = 1; i <= moves; i++)); do
   has "$pair/move.json" '.result == "done"' ".from == \"$from\"" ".to == \"$to\"" '.guest == "g"' '.handover | test("^[0-9a-f]{32}$")' \
     '.downtime_ms > 0' '.total_ms >= .downtime_ms' '.bytes_after > 0' '.nonzero_bytes > 60 * 1048576' '.pages_final >= 0' \
     '.placement.pages > 0' '.placement.seconds > 0' '.outcome | has("hit") and has("late") and has("stale") and has("wasted")' \
-    '.bytes_after <= .nonzero_bytes / 5'
+    '.bytes_after <= .nonzero_bytes / 3'
   not guest_alive "$was" || await 5 "the copy left on $from to end" not guest_alive "$was"
   [ "$(guest_host "$guest")" = "$to" ] || fail "the new process was not started by $to"
   guest_one_runs
