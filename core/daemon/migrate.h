@@ -61,7 +61,8 @@ struct hb_handover {
         bool vmm_ours; /* target: started by us, or it has taken our settings: ours to end */
         bool cold;     /* source: the placement was made for this move alone */
         void (*verified)(struct hb_handover *h); /* source: waits for VERIFIED */
-        bool verify_over;                        /* target: VERIFIED was sent */
+        bool verify_over;                        /* target: VERIFIED was sent; source: it came early */
+        uint64_t verify_at; /* target: the next part's first page; source: what came early */
         bool final_wanted, looking, release_wanted, recovered, keep_source, image_touched, ended;
 
         hb_session *ask; /* a session of our own to the peer, while in doubt */

@@ -270,6 +270,43 @@ int hb_image_reserve_run(hb_image *i, uint64_t gfn, uint64_t pages, struct hb_er
                           (unsigned long long)(pages << HB_PAGE_SHIFT) >> 10);
 }
 
+/* Of one region; at: the bit of its first page. */
+static void held_part(const struct hb_image_region *g, uint64_t offset, uint64_t pages, uint64_t at,
+                      struct hb_bitmap *ret) {
+        off_t end = (off_t)(offset + (pages << HB_PAGE_SHIFT)), from = (off_t)offset;
+
+        while (from < end) {
+                off_t data = lseek(g->fd, from, SEEK_DATA), hole;
+
+                if (data < 0 && errno == ENXIO)
+                        return;
+                if (data < 0) /* cannot tell: all may be memory */
+                        data = from;
+                hole = lseek(g->fd, data, SEEK_HOLE);
+                if (hole <= data || hole > end)
+                        hole = end;
+                if (data < end) {
+                        uint64_t first = ((uint64_t)data - offset) >> HB_PAGE_SHIFT;
+                        uint64_t last = ((uint64_t)hole - offset + HB_PAGE_SIZE - 1) >> HB_PAGE_SHIFT;
+
+                        hb_bitmap_set_range(ret, at + first, last - first);
+                }
+                from = hole;
+        }
+}
+
+void hb_image_held(const hb_image *i, uint64_t gfn, uint64_t pages, struct hb_bitmap *ret) {
+        for (uint64_t at = 0; at < pages;) {
+                const struct hb_image_region *g;
+                uint64_t n = pages - at, offset;
+
+                if (part_of(i, gfn + at, &n, &g, &offset) < 0)
+                        return;
+                held_part(g, offset, n, at, ret);
+                at += n;
+        }
+}
+
 int hb_image_read(hb_image *i, uint64_t gfn, uint8_t out[HB_PAGE_SIZE]) {
         const struct hb_image_page *p;
 

@@ -7,6 +7,7 @@
  * at any instant leaves every page marked fresh really whole. The state file has the guest's and placement's
  * identity, the processed epoch and the records. */
 #pragma once
+#include "base/bitmap.h"
 #include "base/shape.h"
 #include "map/heat.h"
 #include "place/coherency.h"
@@ -62,6 +63,9 @@ int hb_image_reserve(hb_image *i, uint64_t bytes, struct hb_err *e);
  * be SIGBUS. Cheap when it is there already. -ENOSPC: do not fetch. A page that then turns out zero is given
  * back by hb_image_zero. */
 int hb_image_reserve_run(hb_image *i, uint64_t gfn, uint64_t pages, struct hb_err *e);
+/* Sets bit k of `ret` for each page gfn + k, k < pages, that the files hold memory for; the others are holes,
+ * which reading through hb_image_at would fill. Any thread, while nothing is fetched. */
+void hb_image_held(const hb_image *i, uint64_t gfn, uint64_t pages, struct hb_bitmap *ret);
 /* Copies one page if fresh. -ENODATA absent, -ESTALE stale, -EINPROGRESS being fetched, -EINVAL no such gfn.
  */
 int hb_image_read(hb_image *i, uint64_t gfn, uint8_t out[HB_PAGE_SIZE]);

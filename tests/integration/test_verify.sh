@@ -45,3 +45,23 @@ must a place g --to b --wait --timeout 60 >"$pair/output"
 refused 1 'page 0 .*differs' a migrate g --to b
 guest_one_runs
 guest_verify "$guest"
+
+# A difference is told at once, though more of the guest is still being compared.
+pair_end
+unset "setting[tracking.backend]"
+setting[migration.verify]=yes
+guest_words="mb=320 rate=200 verify_s=0"
+pair_new r
+daemon_start a
+daemon_start b HB_FAULT=verify.page=fail@1
+guest_start a
+must a guest attach g --process "$guest_socket" >"$pair/output"
+await 10 "the first scan" guest_attached a
+must a place g --to b --wait --timeout 60 >"$pair/output"
+refused 1 'page 0 .*differs' a migrate g --to b
+must a --json history >"$pair/history.json"
+frozen=$(jq '[.entries[] | select(.kind == "migration")][0].figures.phases_ms | .["s-delta"] + .["s-state"]' "$pair/history.json")
+jq -en "$frozen < 10000" >/dev/null || fail "the guest stood still for $frozen ms"
+guest_one_runs
+guest_verify "$guest"
+say "a difference in the first of several parts: stood still for $frozen ms"

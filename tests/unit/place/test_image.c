@@ -50,6 +50,34 @@ static void test_pages_are_read_only_when_fresh(void **state) {
         hb_image_free(i);
 }
 
+/* What is in memory is told from holes without filling them, over the regions' border too. */
+static void test_tells_memory_from_holes(void **state) {
+        hb_image *i = open_image(false);
+        struct hb_bitmap held;
+
+        assert_int_equal(hb_bitmap_init(&held, PAGES), 0);
+        hb_image_held(i, 0, PAGES, &held);
+        assert_int_equal(hb_bitmap_count(&held), 0);
+        put(i, 2, 7, 1);
+        put(i, LOW - 1, 7, 1);
+        put(i, LOW, 7, 1);
+        put(i, PAGES - 1, 7, 0); /* zeros, but memory */
+        hb_image_held(i, 0, PAGES, &held);
+        assert_int_equal(hb_bitmap_count(&held), 4);
+        assert_true(hb_bitmap_test(&held, 2) && hb_bitmap_test(&held, LOW - 1) &&
+                    hb_bitmap_test(&held, LOW) && hb_bitmap_test(&held, PAGES - 1));
+        hb_bitmap_clear_all(&held);
+        hb_image_held(i, LOW - 1, 2, &held); /* bits count from the first page asked for */
+        assert_true(hb_bitmap_test(&held, 0) && hb_bitmap_test(&held, 1));
+        assert_int_equal(hb_bitmap_count(&held), 2);
+        hb_bitmap_clear_all(&held);
+        assert_int_equal(hb_image_zero(i, LOW, 1), 0);
+        hb_image_held(i, LOW, 1, &held);
+        assert_int_equal(hb_bitmap_count(&held), 0);
+        hb_bitmap_fini(&held);
+        hb_image_remove(i);
+}
+
 static void test_resumes_what_it_held(void **state) {
         hb_image *i = open_image(false);
         uint8_t out[4096];
@@ -306,6 +334,7 @@ static void test_sweep_takes_only_what_nobody_wants(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_teardown(test_pages_are_read_only_when_fresh, clean),
+                cmocka_unit_test_teardown(test_tells_memory_from_holes, clean),
                 cmocka_unit_test_teardown(test_resumes_what_it_held, clean),
                 cmocka_unit_test_teardown(test_another_placement_is_refused, clean),
                 cmocka_unit_test_teardown(test_released_memory_is_never_touched, clean),
