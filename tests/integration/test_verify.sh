@@ -34,7 +34,7 @@ say "compared and moved: stopped $(jq .downtime_ms "$pair/move.json") ms"
 # The hash tracker's word alone does not make a page right, so it is always compared.
 pair_end
 unset "setting[migration.verify]"
-setting[tracking.backend]=hash
+setting[tracking.backend]='hash'
 pair_new q
 daemon_start a
 daemon_start b HB_FAULT=verify.page=fail@1

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/support/lint.sh [FILE...]: cppcheck over the product's C files (or those named) and shellcheck over the scripts.
+# tests/support/lint.sh [FILE...]: cppcheck over the product's C files (or those named), shellcheck over the scripts, luacheck over the policies.
 #
 # Each finding is printed with its file and line; exit code 1 when there is one. What is let pass says why where it stands.
 set -euo pipefail
@@ -20,6 +20,7 @@ cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability
 if [ $# -eq 0 ]; then
   # Sourced files share variables (1090, 1091, 2034, 2154); awk programs are in single quotes on purpose (2016).
   find . -path './build*' -prune -o \( -name '*.sh' -o -path './.ci/run' \) -print0 | xargs -0 shellcheck -S warning -e 1007,1090,1091,2016,2034,2100,2154 || rc=1
+  luacheck --quiet --no-color --config policies/.luacheckrc policies examples/policies || rc=1
 fi
 [ $rc -eq 0 ] && echo "lint: nothing found"
 exit $rc
