@@ -23,7 +23,7 @@ struct frost {
         int (*fn)(void *arg);
         void *arg;
         uint64_t began_ns, frozen_ns;
-        bool ran;
+        bool ran, ending; /* ending: a listed thread was about to be gone */
         unsigned n;
         pid_t held[MAX_THREADS], seen[MAX_THREADS];
 };
@@ -35,35 +35,43 @@ static bool is_held(const struct frost *f, pid_t tid) {
         return false;
 }
 
+enum kind { STOPPABLE, ENDING, ENDED_LEADER, KERNEL_WORKER };
+
 /* Refusing ptrace may mean "not ours", or a thread that never needs stopping: one that has ended, or a kernel
  * worker that lives in the process (io_uring, vhost; what those write is in the tracker's `blind`). */
-static bool needs_no_stop(pid_t pid, pid_t tid) {
+static enum kind kind_of(pid_t pid, pid_t tid) {
         char file[48], text[512];
         const char *name, *state;
 
         snprintf(file, sizeof file, "task/%d/stat", (int)tid);
         if (hb_proc_read(pid, file, text, sizeof text) <= 0)
-                return true;
+                return ENDING;
         name = strchr(text, '(');
         state = strrchr(text, ')');
         if (!name || !state || strlen(state) < 3)
-                return false;
+                return STOPPABLE;
         if (state[2] == 'Z' || state[2] == 'X')
-                return true;
-        return tid != pid && (strncmp(name, "(iou-", 5) == 0 || strncmp(name, "(vhost-", 7) == 0);
+                return tid == pid ? ENDED_LEADER : ENDING;
+        if (tid != pid && (strncmp(name, "(iou-", 5) == 0 || strncmp(name, "(vhost-", 7) == 0))
+                return KERNEL_WORKER;
+        return STOPPABLE;
 }
 
 /* Attach to all that are new and ask them to stop; *ret_listed is how many threads were seen. */
 static int seize_new(struct frost *f, int *ret_listed) {
         int listed = hb_list_threads(f->pid, f->seen, MAX_THREADS), taken = 0;
 
+        f->ending = false;
         for (int i = 0; i < listed; i++) {
+                enum kind kind;
                 int r;
 
                 if (is_held(f, f->seen[i]))
                         continue;
                 r = hb_ptrace_seize(f->seen[i], 0);
-                if (r == -ESRCH || (r == -EPERM && needs_no_stop(f->pid, f->seen[i])))
+                kind = r == -ESRCH ? ENDING : r == -EPERM ? kind_of(f->pid, f->seen[i]) : STOPPABLE;
+                f->ending = f->ending || kind == ENDING;
+                if (kind != STOPPABLE)
                         continue;
                 if (r < 0)
                         return r;
@@ -77,9 +85,9 @@ static int seize_new(struct frost *f, int *ret_listed) {
         return listed < 0 ? listed : taken;
 }
 
-/* Takes what is new and waits for each: the stops overlap. 0 when all threads are held: none was new, and the
- * list had as many as the process says it has. (Reading the list can skip a thread while others end, so its
- * silence alone proves nothing.) */
+/* Takes what is new and waits for each: the stops overlap. 0 when all threads are held: none was new, none was
+ * ending, and the list had as many as the process says it has. (Reading the list can skip a thread while others
+ * end, so its silence alone proves nothing; and one that ends between list and count would make up for it.) */
 static int take_new(struct frost *f) {
         unsigned first = f->n;
         uint64_t threads = 0;
@@ -92,7 +100,7 @@ static int take_new(struct frost *f) {
                         return r;
         }
         if (taken == 0 && hb_proc_status_number(f->pid, "Threads", &threads) == 0 &&
-            threads != (uint64_t)listed)
+            (f->ending || threads != (uint64_t)listed))
                 return hb_now_ns() < f->began_ns + STOP_NS ? 1 : -ETIMEDOUT;
         return taken;
 }
