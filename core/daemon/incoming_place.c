@@ -264,7 +264,7 @@ static void end_image(struct hb_incoming *in, enum hb_incoming_end how) {
 void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
         if (!in)
                 return;
-        if (how != HB_IN_KEEP)
+        if (how == HB_IN_REMOVE)
                 hb_store_placement_remove(in->d->store, in->id);
         hb_incoming_fetch_free(in);
         if (in->tick)
@@ -272,6 +272,8 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
         in->engine = hb_engine_free(in->engine);
         in->policies = hb_policies_free(in->policies);
         end_image(in, how);
+        if (how == HB_IN_RELEASE) /* last: an image without a record is swept, and this one is a guest's memory now */
+                hb_store_placement_remove(in->d->store, in->id);
         hb_bitmap_fini(&in->scratch);
         if (in->session && how != HB_IN_KEEP)
                 hb_arrival_adopt(

@@ -53,7 +53,8 @@ recipe() {
   case $1 in
     s-prepare | s-converge | s-freeze | s-delta | s-state | s-loaded | s-release | s-commit | s-finish) ;;
     t-prepare | t-prepared | t-delta | t-state | t-journal | t-loaded | t-take | t-resume) ;;
-    t-starting) ;; # in t-prepare, when the command for a QEMU has begun and its monitor is not there yet
+    t-starting) ;;  # in t-prepare, when the command for a QEMU has begun and its monitor is not there yet
+    t-releasing) ;; # in t-done, when the image is about to become the guest's own memory
     random) ;;
     s-doubt | t-doubt) lead=lead_cut lead_side=source lead_state=s-commit source_faults=handover.s-commit=stall:600@1 ;;
     s-abort | t-abort) lead=lead_abort_source lead_side=source lead_state=s-converge source_faults=handover.s-converge=stall:600@1 ;;
@@ -96,10 +97,13 @@ arm() {
   local fault=handover.$state=stall:$stall@1
   rm -f "$pair/slow"
   [ "$victim" != "$side-daemon" ] || fault=handover.$state=kill@1
-  if [ "$state" = t-starting ]; then
-    fault=line.connect=kill@3
-    touch "$pair/slow"
-  fi
+  case $state in
+    t-starting)
+      fault=line.connect=kill@3
+      touch "$pair/slow"
+      ;;
+    t-releasing) fault=image.release=kill@1 ;;
+  esac
   case $side in
     source) source_faults=${source_faults:+$source_faults,}$fault ;;
     target) target_faults=${target_faults:+$target_faults,}$fault ;;
@@ -111,7 +115,7 @@ host_of() {
 }
 
 entered() { # SIDE STATE
-  grep -q -- "--> $2\$" "$(daemon_log "$(host_of "$1")")"
+  grep -qs -- "--> $2\$" "$pair/$(host_of "$1")"/log.*
 }
 
 steps() { # SIDE : how many steps its daemon has taken
@@ -226,6 +230,7 @@ expected() {
     s-finish:target-qemu) echo "dead" ;; # it had moved, and this was its own death
     t-resume:target-qemu) echo "kept" ;;
     *:target-qemu) echo "source" ;;
+    t-releasing:*) echo "target" ;;
     s-finish:* | t-take:source-daemon | t-take:link | t-resume:*) echo "target" ;;
     t-take:target-daemon) echo "target" ;; # loaded and released: it is asked again, and takes it
     t-unload:target-daemon) echo "source target" ;; # the operator's wish was not on record yet
@@ -353,7 +358,9 @@ one_case() {
   if [ "$state" = random ]; then
     random_moment
   else
-    await 20 "$state on the $side" entered $side "${state/starting/prepare}"
+    local seen=$state
+    case $state in t-starting) seen=t-prepare ;; t-releasing) seen=t-done ;; esac
+    await 20 "$seen on the $side" entered $side "$seen"
   fi
   step "$state"
   strike "$victim"
@@ -370,6 +377,7 @@ one_case() {
   await 10 "harbinger migrate to end" test -s "$pair/migrate.rc"
   [ "$(cat "$pair/migrate.rc")" != 0 ] || [ $outcome = target ] || [ "$outcome:$victim" = dead:target-qemu ] ||
     fail "harbinger migrate said that it moved"
+  [ "$outcome:$victim" != dead:target-qemu ] || entered target t-done || fail "the target did not have the guest, and yet it is dead"
   if [ $outcome = dead ]; then
     is_gone
   else
@@ -416,7 +424,9 @@ choose_cases() {
     done
     i=$((i + 1))
   done <"$work/states" >"$work/cases"
-  ! wanted t-starting target-daemon 0 "$shift_by" || echo "t-starting target-daemon" >>"$work/cases"
+  for state in t-starting t-releasing; do
+    ! wanted $state target-daemon 0 "$shift_by" || echo "$state target-daemon" >>"$work/cases"
+  done
   [ -s "$work/cases" ] || fail "no such case: $only_state $only_victim"
 }
 
@@ -430,7 +440,7 @@ fresh_pair() {
 }
 
 as_table() {
-  echo t-starting >>"$work/states"
+  printf '%s\n' t-starting t-releasing >>"$work/states"
   echo "| state | $(printf '%s | ' "${victims[@]}")"
   echo "| --- |$(printf ' --- |%.0s' "${victims[@]}")"
   local state v
