@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: long
 # timeout: 240
 # A running, unmodified QEMU tracked from outside by an agent that is killed -9 again and again: at the end its copy, made only of what
 # was reported, equals the guest's memory byte for byte, the guest never notices, and nothing is left in the process.
