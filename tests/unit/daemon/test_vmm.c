@@ -119,7 +119,7 @@ static void stands_on_its_own(void **state) {
         sigprocmask(SIG_BLOCK, &blocked, NULL);
         snprintf(command, sizeof command,
                  "[ -e /proc/$$/fd/%d ] && echo leaked; [ $(ps -o sid= -p $$) = $$ ] && echo session; "
-                 "grep ^SigBlk /proc/$$/status; kill -TERM $$; echo lived on",
+                 "grep ^SigBlk /proc/self/status; kill -TERM $$; echo lived on",
                  leak);
         assert_int_equal(run(r, command), 0);
         sigprocmask(SIG_UNBLOCK, &blocked, NULL);
