@@ -118,9 +118,10 @@ static int pump_in(struct hb_tunnel *t, struct hb_err *e) {
         rc = hb_data_io_next(&t->io, &h, &p, e);
         if (rc == 1)
                 return take_frame(t, &h, p, e);
-        if (rc < 0 || t->peer_ended)
+        if (rc < 0)
                 return rc;
-        rc = hb_data_io_fill(&t->io, e);
+        rc = hb_data_io_fill(&t->io,
+                             e); /* after the peer's end too: its death or its error still comes this way */
         return rc > 0 ? 1 : rc;
 }
 
@@ -130,7 +131,11 @@ static void wait_for_more(struct hb_tunnel *t) {
         bool can_send = !hb_data_io_unsent(&t->io);
         short local = (short)((!t->local_ended && can_send ? POLLIN : 0) | (t->npending > 0 ? POLLOUT : 0));
 
-        hb_data_io_wait(&t->io, -1, t->npending == 0 && !t->peer_ended, local ? t->local_fd : -1, local);
+        hb_data_io_wait(&t->io, -1, t->npending == 0, local ? t->local_fd : -1, local);
+}
+
+static bool complete(const struct hb_tunnel *t) {
+        return t->local_ended && t->peer_ended && t->npending == 0 && !hb_data_io_unsent(&t->io);
 }
 
 static int pump(struct hb_tunnel *t, struct hb_err *e) {
@@ -139,9 +144,13 @@ static int pump(struct hb_tunnel *t, struct hb_err *e) {
         for (;;) {
                 if (t->cut)
                         return hb_err_set(e, -ECANCELED, t->io.which, NULL, "the tunnel was cut on request");
-                if ((out = pump_out(t, e)) < 0 || (in = pump_in(t, e)) < 0)
-                        return out < 0 ? out : in;
-                if (t->local_ended && t->peer_ended && t->npending == 0 && !hb_data_io_unsent(&t->io))
+                if ((out = pump_out(t, e)) < 0)
+                        return out;
+                if (complete(t)) /* before the next read: the peer, complete too, may have closed */
+                        return 0;
+                if ((in = pump_in(t, e)) < 0)
+                        return in;
+                if (complete(t))
                         return 0;
                 if (out == 0 && in == 0)
                         wait_for_more(t);

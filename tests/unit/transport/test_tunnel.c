@@ -250,12 +250,26 @@ static void test_cut_from_one_side(void **state) {
         assert_int_equal(read(w->b.fd, &c, 1), 0);
 }
 
+/* A half-closed tunnel has nothing to send and nothing more to come, but it still hears that the other side
+ * is gone. */
+static void test_cut_after_one_end(void **state) {
+        struct world *w = *state;
+        char c;
+
+        shutdown(w->b.fd, SHUT_WR);
+        assert_int_equal(read(w->a.fd, &c, 1), 0);
+        w->b.t = hb_tunnel_free(w->b.t);
+        wait_ended(&w->a);
+        assert_int_equal(w->a.e.code, -ECONNRESET);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_both_ways_at_once), T(test_one_way_then_the_other_ends),
                 T(test_slow_reader),       T(test_nothing_at_all),
                 T(test_local_end_dies),    T(test_cut_from_one_side),
+                T(test_cut_after_one_end),
         };
 
         signal(SIGPIPE, SIG_DFL); /* our own code must not raise it */
