@@ -31,7 +31,7 @@ struct hb_cli_operand {
         double min, max;
 };
 
-#define HB_CLI_MAX_OPTIONS  8
+#define HB_CLI_MAX_OPTIONS  24
 #define HB_CLI_MAX_OPERANDS 3
 
 struct hb_cli;
@@ -43,6 +43,7 @@ struct hb_cli_command {
         const char *forms[5];    /* of the synopsis, without "harbinger NAME"; none: made from the rows */
         struct hb_cli_operand operands[HB_CLI_MAX_OPERANDS];
         struct hb_cli_option options[HB_CLI_MAX_OPTIONS];
+        const char *trailing; /* what may follow "--", for help: "CMD [ARG...]"; NULL: nothing */
         /* 0; a negative errno with *e filled; or an exit code > 0 when all was already said. */
         int (*run)(struct hb_cli *c, struct hb_err *e);
 };
@@ -59,6 +60,7 @@ struct hb_cli {
         const char *values[HB_CLI_MAX_OPTIONS];        /* by row; a set flag is "" */
         const char *operands[HB_CLI_MAX_OPERANDS + 1]; /* NULL where left out */
         const char *rest[8];                           /* `help` takes words of any number */
+        char *const *trailing;                         /* the words after "--", NULL ends them; NULL: none */
         const char *socket;
         bool json, color, help;
         struct hb_ctl_client *client; /* open once a command has called */

@@ -24,6 +24,8 @@ static void made_form(const struct hb_cli_command *cmd, char *buf, size_t size) 
                                 o->letter ? "-" : "--", o->letter ? (char[]){o->letter, 0} : o->name,
                                 o->value ? " " : "", o->value ? o->value : "", required ? "" : "]");
                 }
+        if (cmd->trailing && n < size)
+                snprintf(buf + n, size - n, " -- %s", cmd->trailing);
 }
 
 bool hb_cli_form(const struct hb_cli_command *cmd, unsigned i, char *buf, size_t size) {

@@ -308,6 +308,10 @@ int hb_cli_parse(struct hb_cli *c, int argc, char *const *argv, struct hb_err *e
                         i += used - 1;
                         continue;
                 }
+                if (options && strcmp(argv[i], "--") == 0 && c->command->trailing) {
+                        c->trailing = i + 1 < argc ? argv + i + 1 : NULL;
+                        break;
+                }
                 if (options && strcmp(argv[i], "--") == 0)
                         options = false;
                 else if (options && argv[i][0] == '-' && argv[i][1])

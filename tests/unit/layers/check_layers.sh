@@ -22,22 +22,30 @@ room core/place          base map policy place transport/transport.h
 room core/control        base control
 room core/move           base track place move transport/transport.h
 room core/store          base store
-room core/daemon         base track map policy place control move store daemon transport cert
+room core/daemon         base track map policy place control move store daemon transport cert trace record
 room transport           base transport
 room transport/cert      base cert
-room tui/cli             base control cert cli
+room tui/cli             base control cert cli trace capture convert look replay compare report
 room tui/console         base control console
-room trace_tools         base track map policy place control move store trace_tools transport/transport.h
+room trace_tools/format  base trace
+room trace_tools/record  base map policy place trace record
+room trace_tools/capture base trace capture
+room trace_tools/plugin
+room trace_tools/convert base trace convert
+room trace_tools/look    base trace look
+room trace_tools/replay  base map policy place trace replay
+room trace_tools/compare base policy place trace replay compare
+room trace_tools/report  base policy place trace replay compare report
 
 # lib    <header, * ends it>  <files that may see it, * ends them>
-lib sqlite3.h            core/store/*
+lib sqlite3.h            core/store/* trace_tools/convert/sqlite* trace_tools/compare/results*
 lib lua.h                core/policy/*
 lib lauxlib.h            core/policy/*
 lib lualib.h             core/policy/*
-lib zstd.h               transport/page_codec* trace_tools/block*
+lib zstd.h               transport/page_codec* trace_tools/format/block* trace_tools/convert/source*
 lib openssl/*            transport/tls* transport/cert/* transport/data_* transport/peer_stream* core/map/fingerprint*
 lib event2/*             core/daemon/* transport/*
-lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/*
+lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
 lib ini.h                core/daemon/*
 lib xxhash.h             core/map/* core/policy/source* core/track/* core/place/* transport/*
 lib xxh_x86dispatch.h    transport/page_codec*
