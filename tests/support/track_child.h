@@ -38,8 +38,8 @@ enum tc_op {
         TC_LOCK,  /* mlock the region */
         TC_LATER, /* TC_WRITE of 1, arg ms from now, while the child goes on answering */
         TC_TIMED, /* TC_WRITE to every arg-th page, returns the ns it took */
-        TC_LOAD,  /* a thread that works without pause and writes `count` pages of region 0 a second, until
-                     TC_CALM */
+        TC_LOAD,  /* a thread that works without pause and writes `count` pages of region 0 a second (arg:
+                     mostly hot ones), until  TC_CALM */
         TC_CHECK, /* returns 0 when every computing thread found its registers unharmed */
         TC_PING,
 };
@@ -113,18 +113,34 @@ static inline uint64_t tc_now(clockid_t which) {
         return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Steady work, counted in `rounds`, and a steady rate of writes over the whole region, page after page. */
+/* Steady work, counted in `rounds`, and a steady rate of writes: with a stride through everything, so that no
+ * page comes twice before all have come; or, `hot`, as guest_load does: nine in ten to a tenth of the pages,
+ * the rest anywhere. */
+struct tc_load_args {
+        uint64_t rate;
+        bool hot;
+};
+
+static struct tc_load_args tc_load_args;
+
+static inline uint64_t tc_load_page(uint64_t i, uint64_t pages, bool hot, uint64_t *x) {
+        if (!hot)
+                return i * 769 % pages;
+        return tc_random(x) % 10 ? tc_random(x) % (pages / 10) : tc_random(x) % pages;
+}
+
 static inline void *tc_load(void *arg) {
-        uint64_t rate = (uint64_t)(uintptr_t)arg, pages = tc_self->region[0].bytes / TC_PAGE;
-        uint64_t began = tc_now(CLOCK_MONOTONIC), done = 0, x = 1;
+        struct tc_load_args a = *(struct tc_load_args *)arg;
+        uint64_t pages = tc_self->region[0].bytes / TC_PAGE, began = tc_now(CLOCK_MONOTONIC), done = 0, x = 1;
 
         while (!tc_get(tc_self->shared->calm)) {
-                uint64_t due = (tc_now(CLOCK_MONOTONIC) - began) * (rate / 1000) / 1000000;
+                uint64_t due = (tc_now(CLOCK_MONOTONIC) - began) * (a.rate / 1000) / 1000000;
 
                 for (unsigned i = 0; i < 20000; i++)
                         tc_random(&x);
                 for (; done < due; done++)
-                        *(volatile uint64_t *)(tc_self->region[0].map + done * 769 % pages * TC_PAGE) = x;
+                        *(volatile uint64_t *)(tc_self->region[0].map +
+                                               tc_load_page(done, pages, a.hot, &x) * TC_PAGE) = x;
                 __atomic_add_fetch(&tc_self->shared->rounds, 1, __ATOMIC_RELAXED);
                 tc_put(tc_self->shared->cpu_ns, tc_now(CLOCK_THREAD_CPUTIME_ID));
         }
@@ -250,8 +266,8 @@ static inline int64_t tc_do(struct tc *t, const struct tc_cmd *c) {
                 return tc_timed(t, c);
         case TC_LOAD:
                 tc_put(t->shared->calm, 0);
-                return -pthread_create(&tc_storm_thread, NULL, tc_load,
-                                       (void *)(uintptr_t)c->count); // NOLINT
+                tc_load_args = (struct tc_load_args){.rate = c->count, .hot = c->arg};
+                return -pthread_create(&tc_storm_thread, NULL, tc_load, &tc_load_args);
         case TC_CALM:
                 tc_put(t->shared->calm, 1);
                 return -pthread_join(tc_storm_thread, NULL);
