@@ -26,9 +26,11 @@ static void cannot(struct hb_handover *h, int code, const char *next, const char
         struct hb_estimate est = hb_outgoing_estimate(p);
         struct hb_err e;
         hb_err_set(&e, code, h->guest, next,
-                   "%s: stopping now would take about %.0f ms (%.1f MiB to send at %.1f MiB/s; the guest "
-                   "dirties %.1f MiB/s), allowed are %d ms",
-                   what, est.downtime_ms, est.bytes_after / 1048576.0, p->report.rate_bytes_per_s / 1048576.0,
+                   "%s: stopping now would take about %.0f ms (%.0f ms and %.1f MiB at %.1f MiB/s on the "
+                   "wire; the "
+                   "guest dirties %.1f MiB/s of memory), allowed are %d ms",
+                   what, est.downtime_ms, est.fixed_ms, est.bytes_after / 1048576.0,
+                   est.wire_bytes_per_s / 1048576.0,
                    hb_page_map_dirty_pages_per_s(h->g->map) * HB_PAGE_SIZE / 1048576.0, h->max_downtime_ms);
         hb_handover_why(h, &e);
         hb_handover_event(h, HB_EV_CANNOT_CONVERGE);

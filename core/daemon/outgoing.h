@@ -50,6 +50,8 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p);
 /* Downtime and time to ready as the target's last report and our link figures have them. */
 struct hb_estimate {
         double downtime_ms, ready_s, bytes_after;
+        double fixed_ms,
+                wire_bytes_per_s; /* downtime_ms = fixed_ms + 1000 * bytes_after / wire_bytes_per_s */
         bool converging, known;
 };
 struct hb_estimate hb_outgoing_estimate(const struct hb_outgoing *p);

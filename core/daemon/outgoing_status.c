@@ -23,10 +23,13 @@ struct hb_estimate hb_outgoing_estimate(const struct hb_outgoing *p) {
         double s = p->report.estimate_final_s;
         if (!(s > 0) && rate > 0)
                 s = p->report.estimate_final_bytes / rate;
+        e.fixed_ms = HANDOVER_OVERHEAD_MS;
         e.downtime_ms = HANDOVER_OVERHEAD_MS + 1000 * s;
         e.bytes_after = p->report.estimate_final_bytes;
+        e.wire_bytes_per_s = s > 0 ? e.bytes_after / s : rate;
         e.ready_s = p->report.estimate_ready_s;
-        e.converging = p->report.converging; /* ready says nothing of it: what is not worth fetching counts too */
+        e.converging =
+                p->report.converging; /* ready says nothing of it: what is not worth fetching counts too */
         e.known = true;
         return e;
 }

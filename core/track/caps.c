@@ -5,9 +5,9 @@
 
 #define BLIND_COMMON                                                                                         \
         "Not seen: writes through another mapping of the same memory (vhost-user back-ends; found by the "   \
-        "mapper check), RDMA or "                                                                            \
-        "device DMA (VFIO) into pages pinned before the scan, and direct I/O still in flight during it "     \
-        "(see `grace`). "
+        "mapper check) or by write() on its file, RDMA or device DMA (VFIO) into pages pinned before the "   \
+        "scan, and direct I/O still in flight during it (see `grace`); [migration] verify = yes finds "      \
+        "them at the hand-over. "
 
 const struct hb_tracker_caps hb_caps_wp = {
         .name = "wp",

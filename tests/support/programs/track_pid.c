@@ -128,7 +128,9 @@ int main(int argc, char **argv) {
         if (copy == MAP_FAILED)
                 return give_up(argv[5], NULL);
         o.state_path = argv[4];
-        if (hb_tracker_open(t, argv[3], &o, &k, &e) < 0)
+        if (hb_tracker_open(t, argv[3], &o, &k, &e) < 0) {
+                hb_target_free(t);
                 return give_up("tracker", &e);
+        }
         return run(t, k, copy, argc > 6 && strcmp(argv[6], "final") == 0);
 }
