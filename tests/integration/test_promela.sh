@@ -1,4 +1,5 @@
 #!/bin/sh
+# label: long
 # The four laws of coherency and ownership, checked by Spin over every interleaving of the model; then each rule the model can break, broken:
 # a checker that finds nothing there would have found nothing at all.
 set -eu

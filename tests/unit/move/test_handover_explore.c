@@ -143,8 +143,14 @@ static void test_explore(void **state) {
         printf("%llu worlds\n", (unsigned long long)nseen);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FAIR_EVERY 31u /* the plain build goes through all of them; here only the accesses are watched */
+#else
+#define FAIR_EVERY 1u
+#endif
+
 static void test_fair_weather_from_everywhere(void **state) {
-        for (from = 0; from < nseen; from++) {
+        for (from = 0; from < nseen; from += FAIR_EVERY) {
                 fair_weather(&seen[from], true, HB_ROLE_SOURCE);
                 fair_weather(&seen[from], false, HB_ROLE_TARGET);
         }
