@@ -21,6 +21,7 @@ enum hb_replay_mode {
     * for that differs from what it was recorded with */
 #define HB_REPLAY_MOMENTS 16
 
+struct hb_replay_point;
 struct hb_replay_options { /* zero: the default */
         enum hb_replay_mode mode;
         const char *policy_dir;                /* as hb_policy_options.dir */
@@ -37,6 +38,11 @@ struct hb_replay_options { /* zero: the default */
         uint32_t until;                            /* stop after this epoch; 0: the end */
         uint64_t migrate_at_ns[HB_REPLAY_MOMENTS]; /* each asked of a replay of its own, from the beginning */
         unsigned migrate_moments;
+        /* Who watches the run itself (not those of the migrations), for curves and paired differences: each
+         * judged moment, and each epoch's point. Called on the replay's thread; NULL: nobody. */
+        void (*on_moment)(void *arg, uint64_t time_ns, const struct hb_quality_result *of_this);
+        void (*on_point)(void *arg, const struct hb_replay_point *p);
+        void *watch_arg;
 };
 
 struct hb_replay_migration { /* what asking for the move at that moment gives */
