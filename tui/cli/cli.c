@@ -95,5 +95,6 @@ int hb_cli_run(const struct hb_cli_io *io, int argc, char *const *argv) {
         fflush(io->out);
         fflush(io->err);
         hb_ctl_close(c.client);
+        free(c.words);
         return r < 0 ? (int)hb_cli_exit_of(r) : r;
 }

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include <jansson.h>
+#include <signal.h>
 #include <stddef.h>
 
 enum hb_cli_type {
@@ -29,6 +30,7 @@ struct hb_cli_operand {
         enum hb_cli_type type;
         bool optional;
         double min, max;
+        bool many; /* the last operand: may be given again and again; all of them are c->words */
 };
 
 #define HB_CLI_MAX_OPTIONS  24
@@ -59,8 +61,10 @@ struct hb_cli {
         const struct hb_cli_command *command;
         const char *values[HB_CLI_MAX_OPTIONS];        /* by row; a set flag is "" */
         const char *operands[HB_CLI_MAX_OPERANDS + 1]; /* NULL where left out */
-        const char *rest[8];                           /* `help` takes words of any number */
-        char *const *trailing;                         /* the words after "--", NULL ends them; NULL: none */
+        const char **words;                            /* the operand that may be many, from its first on */
+        unsigned nwords;
+        const char *rest[8];   /* `help` takes words of any number */
+        char *const *trailing; /* the words after "--", NULL ends them; NULL: none */
         const char *socket;
         bool json, color, help;
         struct hb_ctl_client *client; /* open once a command has called */
@@ -72,6 +76,17 @@ bool hb_cli_flag(const struct hb_cli *c, const char *option);
 double hb_cli_number(const struct hb_cli *c,
                      const char *option); /* given and checked; for operands hb_cli_read_number */
 bool hb_cli_read_number(enum hb_cli_type type, const char *text, double *ret);
+
+/* A long command of its own: while it holds this, a SIGINT or SIGTERM (or the caller's interrupt_fd) is an
+ * answer of hb_cli_interrupted and not the end of the program, so that what is half done is put away. */
+struct hb_cli_interrupt {
+        int fd;
+        sigset_t before;
+        bool ours, seen;
+};
+void hb_cli_interrupt_begin(const struct hb_cli *c, struct hb_cli_interrupt *i);
+bool hb_cli_interrupted(struct hb_cli_interrupt *i); /* never blocks; stays true; the holder's thread only */
+void hb_cli_interrupt_end(struct hb_cli_interrupt *i);
 
 /* One call to the daemon. args is stolen. timeout_ms as in ctl.h. A SIGINT or SIGTERM ends the wait with
  * -EINTR. */

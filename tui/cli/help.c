@@ -11,8 +11,8 @@ static void made_form(const struct hb_cli_command *cmd, char *buf, size_t size) 
         size_t n = (size_t)snprintf(buf, size, "harbinger %s", cmd->name);
 
         for (int i = 0; i < HB_CLI_MAX_OPERANDS && cmd->operands[i].name && n < size; i++)
-                n += (size_t)snprintf(buf + n, size - n, cmd->operands[i].optional ? " [%s]" : " %s",
-                                      cmd->operands[i].name);
+                n += (size_t)snprintf(buf + n, size - n, cmd->operands[i].optional ? " [%s%s]" : " %s%s",
+                                      cmd->operands[i].name, cmd->operands[i].many ? "..." : "");
         for (int required = 1; required >= 0; required--)
                 for (int i = 0; i < HB_CLI_MAX_OPTIONS && cmd->options[i].name && n < size; i++) {
                         const struct hb_cli_option *o = &cmd->options[i];

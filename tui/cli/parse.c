@@ -209,8 +209,16 @@ static bool takes_words(const struct hb_cli_command *cmd) {
         return strcmp(cmd->name, "help") == 0;
 }
 
+static bool takes_many(const struct hb_cli_command *cmd) {
+        for (int i = 0; i < HB_CLI_MAX_OPERANDS; i++)
+                if (cmd->operands[i].many)
+                        return true;
+        return false;
+}
+
 static int take_operand(struct hb_cli *c, const char *word, unsigned *n, struct hb_err *e) {
-        const struct hb_cli_operand *row = &c->command->operands[*n];
+        bool again = *n > 0 && c->command->operands[*n - 1].many && !takes_words(c->command);
+        const struct hb_cli_operand *row = &c->command->operands[*n - again];
         char next[128];
 
         if (takes_words(c->command)) {
@@ -219,9 +227,12 @@ static int take_operand(struct hb_cli *c, const char *word, unsigned *n, struct 
                 return 0;
         }
         snprintf(next, sizeof(next), "harbinger %s --help", c->command->name);
-        if (*n == HB_CLI_MAX_OPERANDS || !row->name)
+        if ((*n == HB_CLI_MAX_OPERANDS && !again) || !row->name)
                 return hb_err_set(e, -EINVAL, word, next, "a word too many");
-        c->operands[(*n)++] = word;
+        if (row->many)
+                c->words[c->nwords++] = word;
+        if (!again)
+                c->operands[(*n)++] = word;
         return check_value(c, row->name, row->type, row->min, row->max, word, e);
 }
 
@@ -303,6 +314,9 @@ int hb_cli_parse(struct hb_cli *c, int argc, char *const *argv, struct hb_err *e
                 return r;
         if (!c->command)
                 return without_command(c, argc, argv, first, e);
+        c->words = takes_many(c->command) ? calloc((size_t)argc, sizeof(*c->words)) : NULL;
+        if (!c->words && takes_many(c->command))
+                return hb_err_set(e, -ENOMEM, NULL, NULL, "out of memory");
         for (int i = 1; i < argc && r == 0; i++) {
                 if (i == first) {
                         i += used - 1;

@@ -4,21 +4,17 @@
 #include "cli/command.h"
 #include "control/ctl.h"
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-struct interrupt {
-        int fd;
-        sigset_t before;
-        bool ours;
-};
-
-static void interrupt_begin(const struct hb_cli *c, struct interrupt *i) {
+void hb_cli_interrupt_begin(const struct hb_cli *c, struct hb_cli_interrupt *i) {
         sigset_t stop;
 
         i->fd = c->io->interrupt_fd;
         i->ours = false;
+        i->seen = false;
         if (i->fd >= 0)
                 return;
         sigemptyset(&stop);
@@ -30,7 +26,14 @@ static void interrupt_begin(const struct hb_cli *c, struct interrupt *i) {
         i->fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void interrupt_end(struct interrupt *i) {
+bool hb_cli_interrupted(struct hb_cli_interrupt *i) {
+        struct pollfd p = {.fd = i->fd, .events = POLLIN};
+
+        i->seen = i->seen || (i->fd >= 0 && poll(&p, 1, 0) > 0);
+        return i->seen;
+}
+
+void hb_cli_interrupt_end(struct hb_cli_interrupt *i) {
         struct signalfd_siginfo seen;
 
         if (!i->ours)
@@ -56,17 +59,17 @@ static int reach(struct hb_cli *c, struct hb_err *e) {
 
 int hb_cli_call(struct hb_cli *c, const char *cmd, json_t *args, int timeout_ms,
                 void (*progress)(void *arg, const json_t *p), void *arg, json_t **ret, struct hb_err *e) {
-        struct interrupt stop;
+        struct hb_cli_interrupt stop;
         int r = reach(c, e);
 
         if (r < 0) {
                 json_decref(args);
                 return r;
         }
-        interrupt_begin(c, &stop);
+        hb_cli_interrupt_begin(c, &stop);
         hb_ctl_interrupt_on(c->client, stop.fd);
         r = hb_ctl_call(c->client, cmd, args, timeout_ms, progress, arg, ret, e);
         hb_ctl_interrupt_on(c->client, -1);
-        interrupt_end(&stop);
+        hb_cli_interrupt_end(&stop);
         return r;
 }
