@@ -18,7 +18,8 @@
 typedef struct hb_quality hb_quality;
 
 struct hb_quality_options {
-        double horizon_s, every_s /* 5 */, warmup_s /* 30 */;
+        double horizon_s, every_s /* 5 */, warmup_s /* 30; below 0: none */;
+        uint64_t begin_ns; /* when watching began: the warm-up counts from here */
         bool oracle_budget;
 };
 
@@ -36,7 +37,8 @@ struct hb_quality_result {
 
 int hb_quality_new(uint64_t pages, const struct hb_quality_options *o, hb_quality **ret);
 hb_quality *hb_quality_free(hb_quality *q);
-/* An epoch that ended at time_ns: what was accessed in it (written pages are in both). Times ascend. */
+/* An epoch that ended at time_ns: what was accessed in it (written pages are in both). Times ascend. A window
+ * holds an epoch when it holds the epoch's middle. */
 void hb_quality_epoch(hb_quality *q, uint64_t time_ns, const struct hb_bitmap *accessed,
                       const struct hb_bitmap *written);
 /* True when a moment is due at the last epoch's time: the caller predicts and calls hb_quality_predicted. */
@@ -45,7 +47,8 @@ bool hb_quality_due(const hb_quality *q);
  * the horizon has passed. */
 int hb_quality_predicted(hb_quality *q, const float *accesses, const float *writes);
 void hb_quality_result(const hb_quality *q, struct hb_quality_result *ret);
-/* Per moment, in order, as they are judged: for curves and paired differences. NULL: none. */
+/* Per moment, in order, as they are judged: for curves and paired differences. NULL: none. Not called for
+ * moments without a true set. */
 void hb_quality_on_moment(hb_quality *q,
                           void (*moment)(void *arg, uint64_t time_ns,
                                          const struct hb_quality_result *of_this),
