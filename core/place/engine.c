@@ -56,6 +56,7 @@ int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_imag
                 goto fail;
         hb_engine_reconnected(e, 0); /* what an image that is resumed says of fetches was before us */
         e->s.failed_pages = 0;
+        e->told = false;
         *ret = e;
         return 0;
 fail:

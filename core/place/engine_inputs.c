@@ -4,7 +4,6 @@
  * Order of stores, for an image that outlives a kill: pages are invalidated before `processed` moves past
  * their epoch; a stamp is cleared before bytes change (hb_engine_step does that when it sends a fetch, we do
  * when we zero) and set after they are in. */
-#include "base/fault.h"
 #include "map/heat.h"
 #include "map/summary.h"
 #include "place/engine_priv.h"
@@ -41,17 +40,10 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
         hb_page_ledger_put(&e->ledger, gfn);
 }
 
-int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to,
-                         const struct hb_bitmap *written) {
+static void invalidate(struct hb_engine *e, uint32_t from, uint32_t to, const struct hb_bitmap *written) {
         struct announced a = {.to = to, .one = to - from == 1 && from != 0};
         uint64_t first = 0, n = 0, pages = 0;
-        int rc = hb_coherency_accept(*e->image.processed, from, to);
 
-        hb_engine_clock(e, now_ns);
-        if (rc == -ESTALE)
-                e->resync_wanted = true;
-        if (rc < 0)
-                return rc;
         while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
                 for (uint64_t g = first; g < first + n; g++)
                         invalidate_page(e, g, &a);
@@ -63,7 +55,24 @@ int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t 
         hb_accuracy_epoch(&e->accuracy, to, e->o.horizon_s / e->epochs.epoch_s);
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         __atomic_store_n(e->image.processed, to, __ATOMIC_RELEASE);
-        return 0;
+}
+
+int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t to,
+                         const struct hb_bitmap *written) {
+        int rc = hb_coherency_accept(*e->image.processed, from, to);
+
+        if (rc == -EINVAL)
+                return rc;
+        hb_engine_clock(e, now_ns);
+        if (rc == 0)
+                invalidate(e, from, to, written);
+        else if (rc == -ESTALE)
+                e->resync_wanted = true;
+        hb_engine_tell(
+                e,
+                (struct hb_engine_input){
+                        .kind = HB_IN_INVALIDATE, .now_ns = now_ns, .from = from, .to = to, .set = written});
+        return rc;
 }
 
 /* True when the page's bytes in the image may be other than zero. */
@@ -73,7 +82,7 @@ static bool holds_bytes(const struct hb_image_page *p) {
 
 /* A run of pages of the image becomes zeros; false when that failed (then nobody knows what is there). */
 static bool zero_bytes(struct hb_engine *e, uint64_t gfn, uint64_t pages) {
-        return !hb_fault("engine.zero") && e->image.zero(e->image.arg, gfn, pages) == 0;
+        return hb_engine_ask_zero(e, gfn, pages);
 }
 
 static bool zero_helps(const struct hb_engine *e, uint64_t gfn, uint32_t stamp) {
@@ -123,6 +132,8 @@ void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct 
                         g += k ? k : 1;
                 }
         }
+        hb_engine_tell(
+                e, (struct hb_engine_input){.kind = HB_IN_ZERO, .now_ns = now_ns, .to = stamp, .set = zero});
 }
 
 static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch,
@@ -151,16 +162,19 @@ static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch,
 void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const struct hb_summary_entry *entry) {
         uint64_t end = entry->gfn + entry->pages;
 
-        hb_engine_clock(e, now_ns);
         if (entry->gfn >= e->ledger.npages || entry->pages > e->ledger.npages - entry->gfn)
                 return;
+        hb_engine_clock(e, now_ns);
         for (uint64_t g = entry->gfn; g < end; g++)
                 summarize_page(e, g, epoch, entry);
+        hb_engine_tell(e, (struct hb_engine_input){
+                                  .kind = HB_IN_SUMMARY, .now_ns = now_ns, .to = epoch, .entry = *entry});
 }
 
 void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *l) {
         hb_engine_clock(e, now_ns);
         e->link = *l;
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_LINK, .now_ns = now_ns, .link = *l});
 }
 
 /* ---- what the transport tells ---- */
@@ -211,16 +225,22 @@ static uint32_t alike(const struct hb_engine *e, uint64_t gfn, uint32_t i, uint3
         return k;
 }
 
-void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
-                       uint64_t wire_bytes, uint64_t zero_mask) {
+/* The part of a run that can be meant: a call with nothing of it is no input. */
+static uint32_t sensible(const struct hb_engine *e, uint64_t gfn, uint32_t pages) {
+        if (gfn >= e->ledger.npages)
+                return 0;
+        return pages < e->ledger.npages - gfn ? pages : (uint32_t)(e->ledger.npages - gfn);
+}
+
+static void fetched(struct hb_engine *e, uint64_t gfn, uint32_t pages, uint32_t stamp, uint64_t wire_bytes,
+                    uint64_t zero_mask) {
         uint32_t came = 0, k = 1;
 
-        hb_engine_clock(e, now_ns);
-        for (uint32_t i = 0; i < pages && i < 64; i += k) {
+        for (uint32_t i = 0; i < pages; i += k) {
                 k = 1;
                 if (!flying(e, gfn + i)) /* answered twice, or given up by a reconnect */
                         continue;
-                k = alike(e, gfn, i, pages < 64 ? pages : 64, zero_mask);
+                k = alike(e, gfn, i, pages, zero_mask);
                 came += k;
                 if (zero_mask >> i & 1)
                         arrived_zero(e, gfn + i, k, stamp);
@@ -241,12 +261,33 @@ void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pag
         hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
 }
 
+void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
+                       uint64_t wire_bytes, uint64_t zero_mask) {
+        pages = sensible(e, gfn, pages < 64 ? pages : 64);
+        if (pages == 0)
+                return;
+        hb_engine_clock(e, now_ns);
+        fetched(e, gfn, pages, stamp, wire_bytes, zero_mask);
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FETCHED,
+                                                   .now_ns = now_ns,
+                                                   .gfn = gfn,
+                                                   .pages = pages,
+                                                   .stamp = stamp,
+                                                   .wire_bytes = wire_bytes,
+                                                   .zero_mask = zero_mask});
+}
+
 void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages) {
+        pages = sensible(e, gfn, pages);
+        if (pages == 0)
+                return;
         hb_engine_clock(e, now_ns);
         for (uint32_t i = 0; i < pages; i++)
                 if (flying(e, gfn + i))
                         arrived(e, gfn + i, 0, false);
         hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
+        hb_engine_tell(e, (struct hb_engine_input){
+                                  .kind = HB_IN_FAILED, .now_ns = now_ns, .gfn = gfn, .pages = pages});
 }
 
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
@@ -256,6 +297,7 @@ void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
                         arrived(e, g, 0, false);
         hb_rates_flight(&e->rates, e->now_ns, false);
         e->resync_wanted = false; /* the source announces from `processed` on by itself */
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_RECONNECTED, .now_ns = now_ns});
 }
 
 /* ---- what the operator tells ---- */
@@ -265,12 +307,10 @@ void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on) {
         if (e->s.draining != on)
                 hb_planner_restart(&e->planner, on);
         e->s.draining = on;
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_DRAIN, .now_ns = now_ns, .on = on});
 }
 
-void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {
-        hb_engine_clock(e, now_ns);
-        if (e->s.frozen || f == 0)
-                return;
+static void freeze(struct hb_engine *e, uint32_t f) {
         e->s.frozen = true;
         e->s.complete = false;
         e->s.final_epoch = f;
@@ -281,6 +321,13 @@ void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {
         e->s.final_pages = e->s.final_bytes = 0;
         e->final_cursor = 0;
         hb_planner_restart(&e->planner, true);
+}
+
+void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {
+        hb_engine_clock(e, now_ns);
+        if (!e->s.frozen && f != 0)
+                freeze(e, f);
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FREEZE, .now_ns = now_ns, .to = f});
 }
 
 /* Copies made while frozen were not made ahead; of a freeze that comes now they are. */
@@ -294,12 +341,16 @@ static void call_prefetched(struct hb_engine *e) {
         }
 }
 
-void hb_engine_thaw(hb_engine *e, uint64_t now_ns) {
-        hb_engine_clock(e, now_ns);
-        if (!e->s.frozen)
-                return;
+static void thaw(struct hb_engine *e) {
         call_prefetched(e);
         e->s.frozen = e->s.complete = false;
         e->s.final_epoch = 0;
         hb_planner_restart(&e->planner, e->s.draining);
+}
+
+void hb_engine_thaw(hb_engine *e, uint64_t now_ns) {
+        hb_engine_clock(e, now_ns);
+        if (e->s.frozen)
+                thaw(e);
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_THAW, .now_ns = now_ns});
 }

@@ -3,8 +3,10 @@
  * engine.c        made, unmade, the questions (stats, pages)
  * engine_inputs.c what the source and the transport tell: updates records, sums and rates, decides nothing
  * engine_step.c   decides and acts
- * engine_rates.c  smoothed rates and the estimates made of them */
+ * engine_rates.c  smoothed rates and the estimates made of them
+ * engine_tap.c    who listens to the inputs, and what the world answered to each */
 #pragma once
+#include "place/engine_input.h"
 #include "place/planner.h"
 
 #define HB_DEMANDS_MAX 64u
@@ -17,6 +19,11 @@ struct hb_rates {
         double dirty_bytes_per_s;
         uint64_t announced_ns;
         bool rate_known, dirty_known, converging;
+};
+
+struct hb_answers { /* yes, no, yes ... in turn; see struct hb_engine_input */
+        uint32_t run[HB_ENGINE_ANSWERS], n;
+        bool cut;
 };
 
 struct hb_engine {
@@ -36,6 +43,14 @@ struct hb_engine {
         uint64_t final_cursor;
         bool told_ready, told_filled, resync_wanted, report_wanted;
         struct hb_engine_stats s; /* what is counted as it happens; the rest is filled in when asked */
+        /* engine_tap.c */
+        hb_engine_tap *tap;
+        hb_engine_decided *decided;
+        void *tap_arg, *decided_arg;
+        struct hb_answers heard;             /* during the input under way; kept while there is a tap */
+        const struct hb_engine_input *again; /* being replayed: the answers are its; NULL: asked of the ops */
+        uint32_t again_run, again_used;
+        bool told; /* any input since it was made */
 };
 
 static inline uint64_t hb_engine_in_flight(const struct hb_engine *e) { /* bytes */
@@ -50,4 +65,19 @@ void hb_rates_done(struct hb_rates *r, uint64_t now_ns, uint32_t pages, uint64_t
 void hb_rates_announced(struct hb_rates *r, uint64_t now_ns, uint64_t pages, double epoch_s);
 uint64_t hb_engine_above(const struct hb_engine *e);
 void hb_engine_judge_ready(struct hb_engine *e);
+/* ---- engine_predict.c ---- */
+/* What the planner and the policies are shown as of now_ns; `in` points at `guest`. */
+void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_guest *guest,
+                         struct hb_plan_inputs *in);
+/* ---- engine_tap.c ---- */
+void hb_engine_tell_it(struct hb_engine *e, struct hb_engine_input *in);
+/* At the end of each input. */
+static inline void hb_engine_tell(struct hb_engine *e, struct hb_engine_input in) {
+        e->told = true;
+        if (e->tap)
+                hb_engine_tell_it(e, &in);
+}
+int hb_engine_ask_fetch(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch_class c,
+                        unsigned bucket);
+bool hb_engine_ask_zero(struct hb_engine *e, uint64_t gfn, uint64_t pages);
 void hb_engine_mix(struct hb_engine *e, uint64_t a, uint64_t b); /* into the digest */

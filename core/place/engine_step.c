@@ -4,10 +4,7 @@
  * which a small share is kept for demands; when half of it has come back it is filled again, so that fetches
  * go out in bunches. A stamp is cleared before the transport hears of the page, and put back if it will not
  * take it: then no byte was written. Cost: at most BATCHES batches of the planner a step. */
-#include "base/fault.h"
 #include "place/engine_priv.h"
-#include <errno.h>
-#include <string.h>
 
 #define BATCHES       2u
 #define FINAL_WINDOWS 4u
@@ -54,7 +51,7 @@ static int send(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch
         int rc;
 
         mark(e, gfn, pages, before);
-        rc = hb_fault("engine.fetch") ? -EAGAIN : e->ops.fetch(e->arg, gfn, pages, c);
+        rc = hb_engine_ask_fetch(e, gfn, pages, c, bucket);
         if (rc < 0) {
                 unmark(e, gfn, pages, before);
                 return rc;
@@ -91,16 +88,21 @@ static void serve_demands(struct hb_engine *e) {
         e->demands = kept;
 }
 
-void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn) {
-        hb_engine_clock(e, now_ns);
-        if (gfn >= e->ledger.npages)
-                return;
+static void demand(struct hb_engine *e, uint64_t gfn) {
         for (unsigned i = 0; i < e->demands; i++)
                 if (e->demand[i] == gfn)
                         return;
         serve_demands(e); /* first come, first served */
         if ((e->demands > 0 || !try_demand(e, gfn)) && e->demands < HB_DEMANDS_MAX)
                 e->demand[e->demands++] = gfn;
+}
+
+void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn) {
+        if (gfn >= e->ledger.npages)
+                return;
+        hb_engine_clock(e, now_ns);
+        demand(e, gfn);
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_DEMAND, .now_ns = now_ns, .gfn = gfn});
 }
 
 /* ---- prefetch and drain ---- */
@@ -218,29 +220,32 @@ static void finish(struct hb_engine *e) {
         }
 }
 
-static void check_complete(struct hb_engine *e) {
-        if (!e->s.frozen || e->s.complete)
-                return;
-        if (!hb_coherency_complete(*e->image.processed, e->s.final_epoch,
+static bool becomes_complete(struct hb_engine *e) {
+        if (!e->s.frozen || e->s.complete ||
+            !hb_coherency_complete(*e->image.processed, e->s.final_epoch,
                                    hb_page_ledger_not_fresh(&e->ledger)))
-                return;
+                return false;
         e->s.complete = true;
         hb_engine_mix(e, e->s.final_epoch, UINT64_MAX);
-        e->ops.complete(e->arg, e->s.final_epoch);
+        return true;
 }
 
-static void check_report(struct hb_engine *e) {
+static bool has_news(struct hb_engine *e) {
         bool filled = hb_page_ledger_not_fresh(&e->ledger) == 0;
 
         hb_engine_judge_ready(e);
         if (e->s.ready == e->told_ready && filled == e->told_filled)
-                return;
+                return false;
         e->told_ready = e->s.ready;
         e->told_filled = filled;
-        e->ops.report(e->arg);
+        return true;
 }
 
+/* The step is over, and told, before anybody hears what came of it: who is called may give the next input. */
 void hb_engine_step(hb_engine *e, uint64_t now_ns) {
+        bool news, complete;
+        uint32_t f;
+
         hb_engine_clock(e, now_ns);
         if (e->resync_wanted) {
                 e->resync_wanted = false;
@@ -251,6 +256,12 @@ void hb_engine_step(hb_engine *e, uint64_t now_ns) {
                 finish(e);
         else
                 go_on(e);
-        check_report(e);
-        check_complete(e);
+        news = has_news(e);
+        complete = becomes_complete(e);
+        f = e->s.final_epoch;
+        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_STEP, .now_ns = now_ns});
+        if (news)
+                e->ops.report(e->arg);
+        if (complete)
+                e->ops.complete(e->arg, f);
 }
