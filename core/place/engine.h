@@ -102,6 +102,9 @@ void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);
 void hb_engine_step(hb_engine *e, uint64_t now_ns);
 enum hb_page_state hb_engine_page(const hb_engine *e, uint64_t gfn);
 void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret);
+/* The predictor of `with` (never the engine's own policies: they may remember) on every page of the guest, as
+ * of now_ns: one float a page each, see hb_policies_predict. Changes nothing the engine decides by. */
+void hb_engine_predict(hb_engine *e, hb_policies *with, uint64_t now_ns, float *accesses, float *writes);
 void hb_engine_histogram(const hb_engine *e, uint32_t ret[HB_POLICY_BUCKETS]);
 /* Bytes that would have to cross after a freeze now, and seconds until ready, from the smoothed rates;
  * INFINITY: never. */

@@ -153,28 +153,10 @@ static bool batch_due(const struct hb_engine *e) {
 }
 
 static void plan(struct hb_engine *e) {
-        struct hb_policy_guest guest = {
-                .now_s = (double)e->now_ns / 1e9,
-                .horizon_s = e->o.horizon_s,
-                .pages = (double)e->ledger.npages,
-                .resident_pages = (double)e->ledger.resident,
-                .fresh_pages = (double)e->ledger.state[HB_PAGE_FRESH],
-                .stale_pages = (double)e->ledger.state[HB_PAGE_STALE],
-                .absent_pages = (double)e->ledger.state[HB_PAGE_ABSENT],
-                .dirty_bytes_per_s = e->rates.dirty_bytes_per_s,
-                .epoch_s = e->epochs.epoch_s,
-                .draining = e->s.draining,
-        };
-        struct hb_plan_inputs in = {.ledger = &e->ledger,
-                                    .shape = e->image.shape,
-                                    .epochs = &e->epochs,
-                                    .guest = &guest,
-                                    .link = &e->link,
-                                    .accuracy = &e->accuracy.out,
-                                    .now_ns = e->now_ns,
-                                    .processed = *e->image.processed,
-                                    .wire_bytes_per_page = e->rates.wire_per_page};
+        struct hb_policy_guest guest;
+        struct hb_plan_inputs in;
 
+        hb_engine_plan_view(e, e->now_ns, &guest, &in);
         e->accuracy.out.hit = (double)e->ledger.hits;
         e->accuracy.out.late = (double)flying_pages(e);
         e->accuracy.out.stale = (double)e->ledger.stale_hits;

@@ -243,6 +243,20 @@ void hb_planner_batch(struct hb_planner *p, const struct hb_plan_inputs *in) {
                 end_round(p);
 }
 
+void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with,
+                        float *accesses, float *writes) {
+        for (uint64_t g = 0; g < in->ledger->npages; g += p->batch_max) {
+                uint64_t left = in->ledger->npages - g;
+                uint32_t n = left < p->batch_max ? (uint32_t)left : p->batch_max;
+
+                for (uint32_t i = 0; i < n; i++)
+                        fill(p, in, i, g + i);
+                measure_runs(p, in->shape, n);
+                p->view.n = n;
+                hb_policies_predict(with, &p->view, in->guest, accesses + g, writes + g);
+        }
+}
+
 bool hb_planner_head_may_go(const struct hb_planner *p) {
         const struct hb_queued_run *r = hb_run_queue_head(&p->queue);
 

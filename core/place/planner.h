@@ -51,5 +51,9 @@ void hb_planner_restart(struct hb_planner *p, bool draining);
 bool hb_planner_mid_round(const struct hb_planner *p);
 /* Looks at one batch; begins a round when between two. */
 void hb_planner_batch(struct hb_planner *p, const struct hb_plan_inputs *in);
+/* The answer of `with` for every page of the guest, from the columns that candidates get. Uses the batch as
+ * scratch; decides and changes nothing. Neighbours are all pages side by side. */
+void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with,
+                        float *accesses, float *writes);
 /* In a drain: pages that are written again and again wait until every other page has been found. */
 bool hb_planner_head_may_go(const struct hb_planner *p);
