@@ -25,7 +25,7 @@ struct hb_replay_point;
 struct hb_replay_options { /* zero: the default */
         enum hb_replay_mode mode;
         const char *policy_dir;                /* as hb_policy_options.dir */
-        const char *policies[HB_POLICY_KINDS]; /* NULL: those of the trace, else the built-in */
+        const char *policies[HB_POLICY_KINDS]; /* NULL: that of the trace, else the built-in; "": the built-in */
         double horizon_s;                      /* the trace's, else 10 */
         double link_bytes_per_s;               /* 125e6 */
         double latency_s;                      /* 200e-6 */
