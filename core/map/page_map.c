@@ -19,6 +19,8 @@
 
 #define DIRTY_TAU_S      5.0
 #define COUNT_MAX        UINT16_MAX
+#define FADE_ROUND_S     8.0 /* in which every page fades once: a target's belief is that old at most */
+#define FADE_STEPS       2   /* heat classes; less is not worth a word */
 #define FIRST_INTERVAL_S 1.0 /* nobody knows how long the first epoch was */
 
 struct hb_page_map {
@@ -26,6 +28,7 @@ struct hb_page_map {
         struct hb_bitmap known, resident; /* views into the mapping */
         uint64_t resident_pages;
         struct hb_map_watch *watches;
+        uint64_t fade_word; /* of `known`: where fading goes on */
 };
 
 /* One epoch being applied. */
@@ -204,6 +207,63 @@ static void apply_observed(const struct apply *a, const struct hb_bitmap *writte
         }
 }
 
+/* ---- reads seen exactly ---- */
+
+static void touch_read(struct apply *a, uint64_t gfn) {
+        struct hb_map_record *r = &a->m->f.records[gfn];
+        float heat = r->read_heat ? hb_heat_unpack(r->read_heat) * decay_since(a, r->read_epoch) : 0.0f;
+
+        r->read_heat = hb_heat_pack(heat + a->gain, dither(gfn, a->epoch));
+        r->read_epoch = a->epoch;
+        r->last_access = a->epoch;
+        count(&r->reads, &r->writes);
+}
+
+static void apply_read(struct apply *a, const struct hb_bitmap *written, const struct hb_bitmap *accessed) {
+        for (uint64_t w = 0; w * 64 < accessed->bits; w++) {
+                uint64_t read = accessed->words[w] & ~written->words[w];
+
+                if (!read)
+                        continue;
+                a->m->known.words[w] |= read;
+                for (struct hb_map_watch *s = a->m->watches; s; s = s->next)
+                        s->news.words[w] |= read;
+                for (; read; read &= read - 1)
+                        touch_read(a, w * 64 + (unsigned)__builtin_ctzll(read));
+        }
+}
+
+/* What was not read fades; a record changes only when that is worth telling, so nothing drifts. */
+static void fade(struct apply *a, uint64_t gfn) {
+        struct hb_map_record *r = &a->m->f.records[gfn];
+        float old, now;
+
+        if (r->read_heat == 0 || r->read_epoch == a->epoch)
+                return;
+        old = hb_heat_unpack(r->read_heat);
+        now = old * decay_since(a, r->read_epoch);
+        if (hb_heat_q(old) < hb_heat_q(now) + FADE_STEPS && hb_heat_q(now) > 0)
+                return;
+        r->read_heat = hb_heat_q(now) ? hb_heat_pack(now, dither(gfn, a->epoch)) : 0;
+        r->read_epoch = a->epoch;
+        tell(a->m, gfn, 1);
+}
+
+static void fade_some(struct apply *a) {
+        hb_page_map *m = a->m;
+        uint64_t words = (m->known.bits + 63) / 64, n = words;
+
+        if (a->interval_s < FADE_ROUND_S)
+                n = (uint64_t)((double)words * (a->interval_s / FADE_ROUND_S)) + 1;
+        for (; n > 0; n--) {
+                if (m->fade_word >= words)
+                        m->fade_word = 0;
+                for (uint64_t bits = m->known.words[m->fade_word]; bits; bits &= bits - 1)
+                        fade(a, m->fade_word * 64 + (unsigned)__builtin_ctzll(bits));
+                m->fade_word++;
+        }
+}
+
 static void note_dirty_rate(const struct apply *a, uint64_t pages) {
         struct hb_map_header *h = a->m->f.header;
         double keep = hb_decay(a->interval_s, DIRTY_TAU_S);
@@ -219,8 +279,7 @@ static double interval_before(const hb_page_map *m, uint64_t now_ns) {
         return s > 1e-3 ? s : 1e-3;
 }
 
-void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
-                       const struct hb_bitmap *accessed, const struct hb_bitmap *observed, bool lost) {
+static struct apply begin_epoch(hb_page_map *m, uint64_t now_ns, bool lost) {
         struct apply a = {.m = m,
                           .now_ns = now_ns,
                           .epoch = m->f.header->epoch + 1,
@@ -229,6 +288,20 @@ void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *
         /* The first scan reports what is there, not what was written. */
         a.lost = lost || a.epoch == 1;
         a.gain = hb_heat_gain(a.interval_s);
+        return a;
+}
+
+static void end_epoch(const struct apply *a) {
+        a->m->f.ring[a->epoch % HB_MAP_RING] = a->now_ns;
+        if (hb_fault("page_map.apply"))
+                return; /* as if killed here */
+        __atomic_store_n(&a->m->f.header->epoch, a->epoch, __ATOMIC_RELEASE);
+}
+
+void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
+                       const struct hb_bitmap *accessed, const struct hb_bitmap *observed, bool lost) {
+        struct apply a = begin_epoch(m, now_ns, lost);
+
         note_dirty_rate(&a, apply_written(&a, written));
         if (a.lost) /* who lost its state cannot know that a page has become a hole since: it counts as
                        written */
@@ -237,10 +310,17 @@ void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *
                 observed = accessed;
         if (observed)
                 apply_observed(&a, written, accessed, observed);
-        m->f.ring[a.epoch % HB_MAP_RING] = now_ns;
-        if (hb_fault("page_map.apply"))
-                return; /* as if killed here */
-        __atomic_store_n(&m->f.header->epoch, a.epoch, __ATOMIC_RELEASE);
+        end_epoch(&a);
+}
+
+void hb_page_map_apply_exact(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
+                             const struct hb_bitmap *accessed) {
+        struct apply a = begin_epoch(m, now_ns, false);
+
+        note_dirty_rate(&a, apply_written(&a, written));
+        apply_read(&a, written, accessed);
+        fade_some(&a);
+        end_epoch(&a);
 }
 
 void hb_page_map_set_resident(hb_page_map *m, const struct hb_bitmap *resident) {

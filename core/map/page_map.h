@@ -40,6 +40,11 @@ uint64_t hb_page_map_epoch_time_ns(const hb_page_map *m, uint32_t epoch); /* 0: 
  * W. */
 void hb_page_map_apply(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
                        const struct hb_bitmap *accessed, const struct hb_bitmap *observed, bool lost);
+/* The same by an observer that misses no access and sees what is only read: silence is evidence too, so read
+ * heat is a rate like write heat. Untouched pages fade a share at a time, all within some seconds; an epoch
+ * costs O(touched pages) and that share of the known ones. */
+void hb_page_map_apply_exact(hb_page_map *m, uint64_t now_ns, const struct hb_bitmap *written,
+                             const struct hb_bitmap *accessed);
 /* 16 bytes kept for the map's owner, zero in a new map: the placement that counts on this map's epochs. A
  * remembered placement whose id is not there belongs to an earlier numbering, and an image that believes in
  * that must not be resumed, however its epochs compare.

@@ -278,6 +278,46 @@ static void test_counts_stay_in_proportion(void **state) {
         sets_free(&s);
 }
 
+/* Pages read every epoch, every tenth, and never again after a while: rates, not touches; silence counts. */
+static void test_exact_reads_are_rates(void **state) {
+        struct hb_shape shape = shape_of(400);
+        struct sets s = sets_of(400);
+        hb_page_map *m = open_map(&shape, NULL);
+        struct hb_page_info i;
+
+        for (uint32_t e = 1; e <= 200; e++) {
+                sets_clear(&s);
+                hb_bitmap_set(&s.accessed, 7);
+                if (e % 10 == 0)
+                        hb_bitmap_set(&s.accessed, 300);
+                if (e <= 100)
+                        hb_bitmap_set_range(&s.accessed, 100, 64);
+                if (e > 1) {
+                        hb_bitmap_set(&s.accessed, 399); /* written too: a write is all that is known of it */
+                        hb_bitmap_set(&s.written, 399);
+                }
+                hb_page_map_apply_exact(m, e * S, &s.written, &s.accessed);
+                assert_int_equal(hb_page_map_epoch(m), e);
+        }
+        hb_page_map_get(m, 7, &i);
+        assert_true(fabs((double)i.read_heat - 1.0) < 0.02 && i.reads == 200 && i.last_access == 200);
+        hb_page_map_get(m, 300, &i); /* just read: a tenth a second, and what that read still adds */
+        assert_true(i.read_heat > 0.1f && i.read_heat < 0.14f && i.reads == 20);
+        hb_page_map_get(m, 130, &i); /* exp(-100 / 20), at most a round late */
+        assert_true(i.read_heat > 0.006f && i.read_heat < 0.0067f * 1.6f && i.last_access == 100);
+        hb_page_map_get(m, 399, &i);
+        assert_true(i.read_heat == 0 && i.writes == 199 && i.reads == 0 && i.resident);
+        hb_page_map_get(m, 8, &i);
+        assert_true(i.read_heat == 0 && i.last_access == 0);
+        sets_clear(&s);
+        for (uint32_t e = 201; e <= 500; e++)
+                hb_page_map_apply_exact(m, e * S, &s.written, &s.accessed);
+        hb_page_map_get(m, 130, &i);
+        assert_true(i.read_heat == 0);
+        hb_page_map_free(m);
+        sets_free(&s);
+}
+
 static char dir[] = "/dev/shm/hb-page-map-XXXXXX";
 static char path[128];
 
@@ -454,6 +494,7 @@ int main(void) {
                 cmocka_unit_test(test_residency),
                 cmocka_unit_test(test_dirty_rate),
                 cmocka_unit_test(test_counts_stay_in_proportion),
+                cmocka_unit_test(test_exact_reads_are_rates),
                 cmocka_unit_test(test_goes_on_after_a_restart),
                 cmocka_unit_test(test_an_interrupted_epoch_is_applied_again),
                 cmocka_unit_test(test_refuses_what_is_not_its_own),
