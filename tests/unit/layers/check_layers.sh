@@ -29,8 +29,8 @@ room tui/cli             base control cert cli trace capture convert look replay
 room tui/console         base control console
 room trace_tools/format  base trace
 room trace_tools/record  base map policy place trace record
-room trace_tools/capture base trace capture
-room trace_tools/plugin
+room trace_tools/capture base trace capture plugin/frame.h
+room trace_tools/plugin  plugin
 room trace_tools/convert base trace convert
 room trace_tools/look    base trace look
 room trace_tools/replay  base map policy place trace replay
