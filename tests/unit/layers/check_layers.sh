@@ -42,7 +42,7 @@ lib sqlite3.h            core/store/* trace_tools/convert/sqlite* trace_tools/co
 lib lua.h                core/policy/*
 lib lauxlib.h            core/policy/*
 lib lualib.h             core/policy/*
-lib zstd.h               transport/page_codec* trace_tools/format/block* trace_tools/convert/source*
+lib zstd.h               transport/page_codec* trace_tools/format/block* trace_tools/convert/source* trace_tools/convert/out*
 lib openssl/*            transport/tls* transport/cert/* transport/data_* transport/peer_stream* core/map/fingerprint*
 lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
