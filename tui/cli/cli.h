@@ -10,6 +10,7 @@ struct hb_cli_io {
         bool out_tty, err_tty;
         unsigned width;     /* columns of the terminal, 0: unknown */
         bool no_color;      /* NO_COLOR is set */
+        bool utf8;          /* the locale's character set: may lines and dots be drawn with it? */
         const char *socket; /* $HARBINGER_SOCKET, NULL or "": the default */
         const char *daemon; /* the harbingerd that belongs to this program, for doctor; NULL: none found */
         int interrupt_fd;   /* readable: stop waiting. -1: a SIGINT or SIGTERM does it */

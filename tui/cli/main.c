@@ -1,6 +1,8 @@
 /* harbinger: streams and environment in, exit code out. */
 #include "cli/cli.h"
+#include <langinfo.h>
 #include <limits.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,16 @@ static unsigned terminal_width(void) {
         return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
 }
 
+/* Without setlocale: what the program reads and prints is the same in every language. */
+static bool utf8_terminal(void) {
+        locale_t l = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+        bool yes = l != (locale_t)0 && strcmp(nl_langinfo_l(CODESET, l), "UTF-8") == 0;
+
+        if (l != (locale_t)0)
+                freelocale(l);
+        return yes;
+}
+
 int main(int argc, char **argv) {
         const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
         char daemon[PATH_MAX];
@@ -38,6 +50,7 @@ int main(int argc, char **argv) {
                 .err_tty = isatty(STDERR_FILENO),
                 .width = terminal_width(),
                 .no_color = (no_color && no_color[0]) || (term && strcmp(term, "dumb") == 0),
+                .utf8 = utf8_terminal(),
                 .socket = getenv("HARBINGER_SOCKET"),
                 .daemon = find_daemon(daemon, sizeof(daemon)),
                 .interrupt_fd = -1,

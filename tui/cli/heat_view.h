@@ -1,0 +1,26 @@
+/* heat_view: a heat map as text: pages downwards, time to the right, the logarithm of the accesses as five
+ * levels. Every level has a glyph of its own; colour only repeats what the glyph says. */
+#pragma once
+#include "cli/command.h"
+#include "look/heat.h"
+
+#define HB_HEAT_LEVELS 5u
+
+enum hb_glyphs { HB_GLYPHS_ASCII, HB_GLYPHS_BLOCK, HB_GLYPHS_BRAILLE };
+
+struct hb_heat_view {
+        enum hb_glyphs glyphs;
+        enum hb_heatmap_what what;
+        unsigned width; /* of the whole picture; narrower than HB_HEAT_NARROWEST is drawn at that */
+        unsigned rows;  /* of characters */
+        bool counts;    /* the trace counts accesses; else the sums are touched pages over epochs */
+};
+
+#define HB_HEAT_NARROWEST 30u
+
+/* "ascii", "block", "braille"; -1: another word. */
+int hb_heat_glyphs_named(const char *name);
+/* Columns and rows that a matrix should have to fill the picture. */
+void hb_heat_view_size(const struct hb_heat_view *v, uint32_t *ret_width, uint32_t *ret_height);
+/* Picture, axes and legend. */
+void hb_heat_view_print(struct hb_cli *c, const struct hb_heat_view *v, const struct hb_heatmap *m);
