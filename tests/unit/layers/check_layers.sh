@@ -35,7 +35,7 @@ room trace_tools/convert base trace convert
 room trace_tools/look    base trace look
 room trace_tools/replay  base map policy place trace replay
 room trace_tools/compare base policy place trace replay compare
-room trace_tools/report  base policy place trace replay compare report
+room trace_tools/report  base policy place trace look replay compare report
 
 # lib    <header, * ends it>  <files that may see it, * ends them>
 lib sqlite3.h            core/store/* trace_tools/convert/sqlite* trace_tools/compare/results*
@@ -47,7 +47,7 @@ lib openssl/*            transport/tls* transport/cert/* transport/data_* transp
 lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
 lib ini.h                core/daemon/*
-lib xxhash.h             core/map/* core/policy/source* core/track/* core/place/* transport/*
+lib xxhash.h             core/map/* core/policy/source* core/track/* core/place/* transport/* trace_tools/compare/key*
 lib xxh_x86dispatch.h    transport/page_codec*
 lib isa-l.h              transport/* trace_tools/*
 lib isa-l/*              transport/* trace_tools/*

@@ -1,0 +1,308 @@
+/* plan_policies: the policies of a plan, read once and copied into a folder of our own.
+ *
+ * Invariant: what runs is what was hashed: a file that is edited while the matrix runs changes nothing in it.
+ * The folder also lets a file from anywhere stand beside named policies, which the policy host looks for in
+ * one place. It is removed with the plan; a kill leaves some kilobytes in the temporary folder. */
+#include "base/fault.h"
+#include "base/shape.h"
+#include "compare/plan_priv.h"
+#include "policy/source.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The scorer and predictor do not matter when nothing passes the cut; draining, everything goes. */
+static const char nothing_source[] =
+        "return { api = 1, kind = \"threshold\", name = \"nothing\", version = \"1\",\n"
+        "  threshold = function(_, _, _, guest) return guest.draining and -1 or 2 end }\n";
+#define NOTHING "nothing"
+
+/* ---- the staged folder ---- */
+static int stage_fail(const char *path, struct hb_err *e) {
+        int r = errno ? -errno : -EIO;
+
+        return hb_err_set(e, r, path, "set TMPDIR to a folder with some room", "cannot copy a policy: %s",
+                          strerror(-r));
+}
+
+static int make_stage(struct hb_compare_plan *p, struct hb_err *e) {
+        const char *tmp = getenv("TMPDIR");
+        char path[sizeof(p->stage)];
+
+        if (!tmp || !*tmp || strlen(tmp) > sizeof(path) - 32)
+                tmp = "/tmp";
+        snprintf(path, sizeof(path), "%s/harbinger-compare-XXXXXX", tmp);
+        if (hb_fault("compare.stage") || !mkdtemp(path))
+                return stage_fail(path, e);
+        memcpy(p->stage, path, sizeof(path));
+        for (int k = 0; k < HB_POLICY_KINDS; k++) {
+                char folder[sizeof(path) + 16];
+
+                snprintf(folder, sizeof(folder), "%s/%s", p->stage, hb_policy_folder(k));
+                if (mkdir(folder, 0700) < 0)
+                        return stage_fail(folder, e);
+        }
+        return 0;
+}
+
+static void remove_policy(struct hb_compare_plan *p, int k, const char *name) {
+        char path[sizeof(p->stage) + 96];
+
+        snprintf(path, sizeof(path), "%s/%s/%s.lua", p->stage, hb_policy_folder(k), name);
+        unlink(path);
+}
+
+void hb_compare_unstage(struct hb_compare_plan *p) {
+        if (!p->stage[0])
+                return;
+        for (unsigned i = 0; i < HB_COMPARE_MAX_POLICIES; i++)
+                for (int k = 0; k < HB_POLICY_KINDS; k++)
+                        if (p->policies[i].names[k][0])
+                                remove_policy(p, k, p->policies[i].names[k]);
+        for (int k = 0; k < HB_POLICY_KINDS; k++) {
+                char folder[sizeof(p->stage) + 16];
+
+                snprintf(folder, sizeof(folder), "%s/%s", p->stage, hb_policy_folder(k));
+                rmdir(folder);
+        }
+        rmdir(p->stage);
+        p->stage[0] = '\0';
+}
+
+static int write_file(const char *path, const void *data, size_t size) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        ssize_t n = fd < 0 ? -1 : write(fd, data, size);
+        int failed = n != (ssize_t)size;
+
+        if (fd >= 0 && close(fd) < 0)
+                failed = 1;
+        return failed ? -1 : 0;
+}
+
+/* A policy of this kind that was staged before: by name, or NULL. */
+static const struct hb_compare_policy *staged(const struct hb_compare_plan *p, int k, const char *name) {
+        for (unsigned i = 0; i <= p->npolicies && i < HB_COMPARE_MAX_POLICIES; i++)
+                if (strcmp(p->policies[i].names[k], name) == 0)
+                        return &p->policies[i];
+        return NULL;
+}
+
+/* Copies a source under its name, or with a number where another file has that name. */
+static int stage(struct hb_compare_plan *p, struct hb_compare_policy *to, int k, const char *name,
+                 const struct hb_policy_source *s, struct hb_err *e) {
+        char as[64], path[sizeof(p->stage) + 96];
+        const struct hb_compare_policy *other;
+        unsigned number = 1;
+
+        snprintf(as, sizeof(as), "%s", name);
+        while ((other = staged(p, k, as)) && strcmp(other->hashes[k], s->hash) != 0)
+                snprintf(as, sizeof(as), "%.58s-%u", name, ++number);
+        snprintf(path, sizeof(path), "%s/%s/%s.lua", p->stage, hb_policy_folder(k), as);
+        if (!other && (hb_fault("compare.stage") || write_file(path, s->text, s->size) < 0))
+                return stage_fail(path, e);
+        memcpy(to->names[k], as, sizeof(as));
+        memcpy(to->hashes[k], s->hash, sizeof(s->hash));
+        return 0;
+}
+
+/* ---- words ---- */
+static bool ends_in_lua(const char *word) {
+        size_t n = strlen(word);
+
+        return n > 4 && strcmp(word + n - 4, ".lua") == 0;
+}
+
+static int read_lua(const char *path, int k, const char *name, struct hb_policy_source *ret,
+                    struct hb_err *e) {
+        char *text = malloc(HB_POLICY_SOURCE_MAX + 1);
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+        ssize_t n = fd < 0 || !text ? -1 : read(fd, text, HB_POLICY_SOURCE_MAX + 1);
+
+        if (n < 0)
+                r = hb_err_set(e, text ? -errno : -ENOMEM, path, NULL, "cannot read the policy: %s",
+                               text ? strerror(errno) : "out of memory");
+        else if (n > (ssize_t)HB_POLICY_SOURCE_MAX)
+                r = hb_err_set(e, -EFBIG, path, NULL, "the policy is larger than %u bytes",
+                               HB_POLICY_SOURCE_MAX);
+        else
+                r = hb_policy_source_set(k, name, text, (size_t)n, ret);
+        if (n >= 0 && r == -EINVAL)
+                hb_err_set(e, r, path, "name the file with letters, digits, '.', '_' or '-'",
+                           "not a name of a %s", hb_policy_kind_name(k));
+        else if (n >= 0 && r == -ENOMEM)
+                hb_err_set(e, r, path, NULL, "out of memory");
+        if (fd >= 0)
+                close(fd);
+        free(text);
+        return r;
+}
+
+static int add_file(struct hb_compare_plan *p, struct hb_compare_policy *to, int k, const char *path,
+                    struct hb_err *e) {
+        const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+        struct hb_policy_source s;
+        char name[64];
+        int r;
+
+        snprintf(name, sizeof(name), "%.*s", (int)strlen(base) - 4, base);
+        r = read_lua(path, k, name, &s, e);
+        if (r < 0)
+                return r;
+        r = stage(p, to, k, name, &s, e);
+        hb_policy_source_free(&s);
+        return r;
+}
+
+static int add_part(struct hb_compare_plan *p, const char *dir, struct hb_compare_policy *to, int k,
+                    const char *word, struct hb_err *e) {
+        struct hb_policy_source s;
+        int r;
+
+        if (!*word || strcmp(word, "-") == 0 || strcmp(word, "default") == 0) {
+                strcpy(to->hashes[k], "builtin");
+                return 0;
+        }
+        if (ends_in_lua(word))
+                return add_file(p, to, k, word, e);
+        r = hb_policy_source_read(dir, k, word, &s, e);
+        if (r < 0)
+                return r;
+        r = stage(p, to, k, word, &s, e);
+        hb_policy_source_free(&s);
+        return r;
+}
+
+static int add_nothing(struct hb_compare_plan *p, struct hb_compare_policy *to, struct hb_err *e) {
+        struct hb_policy_source s;
+        int r = hb_policy_source_set(HB_POLICY_THRESHOLD, NOTHING, nothing_source, sizeof(nothing_source) - 1,
+                                     &s);
+
+        to->kind = HB_COMPARE_NOTHING;
+        for (int k = 0; k < HB_POLICY_KINDS; k++)
+                strcpy(to->hashes[k], "builtin");
+        if (r < 0)
+                return hb_err_set(e, r, NOTHING, NULL, "out of memory");
+        r = stage(p, to, HB_POLICY_THRESHOLD, NOTHING, &s, e);
+        hb_policy_source_free(&s);
+        return r;
+}
+
+static int add_parts(struct hb_compare_plan *p, const char *dir, struct hb_compare_policy *to,
+                     const char *word, struct hb_err *e) {
+        char text[600], *part = text, *end;
+        int r = 0, k;
+        char separator = strchr(word, ':') || ends_in_lua(word) ? ':' : '/';
+
+        snprintf(text, sizeof(text), "%s", strcmp(word, "default") == 0 ? "" : word);
+        for (k = 0; k < HB_POLICY_KINDS && r == 0; k++) {
+                end = part ? strchr(part, separator) : NULL;
+                if (end)
+                        *end++ = '\0';
+                r = add_part(p, dir, to, k, part ? part : "", e);
+                part = end;
+        }
+        if (r == 0 && part)
+                r = hb_err_set(e, -EINVAL, word,
+                               "PREDICTOR/SCORER/THRESHOLD, e.g. ewma/cost_benefit/adaptive",
+                               "a policy has three parts");
+        return r;
+}
+
+static void make_name(struct hb_compare_policy *to) {
+        const char *part[HB_POLICY_KINDS];
+
+        for (int k = 0; k < HB_POLICY_KINDS; k++)
+                part[k] = to->names[k][0] ? to->names[k] : "default";
+        if (!to->names[0][0] && !to->names[1][0] && !to->names[2][0])
+                strcpy(to->name, "default");
+        else
+                snprintf(to->name, sizeof(to->name), "%s/%s/%s", part[0], part[1], part[2]);
+}
+
+/* Loads it once, so that a mistake is named before hours of work, not after. */
+static int try_it(const struct hb_compare_plan *p, const struct hb_compare_policy *policy, struct hb_err *e) {
+        struct hb_policy_options o = {.dir = p->stage, .seed = p->seed};
+        hb_policies *loaded;
+        int r;
+
+        for (int k = 0; k < HB_POLICY_KINDS; k++)
+                o.names[k] = policy->names[k][0] ? policy->names[k] : NULL;
+        r = hb_policies_new(&o, &loaded, e);
+        if (r == 0)
+                hb_policies_free(loaded);
+        return r;
+}
+
+struct adding {
+        struct hb_compare_plan *p;
+        const char *dir;
+        unsigned at; /* of the last added or found */
+};
+
+static int add_policy(void *arg, const char *word, struct hb_err *e) {
+        struct adding *a = arg;
+        struct hb_compare_plan *p = a->p;
+        struct hb_compare_policy *to = &p->policies[p->npolicies];
+        int r = 0;
+
+        if (p->npolicies == HB_COMPARE_MAX_POLICIES)
+                return hb_err_set(e, -E2BIG, word, NULL, "more than %d policies", HB_COMPARE_MAX_POLICIES);
+        memset(to, 0, sizeof(*to));
+        if (strcmp(word, NOTHING) == 0)
+                r = add_nothing(p, to, e);
+        else if (strcmp(word, "optimum") == 0)
+                to->kind = HB_COMPARE_OPTIMUM;
+        else
+                r = add_parts(p, a->dir, to, word, e);
+        if (r < 0)
+                return r;
+        if (to->kind == HB_COMPARE_TRIPLE)
+                make_name(to);
+        else
+                strcpy(to->name, word);
+        r = to->kind == HB_COMPARE_OPTIMUM ? 0 : try_it(p, to, e);
+        if (r < 0)
+                return r;
+        for (a->at = 0; strcmp(p->policies[a->at].name, to->name) != 0; a->at++)
+                ; /* ends at itself */
+        if (a->at == p->npolicies)
+                p->npolicies++;
+        else
+                memset(to, 0, sizeof(*to)); /* said twice: one and the same */
+        return 0;
+}
+
+/* The base is the one named, else the built-in triple; with `only` nothing is added, so it is the first. */
+static int settle_base(struct adding *a, const struct hb_compare_options *o, struct hb_err *e) {
+        struct hb_compare_plan *p = a->p;
+        int r;
+
+        if (!o->base && o->only)
+                return 0;
+        r = add_policy(a, o->base ? o->base : "default", e);
+        p->base = r == 0 ? a->at : 0;
+        return r;
+}
+
+int hb_compare_plan_policies(struct hb_compare_plan *p, const struct hb_compare_options *o,
+                             struct hb_err *e) {
+        struct adding a = {p, o->policy_dir, 0};
+        int r = make_stage(p, e);
+
+        if (r == 0)
+                r = hb_compare_words(o->policies ? o->policies : "default", "--policy", add_policy, &a, e);
+        if (r == 0)
+                r = settle_base(&a, o, e);
+        if (r == 0 && p->policies[p->base].kind == HB_COMPARE_OPTIMUM)
+                r = hb_err_set(e, -EINVAL, "optimum", "name a policy as the base",
+                               "bounds are no base for differences");
+        if (r == 0 && !o->only)
+                r = add_policy(&a, NOTHING, e);
+        if (r == 0 && !o->only)
+                r = add_policy(&a, "optimum", e);
+        return r;
+}
