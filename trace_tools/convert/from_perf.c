@@ -9,7 +9,8 @@
 #include <string.h>
 
 struct sample {
-        bool timed, found;
+        bool timed;
+        bool doubtful; /* the number may be the instruction's address */
         uint64_t time_ns, address;
         unsigned what;
 };
@@ -45,14 +46,33 @@ static unsigned data_kind(const char *p, const char *end, unsigned otherwise) {
         return has(p, end, "|OP LOAD|") ? HB_IMPORT_READ : otherwise;
 }
 
+/* Without the column addr, perf prints the instruction's address behind the event, with its symbol: taking
+ * that for data would be silently wrong. With addr there are two numbers, or no symbol, or data_src. */
+static bool instruction_alone(const char *p, const char *end) {
+        bool words = false;
+
+        if (has(p, end, "|OP "))
+                return false;
+        while ((p = hb_scan_blanks(p, end)) < end) {
+                const char *q = p;
+                uint64_t address;
+
+                if (hb_scan_hex(&q, end, &address) && (q == end || hb_scan_blank(*q)) && q - p >= 6)
+                        return false;
+                words = true;
+                p = word_end(p, end);
+        }
+        return words;
+}
+
 /* The address behind the event; NULL on success, else where the text is wrong. */
 static const char *parse_address(const char *p, const char *end, unsigned event, struct sample *ret) {
         p = hb_scan_blanks(p, end);
         if (!hb_scan_hex(&p, end, &ret->address) || (p < end && !hb_scan_blank(*p)))
                 return p;
         ret->what = data_kind(p, end, event);
-        ret->found = true;
-        return NULL;
+        ret->doubtful = instruction_alone(p, end);
+        return ret->doubtful ? hb_scan_blanks(p, end) : NULL;
 }
 
 /* NULL: *ret says what the line is; else where it is wrong, or `p` itself when it is no sample at all. */
@@ -119,6 +139,9 @@ int hb_import_perf_line(struct hb_import_job *j, const char *p, const char *end)
         wrong = parse(p, end, &s);
         if (wrong == p && is_call_chain(p, end))
                 return 0;
+        if (wrong && s.doubtful)
+                return hb_import_bad(j, wrong, end,
+                                     "a data address, not an instruction's (perf script -F time,event,addr)");
         if (wrong)
                 return hb_import_bad(j, wrong, end,
                                      "a sample with event and address (perf script -F time,event,addr)");
