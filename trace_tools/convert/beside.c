@@ -13,7 +13,7 @@
 #define TRIES 100u
 
 static int taken(const struct hb_beside *b, struct hb_err *e) {
-        return hb_err_set(e, -EEXIST, b->path, "--replace, or another name", "the output exists already");
+        return hb_err_set(e, -EEXIST, b->path, "--force, or another name", "the output exists already");
 }
 
 static int look(const struct hb_beside *b, struct hb_err *e) {

@@ -113,6 +113,9 @@ int hb_import_begin(struct hb_import_job *j) {
 
         if (j->begun)
                 return 0;
+        if (!j->stats.timed && j->o->epoch_accesses == HB_IMPORT_NOT_WHOLE)
+                return hb_err_set(j->e, -EINVAL, j->name, "--epoch 4000000 is what it is without --epoch",
+                                  "the input has no times: --epoch must be a whole number of accesses");
         h->page_size = HB_PAGE_SIZE;
         h->origin = HB_TRACE_IMPORT;
         h->flags = meaning(j);
@@ -296,6 +299,9 @@ static int file_epoch(void *arg, uint32_t epoch, uint64_t time_ns, const struct 
         }
         if (r == 0)
                 r = hb_trace_writer_epoch(out->writer, epoch, time_ns, a, n);
+        if (r == -E2BIG)
+                return hb_err_set(e, r, out->path, "shorter epochs (--epoch) touch fewer pages",
+                                  "epoch %u touches %zu pages, more than a trace's block holds", epoch, n);
         return r < 0 ? hb_err_set(e, r, out->path, NULL, "cannot write the trace: %s", strerror(-r)) : 0;
 }
 

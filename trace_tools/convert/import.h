@@ -35,6 +35,7 @@ int hb_import_map_from_name(const char *name);
 enum hb_import_kind { HB_IMPORT_AS_READS, HB_IMPORT_AS_WRITES, HB_IMPORT_SKIP };
 
 #define HB_IMPORT_EPOCH_ACCESSES 4000000ull /* 1 s of trace time where the format has no time */
+#define HB_IMPORT_NOT_WHOLE      UINT64_MAX
 #define HB_IMPORT_MOST_PAGES     (1u << 24) /* touched in one epoch */
 #define HB_IMPORT_MOST_BYTES     (2u << 20) /* of one access */
 

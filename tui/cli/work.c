@@ -9,6 +9,7 @@
 
 #define REDRAW_NS (200 * HB_NS_PER_MS)
 #define SURE_NS   (500 * HB_NS_PER_MS) /* before that, a rate is a guess */
+#define QUICK_NS  (300 * HB_NS_PER_MS) /* what is over by then needs no line */
 
 void hb_cli_work_begin(struct hb_cli_work *w, struct hb_cli *c, const char *subject) {
         *w = (struct hb_cli_work){.c = c, .subject = subject, .began_ns = hb_now_ns()};
@@ -36,7 +37,8 @@ static void show(struct hb_cli_work *w, const char *line) {
 }
 
 static bool due(struct hb_cli_work *w, uint64_t now) {
-        if (w->c->json || !w->c->io->err_tty || (w->shown_ns && now - w->shown_ns < REDRAW_NS))
+        if (w->c->json || !w->c->io->err_tty || now - w->began_ns < QUICK_NS ||
+            (w->shown_ns && now - w->shown_ns < REDRAW_NS))
                 return false;
         w->shown_ns = now;
         return true;
@@ -63,8 +65,9 @@ bool hb_cli_work_tick(struct hb_cli_work *w, uint64_t at, uint64_t of) {
         if (due(w, now)) {
                 double s = (double)(now - w->began_ns) / 1e9;
 
-                snprintf(line, sizeof(line), "%.200s: %s of %s, %s", w->subject,
-                         hb_fmt_bytes((double)at, num[0]), hb_fmt_bytes((double)of, num[1]),
+                snprintf(line, sizeof(line), "%.200s: %s%s%s, %s", w->subject,
+                         hb_fmt_bytes((double)at, num[0]), of ? " of " : "",
+                         of ? hb_fmt_bytes((double)of, num[1]) : "",
                          hb_fmt_rate(s > 0 ? (double)at / s : 0, num[2]));
                 add_time(line, sizeof(line), of ? to_go(w, now, (double)at / (double)of) : NAN);
                 show(w, line);
