@@ -154,6 +154,11 @@ static void emulator_ends(qemu_plugin_id_t id, void *unused) {
                 hb_windows_finish(&self.windows);
 }
 
+static void in_parent(void) {
+        if (self.started)
+                atomic_fetch_add(&self.windows.forks, 1);
+}
+
 static void in_child(void) {
         if (self.started)
                 hb_windows_stop(&self.windows);
@@ -170,7 +175,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
                 return -1;
         }
         self.also_read = read_bit();
-        pthread_atfork(NULL, NULL, in_child);
+        pthread_atfork(NULL, in_parent, in_child);
         qemu_plugin_register_vcpu_init_cb(id, vcpu_begins);
         qemu_plugin_register_vcpu_exit_cb(id, vcpu_waits);
         if (info->system_emulation)

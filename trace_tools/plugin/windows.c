@@ -98,11 +98,15 @@ static void send_window(struct hb_windows *w) {
 }
 
 static void send_end(struct hb_windows *w) {
-        uint8_t *f = malloc(HB_FRAME_HEAD + HB_FRAME_END_SIZE);
+        uint8_t *f = malloc(HB_FRAME_HEAD + HB_FRAME_END_SIZE), *p = f;
 
-        if (f)
-                put(put(put(put_head(f, HB_FRAME_END, HB_FRAME_END_SIZE), w->sent_accesses, 8), w->lost, 8),
-                    w->number, 4);
+        if (f) {
+                p = put_head(p, HB_FRAME_END, HB_FRAME_END_SIZE);
+                p = put(p, w->sent_accesses, 8);
+                p = put(p, w->lost, 8);
+                p = put(p, w->number, 4);
+                put(p, w->forks, 4);
+        }
         send_frames(w, f, HB_FRAME_HEAD + HB_FRAME_END_SIZE);
 }
 

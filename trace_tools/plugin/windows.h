@@ -53,6 +53,7 @@ struct hb_windows {
         unsigned pending, made; /* vCPUs that still have to hand over; vCPUs there are */
         uint64_t sent_accesses, sent_insns, began_ns, last_sent;
         _Atomic uint64_t lost;
+        atomic_uint forks; /* children, which are not recorded */
         uint32_t number;
 };
 
