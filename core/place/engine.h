@@ -105,6 +105,20 @@ void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret);
 /* The predictor of `with` (never the engine's own policies: they may remember) on every page of the guest, as
  * of now_ns: one float a page each, see hb_policies_predict. Changes nothing the engine decides by. */
 void hb_engine_predict(hb_engine *e, hb_policies *with, uint64_t now_ns, float *accesses, float *writes);
+/* What the engine knows of a page, and what policies are shown of it. */
+struct hb_engine_page_view {
+        enum hb_page_state state;
+        bool resident, zero, prefetched, used; /* as HB_IP_* */
+        bool wanted;                           /* a candidate: resident, not fresh, not on its way */
+        uint8_t fetches;
+        uint32_t stamp, invalid, last_access; /* epochs; 0: none */
+        float read_heat, write_heat, age_s, version_age_s, run_length, bytes_to_send;
+        float predicted, predicted_writes, score; /* by `with`; NAN without it */
+};
+/* Pages [gfn, gfn + n) as of the last input. `with` as in hb_engine_predict. Changes nothing the engine
+ * decides by. -EINVAL: not all of them are pages of the guest. */
+int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
+                   struct hb_engine_page_view *ret);
 void hb_engine_histogram(const hb_engine *e, uint32_t ret[HB_POLICY_BUCKETS]);
 /* Bytes that would have to cross after a freeze now, and seconds until ready, from the smoothed rates;
  * INFINITY: never. */

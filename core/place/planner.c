@@ -257,6 +257,36 @@ void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, h
         }
 }
 
+/* Candidates get the run that a round would give them; the others stand alone. */
+static void measure_candidates(struct hb_planner *p, const struct hb_plan_inputs *in, uint64_t gfn,
+                               uint32_t n) {
+        float *run_length = columns_of(p).run_length;
+
+        for (uint32_t i = 0; i < n;) {
+                uint32_t k = neighbours(p, in->shape, i, n);
+                uint32_t wanted = 0;
+
+                while (wanted < k && hb_page_ledger_wants(&in->ledger->pages[gfn + i + wanted]))
+                        wanted++;
+                k = wanted ? wanted : 1;
+                for (uint32_t j = 0; j < k; j++)
+                        run_length[i + j] = (float)k;
+                i += k;
+        }
+}
+
+void hb_planner_look(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with, uint64_t gfn,
+                     uint32_t n) {
+        for (uint32_t i = 0; i < n; i++)
+                fill(p, in, i, gfn + i);
+        measure_candidates(p, in, gfn, n);
+        p->view.n = n;
+        if (!with)
+                return;
+        hb_policies_predict(with, &p->view, in->guest, p->predicted, p->predicted_writes);
+        hb_policies_score(with, &p->view, in->guest, in->link, in->accuracy, p->score);
+}
+
 bool hb_planner_head_may_go(const struct hb_planner *p) {
         const struct hb_queued_run *r = hb_run_queue_head(&p->queue);
 

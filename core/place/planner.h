@@ -55,5 +55,9 @@ void hb_planner_batch(struct hb_planner *p, const struct hb_plan_inputs *in);
  * scratch; decides and changes nothing. Neighbours are all pages side by side. */
 void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with,
                         float *accesses, float *writes);
+/* Leaves in the batch what a round would show and ask of the pages [gfn, gfn + n), n <= batch_max; without
+ * `with` nothing is asked. Scratch as above. */
+void hb_planner_look(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with, uint64_t gfn,
+                     uint32_t n);
 /* In a drain: pages that are written again and again wait until every other page has been found. */
 bool hb_planner_head_may_go(const struct hb_planner *p);

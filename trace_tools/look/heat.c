@@ -197,13 +197,52 @@ uint64_t hb_heatmap_peak(const struct hb_heatmap *m, enum hb_heatmap_what w) {
         return peak;
 }
 
-unsigned hb_heatmap_level(uint64_t value, uint64_t peak, unsigned levels) {
-        unsigned level;
+static int by_size(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* The sums that are not 0, in order; NULL: no memory, or none. */
+static uint64_t *in_order(const struct hb_heatmap *m, enum hb_heatmap_what w, size_t *ret_n) {
+        uint64_t *all = hb_fault("look.heat") ? NULL : malloc((size_t)m->width * m->height * sizeof(*all));
+        size_t n = 0;
+
+        for (uint32_t y = 0; all && y < m->height; y++)
+                for (uint32_t x = 0; x < m->width; x++) {
+                        uint64_t v = hb_heatmap_at(m, w, x, y);
+
+                        if (v)
+                                all[n++] = v;
+                }
+        if (n == 0) {
+                free(all);
+                return NULL;
+        }
+        qsort(all, n, sizeof(*all), by_size);
+        *ret_n = n;
+        return all;
+}
+
+void hb_heatmap_scale(const struct hb_heatmap *m, enum hb_heatmap_what w, uint64_t *ret_low,
+                      uint64_t *ret_high) {
+        size_t n = 0;
+        uint64_t *all = in_order(m, w, &n);
+
+        *ret_high = all ? all[n - 1 - n / 50] : hb_heatmap_peak(m, w);
+        *ret_low = all ? all[n / 50] : *ret_high > 0;
+        free(all);
+}
+
+unsigned hb_heatmap_level(uint64_t value, uint64_t low, uint64_t high, unsigned levels) {
+        double share;
 
         if (value == 0 || levels == 0)
                 return 0;
-        if (value >= peak || levels == 1)
+        if (value >= high)
                 return levels;
-        level = 1 + (unsigned)(log((double)value) / log((double)peak) * (levels - 1) + 0.5);
-        return level < levels ? level : levels;
+        if (value <= low)
+                return 1;
+        share = log((double)value / (double)low) / log((double)high / (double)low);
+        return 1 + (unsigned)(share * (levels - 1) + 0.5);
 }

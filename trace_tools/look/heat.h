@@ -55,5 +55,9 @@ static inline uint64_t hb_heatmap_at(const struct hb_heatmap *m, enum hb_heatmap
         return (w != HB_HEATMAP_WRITES ? m->reads[i] : 0) + (w != HB_HEATMAP_READS ? m->writes[i] : 0);
 }
 uint64_t hb_heatmap_peak(const struct hb_heatmap *m, enum hb_heatmap_what w);
-/* 0 for 0, else 1..levels by the logarithm: 1 access is level 1, `peak` is `levels`. */
-unsigned hb_heatmap_level(uint64_t value, uint64_t peak, unsigned levels);
+/* What a scale should span: all but the lowest and highest 2 % of the sums that are not 0, so that a few
+ * cells do not take the contrast from all others. 0, 0: every sum is 0. */
+void hb_heatmap_scale(const struct hb_heatmap *m, enum hb_heatmap_what w, uint64_t *ret_low,
+                      uint64_t *ret_high);
+/* 0 for 0, else 1..levels by the logarithm: `low` and below is level 1, `high` and above is `levels`. */
+unsigned hb_heatmap_level(uint64_t value, uint64_t low, uint64_t high, unsigned levels);

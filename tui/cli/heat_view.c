@@ -17,10 +17,10 @@ struct picture {
         struct hb_cli *c;
         const struct hb_heat_view *v;
         const struct hb_heatmap *m;
-        unsigned across, down; /* cells of the matrix in one character */
-        unsigned stretch;      /* characters (braille: dots) a column of the matrix is drawn wide */
-        unsigned columns;      /* characters of the plot */
-        uint64_t peak;
+        unsigned across, down;    /* cells of the matrix in one character */
+        unsigned stretch;         /* characters (braille: dots) a column of the matrix is drawn wide */
+        unsigned columns;         /* characters of the plot */
+        uint64_t low, high, peak; /* the scale's ends */
 };
 
 int hb_heat_glyphs_named(const char *name) {
@@ -73,11 +73,15 @@ static void braille(unsigned dots, char out[4]) {
         out[3] = '\0';
 }
 
+static unsigned level_of(const struct picture *p, uint64_t value) {
+        return hb_heatmap_level(value, p->low, p->high, HB_HEAT_LEVELS);
+}
+
 static unsigned level_at(const struct picture *p, unsigned x, unsigned y) {
         x /= p->stretch;
         if (x >= p->m->width || y >= p->m->height)
                 return 0;
-        return hb_heatmap_level(hb_heatmap_at(p->m, p->v->what, x, y), p->peak, HB_HEAT_LEVELS);
+        return level_of(p, hb_heatmap_at(p->m, p->v->what, x, y));
 }
 
 /* The character at a place of the plot; its hottest level. */
@@ -196,16 +200,19 @@ static void sample(const struct picture *p, unsigned level, char out[8]) {
         braille(dots, out);
 }
 
-/* The least sum that has this level. */
+/* The least sum that has at least this level. */
 static uint64_t begins_at(const struct picture *p, unsigned level) {
-        double at = pow((double)p->peak, (level - 1.5) / (HB_HEAT_LEVELS - 1));
-        uint64_t v = at > 1 ? (uint64_t)at : 1;
+        uint64_t low = 1, high = p->high;
 
-        while (v > 1 && hb_heatmap_level(v - 1, p->peak, HB_HEAT_LEVELS) >= level)
-                v--;
-        while (v < p->peak && hb_heatmap_level(v, p->peak, HB_HEAT_LEVELS) < level)
-                v++;
-        return v;
+        while (low < high) {
+                uint64_t mid = low + (high - low) / 2;
+
+                if (level_of(p, mid) >= level)
+                        high = mid;
+                else
+                        low = mid + 1;
+        }
+        return low;
 }
 
 static const char *unit(const struct hb_heat_view *v) {
@@ -222,13 +229,12 @@ static void print_levels(const struct picture *p) {
 
         at = (unsigned)fprintf(out, "%s a cell:", unit(p->v));
         for (unsigned level = 1; level <= HB_HEAT_LEVELS; level++) {
-                uint64_t from = begins_at(p, level), to = begins_at(p, level + 1) - 1;
+                uint64_t from = begins_at(p, level);
+                uint64_t to = level < HB_HEAT_LEVELS ? begins_at(p, level + 1) - 1 : p->peak;
                 unsigned n;
 
-                if (hb_heatmap_level(from, p->peak, HB_HEAT_LEVELS) != level)
-                        continue; /* the peak is too low to have all levels */
-                if (level == HB_HEAT_LEVELS)
-                        to = p->peak;
+                if (level_of(p, from) != level)
+                        continue; /* too few sums differ for all levels */
                 if (from == to)
                         snprintf(number, sizeof(number), "%llu", (unsigned long long)from);
                 else
@@ -246,18 +252,26 @@ static void print_levels(const struct picture *p) {
         fputc('\n', out);
 }
 
+/* "1 page", "2.5 pages", "4096 pages": bands need not be whole. */
+static const char *some(double n, const char *what, char *buf) {
+        bool whole = n >= 100 || fabs(n - floor(n + 0.5)) < 0.005;
+
+        snprintf(buf, HB_FMT_SIZE, whole ? "%.0f %s%s" : "%.2g %s%s", n, what, whole && n < 1.5 ? "" : "s");
+        return buf;
+}
+
 static void print_scope(const struct picture *p) {
         const struct hb_heatmap *m = p->m;
-        double epochs = (double)(m->to - m->from + 1.0) * p->across / p->stretch / m->width;
-        double pages = (double)m->npages * p->down / m->height, total = (double)m->npages * HB_PAGE_SIZE;
-        char num[2][HB_FMT_SIZE], line[400];
+        double epochs = (m->to - m->from + 1.0) * p->across / p->stretch / m->width;
+        double pages = (double)m->npages * p->down / m->height;
+        char num[4][HB_FMT_SIZE], line[400];
 
         snprintf(line, sizeof(line),
-                 "a character: %.3g epoch%s, %.4g page%s (%s); pages %#llx-%#llx (%s); epochs %u-%u", epochs,
-                 epochs == 1 ? "" : "s", pages, pages == 1 ? "" : "s",
-                 hb_fmt_bytes(pages * HB_PAGE_SIZE, num[0]), (unsigned long long)m->first_page,
-                 (unsigned long long)(m->first_page + m->npages - 1), hb_fmt_bytes(total, num[1]), m->from,
-                 m->to);
+                 "a character: %s, %s (%s); all: epochs %u to %u, pages 0x%llx-0x%llx (%s)",
+                 some(epochs, "epoch", num[0]), some(pages, "page", num[1]),
+                 hb_fmt_bytes(pages * HB_PAGE_SIZE, num[2]), m->from, m->to,
+                 (unsigned long long)m->first_page, (unsigned long long)(m->first_page + m->npages - 1),
+                 hb_fmt_bytes((double)m->npages * HB_PAGE_SIZE, num[3]));
         hb_cli_wrap(p->c, 0, p->columns + LABEL + 1, line);
 }
 
@@ -267,6 +281,7 @@ void hb_heat_view_print(struct hb_cli *c, const struct hb_heat_view *v, const st
         unsigned room = plot_columns(v);
 
         p.peak = hb_heatmap_peak(m, v->what);
+        hb_heatmap_scale(m, v->what, &p.low, &p.high);
         p.stretch = m->width ? room * p.across / m->width : 1;
         p.stretch = p.stretch ? p.stretch : 1;
         p.columns = (m->width * p.stretch + p.across - 1) / p.across;

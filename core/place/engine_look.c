@@ -1,0 +1,53 @@
+/* engine_look: the engine's pages, for people who want to know why. Decides and changes nothing: the
+ * planner's batch, which it uses, is scratch between two plans. Cost: the pages looked at, and one batch of
+ * the policies for each HB_POLICY_BATCH of them. */
+#include "place/engine_priv.h"
+#include <errno.h>
+#include <math.h>
+
+static struct hb_engine_page_view view_of(const struct hb_image_page *p) {
+        return (struct hb_engine_page_view){.state = hb_page_ledger_state_of(p),
+                                            .resident = p->flags & HB_IP_RESIDENT,
+                                            .zero = p->flags & HB_IP_ZERO,
+                                            .prefetched = p->flags & HB_IP_PREFETCHED,
+                                            .used = p->flags & HB_IP_USED,
+                                            .wanted = hb_page_ledger_wants(p),
+                                            .fetches = p->fetches,
+                                            .stamp = p->c.stamp,
+                                            .invalid = p->c.invalid,
+                                            .last_access = p->last_access};
+}
+
+static void add_columns(const struct hb_planner *p, bool asked, uint32_t i, struct hb_engine_page_view *v) {
+        v->read_heat = p->view.read_heat[i];
+        v->write_heat = p->view.write_heat[i];
+        v->age_s = p->view.age_s[i];
+        v->version_age_s = p->view.version_age_s[i];
+        v->run_length = p->view.run_length[i];
+        v->bytes_to_send = p->view.bytes_to_send[i];
+        v->predicted = asked ? p->predicted[i] : NAN;
+        v->predicted_writes = asked ? p->predicted_writes[i] : NAN;
+        v->score = asked ? p->score[i] : NAN;
+}
+
+int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
+                   struct hb_engine_page_view *ret) {
+        struct hb_policy_guest guest;
+        struct hb_plan_inputs in;
+
+        if (gfn >= e->ledger.npages || n > e->ledger.npages - gfn)
+                return -EINVAL;
+        hb_engine_plan_view(e, e->now_ns, &guest, &in);
+        for (uint64_t done = 0; done < n;) {
+                uint64_t left = n - done;
+                uint32_t k = left < e->planner.batch_max ? (uint32_t)left : e->planner.batch_max;
+
+                hb_planner_look(&e->planner, &in, with, gfn + done, k);
+                for (uint32_t i = 0; i < k; i++) {
+                        ret[done + i] = view_of(&e->ledger.pages[gfn + done + i]);
+                        add_columns(&e->planner, with, i, &ret[done + i]);
+                }
+                done += k;
+        }
+        return 0;
+}
