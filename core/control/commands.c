@@ -33,6 +33,12 @@ static const struct hb_ctl_command commands[] = {
         {"image.read", {STR_REQ("guest"), INT_REQ("gfn")}, false},
         {"image.info", {STR_REQ("guest")}, false},
         {"history", {INT("limit")}, false},
+        {"trace.record",
+         {STR_REQ("guest"), STR("path"), REAL("seconds"), REAL("rotate_bytes"), REAL("rotate_s"), STR("note"),
+          FLAG("wait")},
+         true},
+        {"trace.stop", {STR_REQ("guest")}, true},
+        {"trace.list", {STR("guest")}, false},
         {"doctor", {{0}}, false},
         {"reload", {{0}}, true},
 };

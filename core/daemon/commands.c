@@ -6,9 +6,11 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/recording.h"
 #include "daemon/recover.h"
 #include "daemon/status.h"
 #include <errno.h>
+#include <math.h>
 #include <time.h>
 
 static const char *str(json_t *args, const char *key) {
@@ -253,6 +255,32 @@ static void cmd_image_info(hb_daemon *d, hb_request *r, json_t *args) {
                 hb_request_ok(r, hb_image_info_json(in));
 }
 
+/* ---- traces ---- */
+
+static void cmd_trace_record(hb_daemon *d, hb_request *r, json_t *args) {
+        const hb_settings *s = d->settings;
+        struct hb_recording_wish w = {
+                .guest = str(args, "guest"),
+                .path = str(args, "path"),
+                .note = str(args, "note"),
+                .seconds = num(args, "seconds", 0),
+                .rotate_bytes = (uint64_t)fmax(
+                        num_to(args, "rotate_bytes", (double)s->trace_rotate_bytes, 1e15), 0),
+                .rotate_s = num(args, "rotate_s", s->trace_rotate_s),
+                .wait = json_is_true(json_object_get(args, "wait")),
+        };
+        hb_recording_start(d, &w, r);
+}
+
+static void cmd_trace_stop(hb_daemon *d, hb_request *r, json_t *args) {
+        hb_recording_stop(d, str(args, "guest"), r);
+}
+
+static void cmd_trace_list(hb_daemon *d, hb_request *r, json_t *args) {
+        const char *name = str(args, "guest");
+        hb_request_ok(r, hb_recordings_json(d, *name ? name : NULL));
+}
+
 /* ---- host ---- */
 
 static int add_history(void *arg, const struct hb_history_entry *h) {
@@ -306,7 +334,8 @@ static const struct {
         {"place", cmd_place},           {"unplace", cmd_unplace},       {"status", cmd_status},
         {"migrate", cmd_migrate},       {"migrate.abort", cmd_abort},   {"migrate.recover", cmd_recover},
         {"image.read", cmd_image_read}, {"image.info", cmd_image_info}, {"history", cmd_history},
-        {"doctor", cmd_doctor},         {"reload", cmd_reload},
+        {"doctor", cmd_doctor},         {"reload", cmd_reload},         {"trace.record", cmd_trace_record},
+        {"trace.stop", cmd_trace_stop}, {"trace.list", cmd_trace_list},
 };
 
 void hb_daemon_command(void *arg, hb_request *r, const struct hb_ctl_command *cmd, json_t *args) {

@@ -14,6 +14,7 @@ struct hb_incoming;
 struct hb_handover;
 struct hb_arrival;
 struct hb_cold;
+struct hb_recording;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -30,6 +31,7 @@ typedef struct hb_daemon {
         struct hb_incoming *incoming;  /* images here for guests elsewhere */
         struct hb_handover *handovers; /* both roles, until ended */
         struct hb_cold *colds;         /* moves whose placement is being opened */
+        struct hb_recording *recordings; /* under way, armed, and the last one of each guest */
         struct hb_arrival *arrivals;   /* accepted sessions that have not said what they want */
         uint64_t started_ns;
         bool stopping;

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/recording.h"
 #include "daemon/waiter.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ void hb_guest_unlink_files(hb_daemon *d, const char *name) {
 void hb_guest_free(struct hb_guest *g, bool leave) {
         if (!g)
                 return;
+        hb_recording_detached(g);
         if (g->placement)
                 hb_outgoing_free(g->placement, !leave);
         if (g->port)
@@ -189,6 +191,8 @@ static void scan_done(void *owner, void *arg, int rc) {
                 double share = (double)g->scan.guest_ns / ((double)g->epoch_ms * HB_NS_PER_MS);
                 g->guest_cost_share += 0.2 * (share - g->guest_cost_share);
                 note_mappers(g, s);
+                if (g->recording)
+                        hb_recording_scan(g, s->at_ns, s->final);
                 if (g->placement)
                         hb_outgoing_epoch(g->placement, &g->scan.written);
         } else if (rc == -ESRCH) {

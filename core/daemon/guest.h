@@ -34,6 +34,7 @@ struct hb_guest {
         double scan_ms, guest_cost_share;
         struct hb_outgoing *placement;
         struct hb_handover *handover; /* this guest is leaving */
+        struct hb_recording *recording; /* it is being recorded; NULL: not */
         /* set while a hand-over wants to know of every completed scan */
         void (*scanned)(struct hb_guest *g, int rc, const struct hb_err *e);
         void (*looked)(struct hb_guest *g, bool unseen_writer, const struct hb_mapper *who);

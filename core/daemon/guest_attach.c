@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "daemon/guest.h"
 #include "daemon/migrate.h"
+#include "daemon/recording.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,7 @@ static void attach_done(void *owner, void *arg, int rc) {
         }
         take(g, a);
         remember(g);
+        hb_recording_attached(g);
         hb_log(HB_LOG_NOTICE, "guest %s: attached to pid %d, tracker %s%s%s", g->name, (int)g->target->pid,
                g->caps->name, g->resumed ? ", tracking resumed without a gap" : "",
                g->nmappers > 0 ? " (another process maps its memory)" : "");

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
+#include "daemon/recording.h"
 #include "map/summary.h"
 #include <errno.h>
 #include <math.h>
@@ -184,6 +185,8 @@ static void on_summary(struct hb_incoming *in, const uint8_t *p, size_t n) {
         uint64_t time_ns;
         if (hb_summary_decode(p, n, in->shape.pages, &epoch, &time_ns, on_summary_entry, &s) < 0)
                 protocol_error(in, HB_MSG_SUMMARY, "cannot be read");
+        else if (in->recording)
+                hb_recording_summary(in->recording, s.now, epoch, n);
 }
 
 static void on_drain(struct hb_incoming *in, const uint8_t *p, size_t n) {

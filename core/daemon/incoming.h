@@ -29,6 +29,9 @@ struct hb_incoming {
         struct event *tick;
         uint64_t last_report_ns, began_ns;
         struct hb_handover *handover;
+        struct hb_engine_options engine_options;
+        struct hb_recording *recording; /* it is being recorded; NULL: not */
+        uint32_t source_epoch_ms;       /* as PLACE said */
         /* tells a hand-over that the image is complete as of f */
         void (*completed)(struct hb_incoming *in, uint32_t f);
         bool no_room, unplace_due; /* unplace_due: when the hand-over has ended */

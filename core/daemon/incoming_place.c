@@ -7,6 +7,7 @@
 #include "daemon/guest.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
+#include "daemon/recording.h"
 #include "daemon/recover.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -156,7 +157,11 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
                                      .arg = in};
         in->processed = hb_image_processed(in->image);
         r = hb_engine_new(&eo, &ei, in->policies, &hb_incoming_engine_ops, in, &in->engine);
-        return r < 0 ? hb_err_set(e, r, in->guest, NULL, "cannot set up the engine") : 0;
+        if (r < 0)
+                return hb_err_set(e, r, in->guest, NULL, "cannot set up the engine");
+        in->engine_options = eo;
+        hb_recording_placed(in); /* before it is told anything: then it can be replayed exactly */
+        return 0;
 }
 
 static int make_rest(struct hb_incoming *in, struct hb_err *e) {
@@ -185,6 +190,7 @@ static struct hb_incoming *blank(hb_daemon *d, const char *host, const struct hb
                 return NULL;
         in->d = d;
         in->shape = m->shape;
+        in->source_epoch_ms = m->epoch_ms;
         in->began_ns = hb_now_ns();
         memcpy(in->id, m->placement, HB_ID_SIZE);
         snprintf(in->guest, sizeof in->guest, "%s", m->guest);
@@ -269,6 +275,7 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
         hb_incoming_fetch_free(in);
         if (in->tick)
                 event_free(in->tick);
+        hb_recording_unplaced(in);
         in->engine = hb_engine_free(in->engine);
         in->policies = hb_policies_free(in->policies);
         end_image(in, how);

@@ -7,6 +7,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/notify.h"
+#include "daemon/recording.h"
 #include "daemon/status.h"
 #include <errno.h>
 #include <event2/thread.h>
@@ -165,6 +166,7 @@ static void close_all(hb_daemon *d) {
                 hb_guest_free(d->guests, true);
         while (d->incoming)
                 hb_incoming_free(d->incoming, HB_IN_KEEP);
+        hb_recordings_free(d);
         hb_arrivals_free(d);
         d->listener = hb_peer_listener_free(d->listener);
         d->mailbox = hb_mailbox_free(d->mailbox);

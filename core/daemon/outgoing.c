@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing_priv.h"
+#include "daemon/recording.h"
 #include "daemon/waiter.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -441,6 +442,8 @@ int hb_outgoing_send(struct hb_outgoing *p, enum hb_msg_type type, const void *p
 
 void hb_outgoing_drain(struct hb_outgoing *p, bool on) {
         uint8_t v = on;
+        if (p->g->recording && p->draining != on)
+                hb_recording_drain(p->g->recording, on);
         p->draining = on;
         hb_outgoing_send(p, HB_MSG_DRAIN, &v, 1);
 }

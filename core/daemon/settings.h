@@ -41,6 +41,10 @@ typedef struct hb_settings {
         /* [migration] */
         int max_downtime_ms, timeout_s;
         bool verify; /* full fingerprint comparison while frozen (costs downtime) */
+        /* [trace] */
+        char trace_dir[256]; /* "": state_dir/traces */
+        uint64_t trace_queue_bytes, trace_rotate_bytes;
+        int trace_rotate_s;
         unsigned nhosts, nguests;
         struct hb_host_settings *hosts;
         struct hb_guest_settings *guests;

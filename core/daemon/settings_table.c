@@ -20,6 +20,7 @@ const struct hb_setting_section hb_setting_sections[] = {
         {"transport", NULL, false, "How pages travel."},
         {"migration", NULL, false,
          "Limits of the move itself; `harbinger migrate` can set other ones for one move."},
+        {"trace", NULL, false, "Recordings of what guests do, as `harbinger trace record` makes them."},
         {"host.*", "b", false, "One section for each other host, called as in its certificate."},
         {"guest.*", "vm1", true,
          "One section for each guest that may arrive here: how its virtual machine is started, or where it "
@@ -97,6 +98,18 @@ const struct hb_setting hb_setting_rows[] = {
         {"migration", "verify", HB_SET_BOOL, AT(verify), 0, 0, "no", NULL, false, NULL,
          "Compare all memory of both sides while the guest is frozen. Costs downtime, the more the larger "
          "the guest."},
+
+        {"trace", "dir", HB_SET_PATH, AT(trace_dir), 0, 0, "", NULL, false, NULL,
+         "Where recordings are written. Left empty: STATE_DIR/traces. Only harbingerd's own user may have one "
+         "written elsewhere."},
+        {"trace", "queue_bytes", HB_SET_BYTES, AT(trace_queue_bytes), 1048576, 1073741824, "16Mi", NULL, false,
+         NULL,
+         "Memory of one recording for what the disk has not taken yet. What does not fit is left out, and the "
+         "recording says so."},
+        {"trace", "rotate_bytes", HB_SET_BYTES, AT(trace_rotate_bytes), 0, 1e15, "0", NULL, false, NULL,
+         "Go on in another file when one has this size, unless the recording was asked for otherwise; 0: never."},
+        {"trace", "rotate_s", HB_SET_INT, AT(trace_rotate_s), 0, 31536000, "0", NULL, false, NULL,
+         "The same after so many seconds; 0: never."},
 
         {"host.*", "address", HB_SET_ADDRESS, AT_HOST(address), 0, 0, NULL, "192.0.2.2:7311", false, NULL,
          "Its [peer] listen."},

@@ -5,6 +5,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/recording.h"
 #include <math.h>
 #include <sys/stat.h>
 
@@ -55,6 +56,7 @@ json_t *hb_guest_json(const struct hb_guest *g) {
         json_object_set_new(j, "grace_ms", json_integer((json_int_t)(g->grace_ns / HB_NS_PER_MS)));
         json_object_set_new(j, "regions", regions_json(g->target));
         json_object_set_new(j, "mappers", mappers_json(g));
+        json_object_set_new(j, "recording", hb_recording_json(g->recording));
         json_object_set_new(j, "placement", g->placement ? hb_outgoing_json(g->placement) : json_null());
         json_object_set_new(j, "handover", g->handover ? hb_handover_json(g->handover) : json_null());
         return j;
@@ -108,6 +110,7 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
                                             s.recall, "above_threshold", (json_int_t)s.above_threshold,
                                             "failed_pages", (json_int_t)s.failed_pages));
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
+        json_object_set_new(j, "recording", hb_recording_json(in->recording));
         json_object_set_new(j, "policies", policies_json(in));
         return j;
 }
