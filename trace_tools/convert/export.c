@@ -87,6 +87,19 @@ static int choose(struct hb_export_job *j) {
         return 0;
 }
 
+/* Damage inside a block is told when it is met; this is what opening found. */
+static int is_sound(struct hb_export_job *j) {
+        struct hb_trace_info info;
+
+        hb_trace_reader_info(j->reader, &info);
+        j->stats.cut = !info.indexed;
+        j->stats.pages = hb_trace_reader_header(j->reader)->shape.pages;
+        if (!info.damaged)
+                return 0;
+        return hb_err_set(j->e, -EBADMSG, j->path, "harbinger trace repair keeps what is whole",
+                          "the trace is damaged: %s", info.damage);
+}
+
 int hb_export(const char *path, const char *out, const struct hb_export_options *o,
               struct hb_export_stats *ret, struct hb_err *e) {
         static int (*const exporters[HB_EXPORT_FORMATS])(struct hb_export_job *) = {
@@ -95,17 +108,15 @@ int hb_export(const char *path, const char *out, const struct hb_export_options 
                 [HB_EXPORT_SQLITE] = hb_export_sqlite,
         };
         struct hb_export_job j = {.o = o, .path = path, .out = out, .passes = 1, .e = e};
-        struct hb_trace_info info;
         int r = choose(&j);
 
         if (r == 0)
                 r = hb_trace_reader_open(path, &j.reader, e);
         if (r < 0)
                 return r;
-        hb_trace_reader_info(j.reader, &info);
-        j.stats.cut = !info.indexed;
-        j.stats.pages = hb_trace_reader_header(j.reader)->shape.pages;
-        r = exporters[j.stats.format](&j);
+        r = is_sound(&j);
+        if (r == 0)
+                r = exporters[j.stats.format](&j);
         hb_trace_reader_free(j.reader);
         if (r == 0 && ret)
                 *ret = j.stats;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const format_names[HB_IMPORT_FORMATS] = {NULL, "csv", "oracle", "lackey", "perf", "text"};
 static const char *const map_names[HB_IMPORT_MAPS] = {NULL, "keep", "blocks", "pages"};
@@ -310,6 +311,7 @@ int hb_import(const char *path, const char *out, const struct hb_import_options 
         struct output file = {.path = out, .replace = o->replace};
         struct hb_import_sink sink = {file_begin, file_epoch, &file};
         struct hb_import_stats stats;
+        struct stat st;
         hb_source *s = NULL;
         int r = hb_source_open(path, &s, e);
 
@@ -320,14 +322,11 @@ int hb_import(const char *path, const char *out, const struct hb_import_options 
                 hb_trace_writer_free(file.writer);
                 return r;
         }
-        r = hb_trace_writer_flush(file.writer);
-        stats.out_bytes = hb_trace_writer_bytes(file.writer);
-        if (r < 0) {
-                hb_trace_writer_free(file.writer);
-                return hb_err_set(e, r, out, NULL, "cannot write the trace: %s", strerror(-r));
-        }
         r = hb_trace_writer_close(file.writer, e);
-        if (r == 0 && ret)
+        if (r < 0)
+                return r;
+        stats.out_bytes = stat(out, &st) == 0 ? (uint64_t)st.st_size : 0;
+        if (ret)
                 *ret = stats;
         return r;
 }
