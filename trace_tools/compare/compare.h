@@ -23,8 +23,9 @@ enum hb_compare_kind {
 struct hb_compare_policy {
         enum hb_compare_kind kind;
         char name[200];                   /* for tables: "ewma/cost_benefit/adaptive" */
-        char names[HB_POLICY_KINDS][64];  /* in the plan's staged folder; "": the built-in */
+        char names[HB_POLICY_KINDS][64];  /* "": the built-in */
         char hashes[HB_POLICY_KINDS][33]; /* of the files' bytes, "builtin" */
+        char dir[280];                    /* our copy of its files, as hb_replay_options.policy_dir */
 };
 
 struct hb_compare_trace {

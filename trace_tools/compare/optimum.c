@@ -34,7 +34,8 @@ struct optimum {
         uint64_t pages, horizon_ns;
         double per_s;             /* pages the link carries */
         float *accesses, *writes; /* epochs of the horizon that access, write a page */
-        struct hb_bitmap accessed, written, last_written;
+        struct hb_bitmap accessed, written;
+        struct hb_bitmap changed; /* in the last epoch: written, or touched for the first time */
         uint32_t *since; /* the epoch a page's newest version is of, counted from 1; 0: never touched */
         uint64_t present;
         uint64_t *begins_ns; /* of epoch 1, 2 ...; one more than there are */
@@ -60,8 +61,6 @@ static int next_epoch(struct epochs *p, void (*resident)(struct optimum *s, cons
         for (;;) {
                 int r = hb_trace_reader_next(p->reader, &p->item, e);
 
-                if (r == -EBADMSG)
-                        continue; /* a damaged block: the replay passes over it as well */
                 if (r < 0)
                         return r;
                 p->end = r == 0;
@@ -134,7 +133,7 @@ static double could_be_fresh(const struct optimum *s, const struct hb_trace_item
                         continue;
                 if (!s->since[gfn])
                         unknown++; /* a hole until now: zeros need no transfer */
-                else if (!hb_bitmap_test(&s->last_written, gfn))
+                else if (!hb_bitmap_test(&s->changed, gfn))
                         known++;
         }
         return (known < carried ? known : carried) + unknown;
@@ -163,6 +162,7 @@ static int take_epoch(struct optimum *s, const struct hb_trace_item *item) {
 
         hb_bitmap_clear_all(&s->accessed);
         hb_bitmap_clear_all(&s->written);
+        hb_bitmap_clear_all(&s->changed);
         for (size_t i = 0; i < item->naccess; i++) {
                 const struct hb_trace_access *a = &item->access[i];
 
@@ -173,8 +173,10 @@ static int take_epoch(struct optimum *s, const struct hb_trace_item *item) {
                         hb_bitmap_set(&s->written, a->gfn);
                         written++;
                 }
-                if (a->writes || !s->since[a->gfn])
+                if (a->writes || !s->since[a->gfn]) {
+                        hb_bitmap_set(&s->changed, a->gfn);
                         appears(s, a->gfn, s->epochs + 1);
+                }
         }
         if (s->epochs + 2 > s->room) {
                 uint32_t room = s->room * 2;
@@ -188,7 +190,6 @@ static int take_epoch(struct optimum *s, const struct hb_trace_item *item) {
         }
         s->begins_ns[++s->epochs] = item->time_ns;
         point(s, item, fresh, written);
-        hb_bitmap_copy(&s->last_written, &s->written);
         s->r.records += item->naccess;
         return 0;
 }
@@ -221,10 +222,13 @@ static int backlog(struct optimum *s, uint64_t *ret) {
         return 0;
 }
 
+/* A request is made at the end of the last epoch that ends by its moment: before the one that ends at now_ns.
+ */
 static int answer_moves(struct optimum *s, uint64_t now_ns) {
         int r = 0;
 
-        while (r == 0 && s->moved < s->o->migrate_moments && s->o->migrate_at_ns[s->moved] <= now_ns) {
+        while (r == 0 && s->moved < s->o->migrate_moments &&
+               now_ns - s->begins_ns[0] > s->o->migrate_at_ns[s->moved]) {
                 struct hb_replay_migration *m = &s->r.migrations[s->moved];
                 uint64_t left;
 
@@ -254,12 +258,31 @@ static int open_reader(struct optimum *s, struct epochs *p, struct hb_err *e) {
         return 0;
 }
 
-static uint64_t begin_of(const hb_trace_reader *r) {
-        const struct hb_trace_header *h = hb_trace_reader_header(r);
-        struct hb_trace_info info;
+static int make_columns(struct optimum *s) {
+        s->room = 1024;
+        s->accesses = calloc(s->pages + 1, sizeof(*s->accesses));
+        s->writes = calloc(s->pages + 1, sizeof(*s->writes));
+        s->since = hb_fault("compare.optimum") ? NULL : calloc(s->pages + 1, sizeof(*s->since));
+        s->begins_ns = calloc(s->room, sizeof(*s->begins_ns));
+        if (!s->accesses || !s->writes || !s->since || !s->begins_ns ||
+            hb_bitmap_init(&s->accessed, s->pages) < 0 || hb_bitmap_init(&s->written, s->pages) < 0 ||
+            hb_bitmap_init(&s->changed, s->pages) < 0)
+                return -ENOMEM;
+        return 0;
+}
 
-        hb_trace_reader_info(r, &info);
-        return info.first_ns > h->epoch_ns ? info.first_ns - h->epoch_ns : 0;
+/* The trace begins an epoch before the end of its first one, for us as for a replay. */
+static int begin(struct optimum *s, struct hb_err *e) {
+        uint64_t length = hb_trace_reader_header(s->now.reader)->epoch_ns, first;
+        int r = next_epoch(&s->ahead, NULL, NULL, e);
+
+        if (r < 0)
+                return r;
+        first = s->ahead.end ? 0 : s->ahead.item.time_ns;
+        s->begins_ns[0] = first > length ? first - length : 0;
+        s->now.before_ns = s->ahead.before_ns = s->begins_ns[0];
+        s->ahead.middle_ns = s->begins_ns[0] + (first - s->begins_ns[0]) / 2;
+        return 0;
 }
 
 static int prepare(struct optimum *s, struct hb_err *e) {
@@ -270,21 +293,18 @@ static int prepare(struct optimum *s, struct hb_err *e) {
                 r = open_reader(s, &s->ahead, e);
         if (r < 0)
                 return r;
-        s->now.before_ns = s->ahead.before_ns = q.begin_ns = begin_of(s->now.reader);
         s->horizon_ns = (uint64_t)(s->o->horizon_s * HB_NS_PER_S + 0.5);
         s->per_s = s->o->link_bytes_per_s / (HB_PAGE_SIZE * s->o->wire_share);
-        s->room = 1024;
-        s->accesses = calloc(s->pages + 1, sizeof(*s->accesses));
-        s->writes = calloc(s->pages + 1, sizeof(*s->writes));
-        s->since = hb_fault("compare.optimum") ? NULL : calloc(s->pages + 1, sizeof(*s->since));
-        s->begins_ns = calloc(s->room, sizeof(*s->begins_ns));
-        if (!s->accesses || !s->writes || !s->since || !s->begins_ns ||
-            hb_bitmap_init(&s->accessed, s->pages) < 0 || hb_bitmap_init(&s->written, s->pages) < 0 ||
-            hb_bitmap_init(&s->last_written, s->pages) < 0 || hb_quality_new(s->pages, &q, &s->quality) < 0)
+        if (make_columns(s) < 0)
                 return no_memory(s, e);
-        s->begins_ns[0] = q.begin_ns;
+        r = begin(s, e);
+        if (r < 0)
+                return r;
+        q.begin_ns = s->begins_ns[0];
+        if (hb_quality_new(s->pages, &q, &s->quality) < 0)
+                return no_memory(s, e);
         hb_quality_on_moment(s->quality, s->o->on_moment, s->o->watch_arg);
-        return next_epoch(&s->ahead, NULL, NULL, e);
+        return 0;
 }
 
 static int step(struct optimum *s, struct hb_err *e) {
@@ -294,13 +314,15 @@ static int step(struct optimum *s, struct hb_err *e) {
         r = look_ahead(s, item->time_ns + s->horizon_ns, e);
         if (r < 0)
                 return r;
+        if (answer_moves(s, item->time_ns) < 0)
+                return no_memory(s, e);
         count(s, item, -1);
         if (take_epoch(s, item) < 0)
                 return no_memory(s, e);
         hb_quality_epoch(s->quality, item->time_ns, &s->accessed, &s->written);
         if (hb_quality_due(s->quality) && hb_quality_predicted(s->quality, s->accesses, s->writes) < 0)
                 return no_memory(s, e);
-        return answer_moves(s, item->time_ns) < 0 ? no_memory(s, e) : 0;
+        return 0;
 }
 
 static int wants_stop(struct optimum *s,
@@ -317,7 +339,7 @@ static int wants_stop(struct optimum *s,
 static int finish(struct optimum *s, struct hb_replay_result *ret, struct hb_err *e) {
         uint64_t left;
 
-        if (backlog(s, &left) < 0)
+        if (answer_moves(s, UINT64_MAX) < 0 || backlog(s, &left) < 0)
                 return no_memory(s, e);
         hb_quality_result(s->quality, &s->r.quality);
         s->r.epochs = s->epochs;
@@ -352,7 +374,7 @@ int hb_compare_optimum(const char *path, const struct hb_replay_options *o,
         hb_quality_free(s.quality);
         hb_bitmap_fini(&s.accessed);
         hb_bitmap_fini(&s.written);
-        hb_bitmap_fini(&s.last_written);
+        hb_bitmap_fini(&s.changed);
         free(s.accesses);
         free(s.writes);
         free(s.since);

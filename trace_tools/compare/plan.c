@@ -274,7 +274,7 @@ void hb_compare_replay_options(const struct hb_compare_plan *p, unsigned cell,
         const struct hb_compare_policy *policy = &p->policies[at.policy];
         const struct hb_compare_trace *t = &p->traces[at.trace];
         struct hb_replay_options o = {.mode = HB_REPLAY_SIMULATED,
-                                      .policy_dir = p->stage,
+                                      .policy_dir = policy->dir,
                                       .horizon_s = p->horizons[at.horizon],
                                       .link_bytes_per_s = p->links[at.link].bytes_per_s,
                                       .latency_s = p->latency_s,
@@ -288,6 +288,7 @@ void hb_compare_replay_options(const struct hb_compare_plan *p, unsigned cell,
         for (int k = 0; k < HB_POLICY_KINDS; k++)
                 o.policies[k] = policy->names[k]; /* "": the built-in, whatever the trace was recorded with */
         for (unsigned i = 0; i < p->moments; i++)
-                o.migrate_at_ns[i] = t->first_ns + (t->last_ns - t->first_ns) / (p->moments + 1) * (i + 1);
+                o.migrate_at_ns[i] =
+                        (t->last_ns - t->first_ns) / (p->moments + 1) * (i + 1); /* after its begin */
         *ret = o;
 }

@@ -21,7 +21,7 @@ static const char nothing_source[] =
         "  threshold = function(_, _, _, guest) return guest.draining and -1 or 2 end }\n";
 #define NOTHING "nothing"
 
-/* ---- the staged folder ---- */
+/* ---- the staged folder: one folder in it a policy, so that files of one name never meet ---- */
 static int stage_fail(const char *path, struct hb_err *e) {
         int r = errno ? -errno : -EIO;
 
@@ -39,38 +39,46 @@ static int make_stage(struct hb_compare_plan *p, struct hb_err *e) {
         if (hb_fault("compare.stage") || !mkdtemp(path))
                 return stage_fail(path, e);
         memcpy(p->stage, path, sizeof(path));
-        for (int k = 0; k < HB_POLICY_KINDS; k++) {
-                char folder[sizeof(path) + 16];
+        return 0;
+}
 
-                snprintf(folder, sizeof(folder), "%s/%s", p->stage, hb_policy_folder(k));
-                if (mkdir(folder, 0700) < 0)
+static void folder_of(const struct hb_compare_policy *policy, int k, char *path, size_t size) {
+        snprintf(path, size, "%s/%s", policy->dir, hb_policy_folder(k));
+}
+
+static int make_folders(const struct hb_compare_plan *p, struct hb_compare_policy *to, struct hb_err *e) {
+        char folder[sizeof(to->dir) + 16];
+
+        snprintf(to->dir, sizeof(to->dir), "%s/%u", p->stage, p->npolicies);
+        if (mkdir(to->dir, 0700) < 0 && errno != EEXIST)
+                return stage_fail(to->dir, e);
+        for (int k = 0; k < HB_POLICY_KINDS; k++) {
+                folder_of(to, k, folder, sizeof(folder));
+                if (mkdir(folder, 0700) < 0 && errno != EEXIST)
                         return stage_fail(folder, e);
         }
         return 0;
 }
 
-static void remove_policy(struct hb_compare_plan *p, int k, const char *name) {
-        char path[sizeof(p->stage) + 96];
+static void unstage_one(const struct hb_compare_policy *policy) {
+        char folder[sizeof(policy->dir) + 16], file[sizeof(folder) + 80];
 
-        snprintf(path, sizeof(path), "%s/%s/%s.lua", p->stage, hb_policy_folder(k), name);
-        unlink(path);
+        for (int k = 0; policy->dir[0] && k < HB_POLICY_KINDS; k++) {
+                folder_of(policy, k, folder, sizeof(folder));
+                snprintf(file, sizeof(file), "%s/%s.lua", folder, policy->names[k]);
+                if (policy->names[k][0])
+                        unlink(file);
+                rmdir(folder);
+        }
+        if (policy->dir[0])
+                rmdir(policy->dir);
 }
 
 void hb_compare_unstage(struct hb_compare_plan *p) {
-        if (!p->stage[0])
-                return;
         for (unsigned i = 0; i < HB_COMPARE_MAX_POLICIES; i++)
-                for (int k = 0; k < HB_POLICY_KINDS; k++)
-                        if (p->policies[i].names[k][0])
-                                remove_policy(p, k, p->policies[i].names[k]);
-        for (int k = 0; k < HB_POLICY_KINDS; k++) {
-                char folder[sizeof(p->stage) + 16];
-
-                snprintf(folder, sizeof(folder), "%s/%s", p->stage, hb_policy_folder(k));
-                rmdir(folder);
-        }
-        rmdir(p->stage);
-        p->stage[0] = '\0';
+                unstage_one(&p->policies[i]);
+        if (p->stage[0])
+                rmdir(p->stage);
 }
 
 static int write_file(const char *path, const void *data, size_t size) {
@@ -83,28 +91,15 @@ static int write_file(const char *path, const void *data, size_t size) {
         return failed ? -1 : 0;
 }
 
-/* A policy of this kind that was staged before: by name, or NULL. */
-static const struct hb_compare_policy *staged(const struct hb_compare_plan *p, int k, const char *name) {
-        for (unsigned i = 0; i <= p->npolicies && i < HB_COMPARE_MAX_POLICIES; i++)
-                if (strcmp(p->policies[i].names[k], name) == 0)
-                        return &p->policies[i];
-        return NULL;
-}
+static int stage(struct hb_compare_policy *to, int k, const char *name, const struct hb_policy_source *s,
+                 struct hb_err *e) {
+        char folder[sizeof(to->dir) + 16], path[sizeof(folder) + 80];
 
-/* Copies a source under its name, or with a number where another file has that name. */
-static int stage(struct hb_compare_plan *p, struct hb_compare_policy *to, int k, const char *name,
-                 const struct hb_policy_source *s, struct hb_err *e) {
-        char as[64], path[sizeof(p->stage) + 96];
-        const struct hb_compare_policy *other;
-        unsigned number = 1;
-
-        snprintf(as, sizeof(as), "%s", name);
-        while ((other = staged(p, k, as)) && strcmp(other->hashes[k], s->hash) != 0)
-                snprintf(as, sizeof(as), "%.58s-%u", name, ++number);
-        snprintf(path, sizeof(path), "%s/%s/%s.lua", p->stage, hb_policy_folder(k), as);
-        if (!other && (hb_fault("compare.stage") || write_file(path, s->text, s->size) < 0))
+        folder_of(to, k, folder, sizeof(folder));
+        snprintf(to->names[k], sizeof(to->names[k]), "%s", name);
+        snprintf(path, sizeof(path), "%s/%s.lua", folder, to->names[k]);
+        if (hb_fault("compare.stage") || write_file(path, s->text, s->size) < 0)
                 return stage_fail(path, e);
-        memcpy(to->names[k], as, sizeof(as));
         memcpy(to->hashes[k], s->hash, sizeof(s->hash));
         return 0;
 }
@@ -141,8 +136,7 @@ static int read_lua(const char *path, int k, const char *name, struct hb_policy_
         return r;
 }
 
-static int add_file(struct hb_compare_plan *p, struct hb_compare_policy *to, int k, const char *path,
-                    struct hb_err *e) {
+static int add_file(struct hb_compare_policy *to, int k, const char *path, struct hb_err *e) {
         const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
         struct hb_policy_source s;
         char name[64];
@@ -152,13 +146,13 @@ static int add_file(struct hb_compare_plan *p, struct hb_compare_policy *to, int
         r = read_lua(path, k, name, &s, e);
         if (r < 0)
                 return r;
-        r = stage(p, to, k, name, &s, e);
+        r = stage(to, k, name, &s, e);
         hb_policy_source_free(&s);
         return r;
 }
 
-static int add_part(struct hb_compare_plan *p, const char *dir, struct hb_compare_policy *to, int k,
-                    const char *word, struct hb_err *e) {
+static int add_part(const char *dir, struct hb_compare_policy *to, int k, const char *word,
+                    struct hb_err *e) {
         struct hb_policy_source s;
         int r;
 
@@ -167,16 +161,16 @@ static int add_part(struct hb_compare_plan *p, const char *dir, struct hb_compar
                 return 0;
         }
         if (ends_in_lua(word))
-                return add_file(p, to, k, word, e);
+                return add_file(to, k, word, e);
         r = hb_policy_source_read(dir, k, word, &s, e);
         if (r < 0)
                 return r;
-        r = stage(p, to, k, word, &s, e);
+        r = stage(to, k, word, &s, e);
         hb_policy_source_free(&s);
         return r;
 }
 
-static int add_nothing(struct hb_compare_plan *p, struct hb_compare_policy *to, struct hb_err *e) {
+static int add_nothing(struct hb_compare_policy *to, struct hb_err *e) {
         struct hb_policy_source s;
         int r = hb_policy_source_set(HB_POLICY_THRESHOLD, NOTHING, nothing_source, sizeof(nothing_source) - 1,
                                      &s);
@@ -186,13 +180,12 @@ static int add_nothing(struct hb_compare_plan *p, struct hb_compare_policy *to, 
                 strcpy(to->hashes[k], "builtin");
         if (r < 0)
                 return hb_err_set(e, r, NOTHING, NULL, "out of memory");
-        r = stage(p, to, HB_POLICY_THRESHOLD, NOTHING, &s, e);
+        r = stage(to, HB_POLICY_THRESHOLD, NOTHING, &s, e);
         hb_policy_source_free(&s);
         return r;
 }
 
-static int add_parts(struct hb_compare_plan *p, const char *dir, struct hb_compare_policy *to,
-                     const char *word, struct hb_err *e) {
+static int add_parts(const char *dir, struct hb_compare_policy *to, const char *word, struct hb_err *e) {
         char text[600], *part = text, *end;
         int r = 0, k;
         char separator = strchr(word, ':') || ends_in_lua(word) ? ':' : '/';
@@ -202,7 +195,7 @@ static int add_parts(struct hb_compare_plan *p, const char *dir, struct hb_compa
                 end = part ? strchr(part, separator) : NULL;
                 if (end)
                         *end++ = '\0';
-                r = add_part(p, dir, to, k, part ? part : "", e);
+                r = add_part(dir, to, k, part ? part : "", e);
                 part = end;
         }
         if (r == 0 && part)
@@ -215,6 +208,10 @@ static int add_parts(struct hb_compare_plan *p, const char *dir, struct hb_compa
 static void make_name(struct hb_compare_policy *to) {
         const char *part[HB_POLICY_KINDS];
 
+        if (to->kind == HB_COMPARE_NOTHING) {
+                strcpy(to->name, NOTHING);
+                return;
+        }
         for (int k = 0; k < HB_POLICY_KINDS; k++)
                 part[k] = to->names[k][0] ? to->names[k] : "default";
         if (!to->names[0][0] && !to->names[1][0] && !to->names[2][0])
@@ -225,7 +222,7 @@ static void make_name(struct hb_compare_policy *to) {
 
 /* Loads it once, so that a mistake is named before hours of work, not after. */
 static int try_it(const struct hb_compare_plan *p, const struct hb_compare_policy *policy, struct hb_err *e) {
-        struct hb_policy_options o = {.dir = p->stage, .seed = p->seed};
+        struct hb_policy_options o = {.dir = policy->dir, .seed = p->seed};
         hb_policies *loaded;
         int r;
 
@@ -243,37 +240,63 @@ struct adding {
         unsigned at; /* of the last added or found */
 };
 
+static bool same(const struct hb_compare_policy *a, const struct hb_compare_policy *b) {
+        return a->kind == b->kind && memcmp(a->hashes, b->hashes, sizeof(a->hashes)) == 0 &&
+               memcmp(a->names, b->names, sizeof(a->names)) == 0;
+}
+
+/* Said twice is one and the same; another one of the same name gets a number. */
+static void settle(struct adding *a, struct hb_compare_policy *to) {
+        struct hb_compare_plan *p = a->p;
+        size_t n = strlen(to->name);
+        unsigned number = 1;
+
+        for (a->at = 0; a->at < p->npolicies && !same(&p->policies[a->at], to); a->at++)
+                ;
+        if (a->at < p->npolicies) {
+                unstage_one(to);
+                memset(to, 0, sizeof(*to));
+                return;
+        }
+        for (unsigned i = 0; i < p->npolicies; i++)
+                if (strcmp(p->policies[i].name, to->name) == 0) {
+                        snprintf(to->name + n, sizeof(to->name) - n, " (%u)", ++number);
+                        i = (unsigned)-1;
+                }
+        p->npolicies++;
+}
+
+static int add_word(struct adding *a, struct hb_compare_policy *to, const char *word, struct hb_err *e) {
+        int r;
+
+        if (strcmp(word, "optimum") == 0) {
+                to->kind = HB_COMPARE_OPTIMUM;
+                strcpy(to->name, word);
+                return 0;
+        }
+        r = make_folders(a->p, to, e);
+        if (r == 0)
+                r = strcmp(word, NOTHING) == 0 ? add_nothing(to, e) : add_parts(a->dir, to, word, e);
+        if (r == 0)
+                r = try_it(a->p, to, e);
+        if (r == 0)
+                make_name(to);
+        return r;
+}
+
 static int add_policy(void *arg, const char *word, struct hb_err *e) {
         struct adding *a = arg;
         struct hb_compare_plan *p = a->p;
         struct hb_compare_policy *to = &p->policies[p->npolicies];
-        int r = 0;
+        int r;
 
         if (p->npolicies == HB_COMPARE_MAX_POLICIES)
                 return hb_err_set(e, -E2BIG, word, NULL, "more than %d policies", HB_COMPARE_MAX_POLICIES);
         memset(to, 0, sizeof(*to));
-        if (strcmp(word, NOTHING) == 0)
-                r = add_nothing(p, to, e);
-        else if (strcmp(word, "optimum") == 0)
-                to->kind = HB_COMPARE_OPTIMUM;
-        else
-                r = add_parts(p, a->dir, to, word, e);
-        if (r < 0)
-                return r;
-        if (to->kind == HB_COMPARE_TRIPLE)
-                make_name(to);
-        else
-                strcpy(to->name, word);
-        r = to->kind == HB_COMPARE_OPTIMUM ? 0 : try_it(p, to, e);
-        if (r < 0)
-                return r;
-        for (a->at = 0; strcmp(p->policies[a->at].name, to->name) != 0; a->at++)
-                ; /* ends at itself */
-        if (a->at == p->npolicies)
-                p->npolicies++;
-        else
-                memset(to, 0, sizeof(*to)); /* said twice: one and the same */
-        return 0;
+        r = add_word(a, to, word, e);
+        if (r == 0)
+                settle(a, to);
+        return r;
 }
 
 /* The base is the one named, else the built-in triple; with `only` nothing is added, so it is the first. */
