@@ -12,6 +12,20 @@ place_guest() {
     die "harbinger status $guest failed" "$work/place.log"
 }
 
+# Asked for before the placement is there, so that the recording has the target's engine from its beginning.
+record_begin() {
+  hb "$2" trace record "$1" -o "$record" >"$work/record.log" 2>&1 ||
+    die "harbinger trace record $1 failed" "$work/record.log" "$work/$2/log"
+}
+
+# It ended with the placement; this waits until the file is whole.
+record_end() {
+  hb "$2" --json trace record --stop "$1" >"$work/record.json" 2>"$work/record.log" ||
+    die "harbinger trace record --stop $1 failed" "$work/record.log" "$work/$2/log"
+  jq -e '.exact and .dropped == 0' "$work/record.json" >/dev/null ||
+    say "the recording is not complete: $(jq -c '{exact, dropped, why}' "$work/record.json")"
+}
+
 # move_guest GUEST FROM TO KIND : KIND is warm (placed and ready before) or cold (nothing lies on the target).
 move_guest() {
   local guest=$1 from=$2 to=$3 kind=$4 n out
@@ -19,10 +33,12 @@ move_guest() {
   moves=$((moves + 1))
   out=$work/moves/$moves
   echo null >"$work/status.json"
+  [ "$kind" = cold ] || [ -z "$record" ] || [ "$moves" != 1 ] || record_begin "$guest" "$to"
   [ "$kind" = cold ] || place_guest "$guest" "$from" "$to"
   guest_record "$guest" $((n + 1))
   hb "$from" --json migrate "$guest" --to "$to" --timeout 180 --max-downtime "$max_downtime_ms" \
     >"$out.migrate" 2>"$out.errors" || not_moved "$guest" "$n" "$from" "$to" "$out"
+  [ "$kind" = cold ] || [ -z "$record" ] || [ "$moves" != 1 ] || record_end "$guest" "$to"
   guest_verify "$guest" $((n + 1))
   move_figures "$guest" "$n" "$kind" >"$out.json" || die "figures of the move are not complete" "$out.migrate"
   move_say "$out.json"

@@ -15,6 +15,8 @@
 #   --rate N          pages the guest writes a second (default 2000)
 #   --max-downtime MS a move that would stop the guest for longer is refused (default 300)
 #   --load "W..."     further parameters of guest_load, e.g. "hot=20 reads=0 shift_s=5"
+#   --record FILE     record what the target is told and decides in the first placement, into FILE, which stays:
+#                     harbinger trace replay FILE decides the same again
 #   --bin FOLDER      use this build and install nothing (default: installs packages, builds into build-release)
 #   --keep            keep the run's folder with all logs
 #
@@ -31,13 +33,13 @@ vm=$source_dir/tests/support/vm
 . "$here/stock.sh"
 . "$here/report.sh"
 
-json='' roundtrips=1 cold=0 compare=0 qemu10=0 link=1gbit ram=512M rate=2000 max_downtime_ms=300 load_extra='' bin='' keep=0
+json='' roundtrips=1 cold=0 compare=0 qemu10=0 link=1gbit ram=512M rate=2000 max_downtime_ms=300 load_extra='' bin='' keep=0 record=''
 work='' images='' qemu=qemu-system-x86_64
 recorders=()
 warm_moves=()
 
 usage() {
-  sed -n '2,23s/^# \{0,1\}//p' "$0"
+  sed -n '2,25s/^# \{0,1\}//p' "$0"
   exit "$1"
 }
 
@@ -71,7 +73,7 @@ parse() {
       --compare) compare=1 cold=1 ;;
       --compare-qemu10) compare=1 cold=1 qemu10=1 ;;
       --keep) keep=1 ;;
-      --json | --roundtrips | --link | --ram | --rate | --max-downtime | --load | --bin)
+      --json | --roundtrips | --link | --ram | --rate | --max-downtime | --load | --bin | --record)
         [ $# -ge 2 ] || bad_usage "$1 needs a value"
         case $1 in
           --json) json=$2 ;;
@@ -82,6 +84,7 @@ parse() {
           --max-downtime) max_downtime_ms=$2 ;;
           --load) load_extra=$2 ;;
           --bin) bin=$2 ;;
+          --record) record=$2 ;;
         esac
         shift
         ;;
@@ -93,6 +96,11 @@ parse() {
   case $rate in *[!0-9]* | '') bad_usage "--rate $rate: not a number of pages a second" ;; esac
   link_bits "$link" >/dev/null || bad_usage "--link $link: write it as 100mbit or 1gbit"
   case $max_downtime_ms in *[!0-9]* | '') bad_usage "--max-downtime $max_downtime_ms: not a number of ms" ;; esac
+  if [ -n "$record" ]; then
+    [ ! -e "$record" ] || bad_usage "--record $record: the file is there already"
+    [ -d "$(dirname "$record")" ] || bad_usage "--record $record: no such folder"
+    record=$(realpath -m "$record")
+  fi
   [ -z "$bin" ] || [ -d "$bin" ] || bad_usage "--bin $bin: no such folder"
   ram_bytes=$(numfmt --from=iec "$ram" 2>/dev/null) || bad_usage "--ram $ram: write it as 512M or 1G"
   [ "$ram_bytes" -ge $((192 << 20)) ] || bad_usage "--ram $ram: the guest's kernel needs at least 192M"
@@ -235,6 +243,7 @@ main() {
   daemon_start hb-a
   daemon_start hb-b
   warm
+  [ -z "$record" ] || say "recorded in $record; to see the same decisions again: harbinger trace replay $record --policies $source_dir/policies"
   [ $cold = 0 ] || cold
   if [ $compare = 1 ]; then
     say "the same by QEMU alone ($(stock_mode))"

@@ -24,7 +24,7 @@ ip netns del "hb-probe-$$"
 "$HB_SOURCE/tests/support/vm/fetch-kernel.sh" >/dev/null || skip "Debian's kernel package cannot be had here"
 
 # The downtime is not judged here: a sanitized daemon on a busy machine has no say in it. tests/bench measures.
-TMPDIR=$work "$run" --bin "$HB_BUILD" --ram 256M --roundtrips 2 --cold --max-downtime 20000 --json "$work/report.json" \
+TMPDIR=$work "$run" --bin "$HB_BUILD" --ram 256M --roundtrips 2 --cold --max-downtime 20000 --record "$work/placement.hbt" --json "$work/report.json" \
   >"$work/table" || fail "the quickstart ended with $?"
 
 jq -e '
@@ -40,6 +40,11 @@ jq -e '
 ' "$work/report.json" >/dev/null || { jq . "$work/report.json"; fail "a figure of the report is missing or wrong"; }
 grep -q 'pages checked .*bad: 0' "$work/table" || fail "the table does not show the guest's verdict"
 
+# The first placement was recorded from its beginning to its end.
+"$HB_BUILD/harbinger" --json trace info "$work/placement.hbt" >"$work/info.json" || fail "the recording cannot be read"
+jq -e '.guest == "load" and .host == "hb-b" and .origin == "target" and .events.input > 100 and .events.decision > 100' \
+  "$work/info.json" >/dev/null || { jq . "$work/info.json"; fail "the recording is not of the placement"; }
+
 # Nothing may stay behind: no namespace, no memory file, no process.
 [ -z "$(find "$work" -maxdepth 1 -name 'harbinger-quickstart.*')" ] || fail "the run's folder stayed"
 # (The brackets keep grep from finding itself.)
@@ -47,7 +52,7 @@ left=$(grep -la "$work/[h]arbinger-quickstart" /proc/[0-9]*/cmdline 2>/dev/null 
 [ -z "$left" ] || fail "a process stayed: $left"
 
 # Said before anything is started.
-for wrong in --nosuch "--link 1gb" "--ram 64M" "--roundtrips 0" "--rate x" "--bin $work/none" --json; do
+for wrong in --nosuch "--link 1gb" "--ram 64M" "--roundtrips 0" "--rate x" "--bin $work/none" "--record $work/report.json" "--record $work/no/such.hbt" --json; do
   code=0
   # shellcheck disable=SC2086
   "$run" $wrong >"$work/out" 2>&1 || code=$?
