@@ -24,18 +24,6 @@ void hb_rd_fail(struct hb_rd *r) {
         r->p = r->end;
 }
 
-size_t hb_rd_left(const struct hb_rd *r) {
-        return (size_t)(r->end - r->p);
-}
-
-bool hb_rd_ok(const struct hb_rd *r) {
-        return !r->failed;
-}
-
-bool hb_rd_done(const struct hb_rd *r) {
-        return !r->failed && r->p == r->end;
-}
-
 const void *hb_rd_raw(struct hb_rd *r, size_t n) {
         const uint8_t *p = r->p;
 
@@ -58,10 +46,6 @@ static uint64_t read_le(struct hb_rd *r, unsigned bytes) {
         return v;
 }
 
-uint8_t hb_rd_u8(struct hb_rd *r) {
-        return (uint8_t)read_le(r, 1);
-}
-
 uint16_t hb_rd_u16(struct hb_rd *r) {
         return (uint16_t)read_le(r, 2);
 }
@@ -74,7 +58,7 @@ uint64_t hb_rd_u64(struct hb_rd *r) {
         return read_le(r, 8);
 }
 
-uint64_t hb_rd_varint(struct hb_rd *r) {
+uint64_t hb_rd_varint_long(struct hb_rd *r) {
         uint64_t v = 0;
 
         for (unsigned i = 0; i < VARINT_MAX_BYTES; i++) {
@@ -165,10 +149,6 @@ static void append_le(struct hb_buf *b, uint64_t v, unsigned bytes) {
                 store_le(p, v, bytes);
 }
 
-void hb_buf_u8(struct hb_buf *b, uint8_t v) {
-        append_le(b, v, 1);
-}
-
 void hb_buf_u16(struct hb_buf *b, uint16_t v) {
         append_le(b, v, 2);
 }
@@ -181,7 +161,7 @@ void hb_buf_u64(struct hb_buf *b, uint64_t v) {
         append_le(b, v, 8);
 }
 
-void hb_buf_varint(struct hb_buf *b, uint64_t v) {
+void hb_buf_varint_long(struct hb_buf *b, uint64_t v) {
         uint8_t tmp[VARINT_MAX_BYTES];
         unsigned n = 0;
 

@@ -2,7 +2,6 @@
  * offset, and both directions are exact. The decay is a fixed polynomial: additions and multiplications only,
  * the same everywhere. No state; any thread; a few nanoseconds a call. */
 #include "map/heat.h"
-#include <string.h>
 
 #define LOG2_E 1.4426950408889634
 #define LN_2   0.6931471805599453
@@ -10,25 +9,6 @@
         HB_HEAT_TAU_S /* weight of the first sample, as if the page had been cold that long                  \
                        */
 #define MIN_INTERVAL_S 1e-3
-#define PACK_SHIFT     12
-#define PACK_BASE      ((127 - 20) << (23 - PACK_SHIFT))
-#define Q_SHIFT        20
-#define Q_BASE         ((127 - 16) << (23 - Q_SHIFT))
-#define Q_MAX          254
-
-static uint32_t bits_of(float f) {
-        uint32_t u;
-
-        memcpy(&u, &f, sizeof(u));
-        return u;
-}
-
-static float float_of(uint32_t u) {
-        float f;
-
-        memcpy(&f, &u, sizeof(f));
-        return f;
-}
 
 float hb_decay(double dt_s, double tau_s) {
         static const double inverse[] = {1.0,       1.0 / 2,    1.0 / 6,     1.0 / 24,    1.0 / 120,
@@ -45,7 +25,7 @@ float hb_decay(double dt_s, double tau_s) {
         t = (y - whole) * -LN_2;
         for (int i = 8; i >= 0; i--)
                 sum = (sum + inverse[i]) * t;
-        return (float)(1.0 + sum) * float_of((uint32_t)(127 - whole) << 23);
+        return (float)(1.0 + sum) * hb_heat_float((uint32_t)(127 - whole) << 23);
 }
 
 static double at_least(double v, double least) {
@@ -67,32 +47,4 @@ float hb_heat_sample(float heat, double since_s, double interval_s, int seen) {
         float keep = hb_decay(since_s > 0.0 ? at_least(since_s, d) : SAMPLE_PRIOR_S, HB_HEAT_TAU_S);
 
         return heat * keep + (seen ? (float)((1.0 - (double)keep) / d) : 0.0f);
-}
-
-uint16_t hb_heat_pack(float per_s, uint32_t dither) {
-        uint32_t u;
-
-        if (!(per_s >= 0x1p-20f))
-                return 0;
-        if (per_s >= 4090.0f)
-                return UINT16_MAX;
-        u = (bits_of(per_s) + (dither & ((1u << PACK_SHIFT) - 1))) >> PACK_SHIFT;
-        return (uint16_t)(u - PACK_BASE + 1);
-}
-
-float hb_heat_unpack(uint16_t v) {
-        return v ? float_of(((uint32_t)v - 1 + PACK_BASE) << PACK_SHIFT) : 0.0f;
-}
-
-uint8_t hb_heat_q(float per_s) {
-        uint32_t u;
-
-        if (!(per_s >= 0x1p-16f))
-                return 0;
-        u = ((bits_of(per_s) + (1u << (Q_SHIFT - 1))) >> Q_SHIFT) - Q_BASE + 1;
-        return (uint8_t)(u < Q_MAX ? u : Q_MAX);
-}
-
-float hb_heat_of(uint8_t q) {
-        return q ? float_of(((uint32_t)q - 1 + Q_BASE) << Q_SHIFT) : 0.0f;
 }

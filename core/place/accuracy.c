@@ -86,13 +86,16 @@ void hb_accuracy_copied(struct hb_accuracy *a, uint32_t stamp) {
                 a->window[i].made++;
 }
 
-void hb_accuracy_accessed(struct hb_accuracy *a, uint32_t epoch, uint32_t before, bool held_fresh) {
-        int i = window_of(a, epoch);
+struct hb_accuracy_at hb_accuracy_at(struct hb_accuracy *a, uint32_t epoch) {
+        uint32_t first = number_of(a, epoch) * a->epochs;
 
-        if (i < 0 || (before && number_of(a, before) == number_of(a, epoch)))
-                return;
-        a->window[i].accessed++;
-        a->window[i].held += held_fresh;
+        return (struct hb_accuracy_at){window_of(a, epoch), first, (uint64_t)first + a->epochs};
+}
+
+void hb_accuracy_accessed(struct hb_accuracy *a, uint32_t epoch, uint32_t before, bool held_fresh) {
+        struct hb_accuracy_at at = hb_accuracy_at(a, epoch);
+
+        hb_accuracy_accessed_at(a, &at, before, held_fresh);
 }
 
 bool hb_accuracy_used(struct hb_accuracy *a, uint32_t epoch, uint32_t stamp) {

@@ -27,7 +27,22 @@ void hb_accuracy_init(struct hb_accuracy *a);
 /* Epoch `epoch` has been processed; a window is `horizon_epochs` long from the next one on. */
 void hb_accuracy_epoch(struct hb_accuracy *a, uint32_t epoch, double horizon_epochs);
 void hb_accuracy_copied(struct hb_accuracy *a, uint32_t stamp);
-/* A page was accessed in `epoch`; `before`: its access known so far. */
+/* The window of an epoch, found once for many pages accessed in it. Good until the next hb_accuracy_ call but
+ * those that take it. */
+struct hb_accuracy_at {
+        int window;     /* -1: long judged */
+        uint32_t first; /* epoch of the window */
+        uint64_t end;
+};
+struct hb_accuracy_at hb_accuracy_at(struct hb_accuracy *a, uint32_t epoch);
+/* A page was accessed in that window's epoch; `before`: its access known so far. */
+static inline void hb_accuracy_accessed_at(struct hb_accuracy *a, const struct hb_accuracy_at *at,
+                                           uint32_t before, bool held_fresh) {
+        if (at->window < 0 || (before && before >= at->first && before < at->end))
+                return;
+        a->window[at->window].accessed++;
+        a->window[at->window].held += held_fresh;
+}
 void hb_accuracy_accessed(struct hb_accuracy *a, uint32_t epoch, uint32_t before, bool held_fresh);
 /* The first access since a copy stamped `stamp`: call for copies made ahead only. Returns true when within a
  * horizon. */

@@ -28,12 +28,6 @@ const char *hb_page_state_name(enum hb_page_state s) {
         return "unknown";
 }
 
-enum hb_page_state hb_coherency_judge(struct hb_coherency_page p) {
-        if (p.stamp == 0)
-                return HB_PAGE_ABSENT;
-        return p.invalid <= p.stamp ? HB_PAGE_FRESH : HB_PAGE_STALE;
-}
-
 bool hb_coherency_fetched(struct hb_coherency_page *p, uint32_t stamp) {
         if (stamp == 0 || stamp < p->stamp) {
                 store(&p->stamp, 0);

@@ -19,8 +19,12 @@ struct hb_coherency_page {
         uint32_t invalid; /* newest processed epoch whose W contained the page; 0: none */
 };
 
-/* The state but for FETCHING, which only the planner knows. */
-enum hb_page_state hb_coherency_judge(struct hb_coherency_page p);
+/* The state but for FETCHING, which only the planner knows. Asked for every page of every plan. */
+static inline enum hb_page_state hb_coherency_judge(struct hb_coherency_page p) {
+        if (p.stamp == 0)
+                return HB_PAGE_ABSENT;
+        return p.invalid <= p.stamp ? HB_PAGE_FRESH : HB_PAGE_STALE;
+}
 /* Bytes with `stamp` are in place. An older stamp than the present one never replaces it: returns false, the
  * bytes in the image are then undefined and the page becomes absent (callers issue one fetch a page at a
  * time, so this is a peer's error). */

@@ -2,8 +2,8 @@
  * the rest.
  *
  * Invariant: everything the engine knows came in by an input, and nothing leaves but by ops; so equal inputs
- * give equal actions, and the digest over all fetches sent proves it. Memory: the image's records (given), 2
- * bytes a 2 MiB block, one planning batch, one bounded queue: nothing grows after hb_engine_new. Owned by one
+ * give equal actions, and the digest over all fetches sent proves it. Memory: the image's records (given), a
+ * bit a page, one planning batch, one bounded queue: nothing grows after hb_engine_new. Owned by one
  * thread. */
 #include "place/engine.h"
 #include "base/clock.h"

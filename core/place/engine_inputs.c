@@ -14,6 +14,7 @@
 struct announced {
         uint32_t to;
         bool one; /* a single epoch: its writes happened in it */
+        struct hb_accuracy_at at;
 };
 
 static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct announced *a) {
@@ -21,7 +22,7 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
         bool held = !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
 
         if (a->one) {
-                hb_accuracy_accessed(&e->accuracy, a->to, p->last_access, held);
+                hb_accuracy_accessed_at(&e->accuracy, &a->at, p->last_access, held);
                 if ((p->flags & (HB_IP_PREFETCHED | HB_IP_USED)) == HB_IP_PREFETCHED &&
                     hb_accuracy_used(&e->accuracy, a->to, p->c.stamp))
                         p->flags |= HB_IP_USED;
@@ -44,6 +45,9 @@ static void invalidate(struct hb_engine *e, uint32_t from, uint32_t to, const st
         struct announced a = {.to = to, .one = to - from == 1 && from != 0};
         uint64_t first = 0, n = 0, pages = 0;
 
+        if (a.one && hb_bitmap_next_run(written, 0, 1, &first, &n)) /* a window opens with its first page */
+                a.at = hb_accuracy_at(&e->accuracy, to);
+        first = n = 0;
         while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
                 for (uint64_t g = first; g < first + n; g++)
                         invalidate_page(e, g, &a);
@@ -136,37 +140,56 @@ void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct 
                 e, (struct hb_engine_input){.kind = HB_IN_ZERO, .now_ns = now_ns, .to = stamp, .set = zero});
 }
 
-static void summarize_page(struct hb_engine *e, uint64_t gfn, uint32_t epoch,
-                           const struct hb_summary_entry *entry) {
-        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
+struct told { /* a summary's entry */
+        const struct hb_summary_entry *entry;
+        uint32_t epoch;
+        uint8_t write_q, read_q;
+        bool at_known; /* a window opens with its first page */
+        struct hb_accuracy_at at;
+};
 
-        p->write_q = hb_heat_q(entry->write_heat);
-        p->read_q = hb_heat_q(entry->read_heat);
-        if (entry->last_access > p->last_access) {
-                bool held = !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
+static void accessed_since(struct hb_engine *e, struct hb_image_page *p, struct told *t) {
+        uint32_t epoch = t->entry->last_access;
+        bool held = !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
 
-                hb_accuracy_accessed(&e->accuracy, entry->last_access, p->last_access, held);
-                if ((p->flags & (HB_IP_PREFETCHED | HB_IP_USED)) == HB_IP_PREFETCHED &&
-                    hb_accuracy_used(&e->accuracy, entry->last_access, p->c.stamp))
-                        p->flags |= HB_IP_USED;
-        }
+        if (!t->at_known)
+                t->at = hb_accuracy_at(&e->accuracy, epoch);
+        t->at_known = true;
+        hb_accuracy_accessed_at(&e->accuracy, &t->at, p->last_access, held);
+        if ((p->flags & (HB_IP_PREFETCHED | HB_IP_USED)) == HB_IP_PREFETCHED &&
+            hb_accuracy_used(&e->accuracy, epoch, p->c.stamp))
+                p->flags |= HB_IP_USED;
+}
+
+static void summarize_page(struct hb_engine *e, uint64_t gfn, struct told *t) {
+        struct hb_image_page *p = &e->ledger.pages[gfn];
+        uint32_t epoch = t->entry->last_access;
+
+        p->write_q = t->write_q;
+        p->read_q = t->read_q;
+        if (epoch > p->last_access)
+                accessed_since(e, p, t);
         /* Lower is right too: an announcement of lost state looked like an access. But not below what came
          * after the summary. */
-        if (entry->last_access > p->last_access || p->last_access <= epoch)
-                p->last_access = entry->last_access;
-        if (entry->resident)
-                p->flags |= HB_IP_RESIDENT;
-        hb_page_ledger_put(&e->ledger, gfn);
+        if (epoch > p->last_access || p->last_access <= t->epoch)
+                p->last_access = epoch;
+        if (t->entry->resident && !(p->flags & HB_IP_RESIDENT)) { /* all else here is in no sum */
+                hb_page_ledger_take(&e->ledger, gfn)->flags |= HB_IP_RESIDENT;
+                hb_page_ledger_put(&e->ledger, gfn);
+        }
 }
 
 void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const struct hb_summary_entry *entry) {
+        struct told t = {.entry = entry, .epoch = epoch};
         uint64_t end = entry->gfn + entry->pages;
 
         if (entry->gfn >= e->ledger.npages || entry->pages > e->ledger.npages - entry->gfn)
                 return;
         hb_engine_clock(e, now_ns);
+        t.write_q = hb_heat_q(entry->write_heat);
+        t.read_q = hb_heat_q(entry->read_heat);
         for (uint64_t g = entry->gfn; g < end; g++)
-                summarize_page(e, g, epoch, entry);
+                summarize_page(e, g, &t);
         hb_engine_tell(e, (struct hb_engine_input){
                                   .kind = HB_IN_SUMMARY, .now_ns = now_ns, .to = epoch, .entry = *entry});
 }

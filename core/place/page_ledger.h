@@ -3,18 +3,16 @@
  *
  * A record is changed only between hb_page_ledger_take and hb_page_ledger_put, which take the page out of the
  * sums and put it back as it is then. Sums run over RESIDENT pages. A page is *wanted* when it is absent or
- * stale. Wanted pages are also counted per block of 512 (2 MiB), so that walking them skips what is in order
- * at 2 bytes a block. */
+ * stale. Wanted pages have a bit each, so that walking them, which every plan does, never looks at a page
+ * that is in order. */
 #pragma once
 #include "place/engine.h"
 
-#define HB_LEDGER_BLOCK 512u
-
 struct hb_page_ledger {
         struct hb_image_page *pages;
-        uint64_t npages, nblocks;
-        uint16_t *wanted_in; /* per block */
-        uint64_t state[4];   /* by enum hb_page_state */
+        uint64_t npages;
+        struct hb_bitmap wanted;
+        uint64_t state[4]; /* by enum hb_page_state */
         uint64_t resident, zero;
         uint64_t hits, stale_hits; /* PREFETCHED and fresh / stale */
 };
@@ -33,32 +31,34 @@ static inline bool hb_page_ledger_wants(const struct hb_image_page *p) {
                hb_coherency_judge(p->c) != HB_PAGE_FRESH;
 }
 
-static inline void hb_page_ledger_add(struct hb_page_ledger *l, uint64_t gfn, int sign) {
-        const struct hb_image_page *p = &l->pages[gfn];
+static inline void hb_page_ledger_add(struct hb_page_ledger *l, const struct hb_image_page *p, int sign) {
         enum hb_page_state s = hb_page_ledger_state_of(p);
-        uint64_t d = (uint64_t)(int64_t)sign;
+        uint64_t d = (uint64_t)(int64_t)sign, ahead = p->flags & HB_IP_PREFETCHED ? d : 0;
 
         if (!(p->flags & HB_IP_RESIDENT))
                 return;
         l->resident += d;
         l->state[s] += d;
-        if (s == HB_PAGE_ABSENT || s == HB_PAGE_STALE)
-                l->wanted_in[gfn / HB_LEDGER_BLOCK] = (uint16_t)(l->wanted_in[gfn / HB_LEDGER_BLOCK] + sign);
-        if (s == HB_PAGE_FRESH && (p->flags & HB_IP_ZERO))
-                l->zero += d;
-        if (s == HB_PAGE_FRESH && (p->flags & HB_IP_PREFETCHED))
-                l->hits += d;
-        if (s == HB_PAGE_STALE && (p->flags & HB_IP_PREFETCHED))
-                l->stale_hits += d;
+        if (s == HB_PAGE_FRESH) {
+                l->hits += ahead;
+                if (p->flags & HB_IP_ZERO)
+                        l->zero += d;
+        } else if (s == HB_PAGE_STALE) {
+                l->stale_hits += ahead;
+        }
 }
 
 static inline struct hb_image_page *hb_page_ledger_take(struct hb_page_ledger *l, uint64_t gfn) {
-        hb_page_ledger_add(l, gfn, -1);
+        hb_page_ledger_add(l, &l->pages[gfn], -1);
         return &l->pages[gfn];
 }
 
 static inline void hb_page_ledger_put(struct hb_page_ledger *l, uint64_t gfn) {
-        hb_page_ledger_add(l, gfn, 1);
+        const struct hb_image_page *p = &l->pages[gfn];
+        uint64_t bit = 1ull << (gfn & 63), *word = &l->wanted.words[gfn >> 6];
+
+        hb_page_ledger_add(l, p, 1);
+        *word = (*word & ~bit) | (hb_page_ledger_wants(p) ? bit : 0);
 }
 
 static inline uint64_t hb_page_ledger_wanted(const struct hb_page_ledger *l) {
@@ -70,4 +70,13 @@ static inline uint64_t hb_page_ledger_not_fresh(const struct hb_page_ledger *l) 
 }
 
 /* First wanted page at or after `from`; npages: none. */
-uint64_t hb_page_ledger_next_wanted(const struct hb_page_ledger *l, uint64_t from);
+static inline uint64_t hb_page_ledger_next_wanted(const struct hb_page_ledger *l, uint64_t from) {
+        uint64_t w = from >> 6, words = (l->npages + 63) >> 6, bits;
+
+        if (from >= l->npages)
+                return l->npages;
+        bits = l->wanted.words[w] & ~0ull << (from & 63);
+        while (!bits && ++w < words)
+                bits = l->wanted.words[w];
+        return bits ? w * 64 + (unsigned)__builtin_ctzll(bits) : l->npages;
+}

@@ -88,18 +88,46 @@ static uint32_t written_at(const struct hb_image_page *p) {
         return p->last_access < p->c.invalid ? p->last_access : p->c.invalid;
 }
 
-static void fill(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t i, uint64_t gfn) {
+/* Pages share epochs: of those seen last, what follows from them is kept for the length of a batch. */
+#define AGES 64u
+
+struct ages {
+        const struct hb_plan_inputs *in;
+        struct {
+                uint32_t epoch;
+                float age_s, decay;
+        } of[AGES];
+};
+
+static struct ages ages_begin(const struct hb_plan_inputs *in) {
+        struct ages a = {.in = in};
+
+        for (uint32_t i = 0; i < AGES; i++)
+                a.of[i].epoch = ~i; /* has another place */
+        return a;
+}
+
+static uint32_t age_of(struct ages *a, uint32_t epoch) {
+        uint32_t i = epoch % AGES;
+
+        if (a->of[i].epoch != epoch) {
+                a->of[i].epoch = epoch;
+                a->of[i].age_s = hb_epochs_age_s(a->in->epochs, epoch, a->in->now_ns);
+                a->of[i].decay = hb_decay((double)a->of[i].age_s, HB_HEAT_TAU_S);
+        }
+        return i;
+}
+
+static void fill(struct hb_planner *p, struct ages *a, uint32_t i, uint64_t gfn) {
+        const struct hb_plan_inputs *in = a->in;
         const struct hb_image_page *page = &in->ledger->pages[gfn];
         struct columns c = columns_of(p);
-        float age = hb_epochs_age_s(in->epochs, page->last_access, in->now_ns);
-        uint32_t written = written_at(page);
+        uint32_t k = age_of(a, page->last_access), written = written_at(page);
 
         p->gfn[i] = (uint32_t)gfn;
-        c.age_s[i] = age;
-        c.version_age_s[i] =
-                written == page->last_access ? age : hb_epochs_age_s(in->epochs, written, in->now_ns);
-        c.write_heat[i] =
-                page->write_q ? hb_heat_of(page->write_q) * hb_decay((double)age, HB_HEAT_TAU_S) : 0.0f;
+        c.age_s[i] = a->of[k].age_s;
+        c.write_heat[i] = page->write_q ? hb_heat_of(page->write_q) * a->of[k].decay : 0.0f;
+        c.version_age_s[i] = written == page->last_access ? c.age_s[i] : a->of[age_of(a, written)].age_s;
         c.read_heat[i] = hb_heat_of(page->read_q);
         c.bytes_to_send[i] = (float)in->wire_bytes_per_page;
 }
@@ -107,10 +135,11 @@ static void fill(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t
 /* From the cursor on, until the batch is full or the guest ends. */
 static uint32_t collect(struct hb_planner *p, const struct hb_plan_inputs *in) {
         uint64_t g = hb_page_ledger_next_wanted(in->ledger, p->cursor);
+        struct ages ages = ages_begin(in);
         uint32_t n = 0;
 
         for (; g < in->ledger->npages && n < p->batch_max; g = hb_page_ledger_next_wanted(in->ledger, g + 1))
-                fill(p, in, n++, g);
+                fill(p, &ages, n++, g);
         p->cursor = g < in->ledger->npages ? g : 0;
         return n;
 }
@@ -248,9 +277,10 @@ void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, h
         for (uint64_t g = 0; g < in->ledger->npages; g += p->batch_max) {
                 uint64_t left = in->ledger->npages - g;
                 uint32_t n = left < p->batch_max ? (uint32_t)left : p->batch_max;
+                struct ages ages = ages_begin(in);
 
                 for (uint32_t i = 0; i < n; i++)
-                        fill(p, in, i, g + i);
+                        fill(p, &ages, i, g + i);
                 measure_runs(p, in->shape, n);
                 p->view.n = n;
                 hb_policies_predict(with, &p->view, in->guest, accesses + g, writes + g);
@@ -277,8 +307,10 @@ static void measure_candidates(struct hb_planner *p, const struct hb_plan_inputs
 
 void hb_planner_look(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with, uint64_t gfn,
                      uint32_t n) {
+        struct ages ages = ages_begin(in);
+
         for (uint32_t i = 0; i < n; i++)
-                fill(p, in, i, gfn + i);
+                fill(p, &ages, i, gfn + i);
         measure_candidates(p, in, gfn, n);
         p->view.n = n;
         if (!with)

@@ -83,8 +83,8 @@ static struct run alone(const char *path, enum what what) {
                 run = what == READER ? read_only(path) : replay(path, what == WITH_QUALITY);
                 _exit(write(pipe_fd[1], &run, sizeof(run)) != (ssize_t)sizeof(run));
         }
-        if (read(pipe_fd[0], &run, sizeof(run)) != (ssize_t)sizeof(run) || wait4(pid, &status, 0, &used) < 0 ||
-            status != 0)
+        if (read(pipe_fd[0], &run, sizeof(run)) != (ssize_t)sizeof(run) ||
+            wait4(pid, &status, 0, &used) < 0 || status != 0)
                 die("a run failed");
         close(pipe_fd[0]);
         close(pipe_fd[1]);
@@ -146,9 +146,8 @@ static void measure(struct setup *s) {
 }
 
 int main(int argc, char **argv) {
-        struct setup s = {.synth = {.pages = 1 << 18, .epochs = 12, .seed = 1},
-                          .dir = "/dev/shm",
-                          .shape = "mix"};
+        struct setup s = {
+                .synth = {.pages = 1 << 18, .epochs = 12, .seed = 1}, .dir = "/dev/shm", .shape = "mix"};
 
         for (int i = 1; i < argc; i++) {
                 if (strcmp(argv[i], "--json") == 0)

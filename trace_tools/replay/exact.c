@@ -53,8 +53,9 @@ void hb_replay_exact_free(struct hb_replay *r) {
 
 static int unreadable(const struct hb_replay *r, const struct hb_trace_item *i, const char *what,
                       struct hb_err *e) {
-        return hb_err_set(e, -EBADMSG, r->h->guest, "harbinger trace verify it; or replay it with --simulated",
-                          "after epoch %u: %s", i->epoch, what);
+        return hb_err_set(e, -EBADMSG, r->h->guest,
+                          "harbinger trace verify it; or replay it with --simulated", "after epoch %u: %s",
+                          i->epoch, what);
 }
 
 static int begin(struct hb_replay *r, const struct hb_trace_item *i, const struct hb_engine_input *in,
@@ -69,10 +70,11 @@ static int begin(struct hb_replay *r, const struct hb_trace_item *i, const struc
         x->engine = hb_engine_free(x->engine);
         rc = hb_engine_input_begin(in, x->pages, r->h->shape.pages, &x->processed);
         if (rc == -ENODATA)
-                return hb_err_set(e, rc, r->h->guest,
-                                  "replay it with --simulated; begin recording before the placement next time",
-                                  "recording began in the midst of a placement, so what its engine knew is not "
-                                  "all in the trace");
+                return hb_err_set(
+                        e, rc, r->h->guest,
+                        "replay it with --simulated; begin recording before the placement next time",
+                        "recording began in the midst of a placement, so what its engine knew is not "
+                        "all in the trace");
         if (rc < 0)
                 return unreadable(r, i, "the engine's beginning does not fit the guest", e);
         rc = hb_replay_policies(r, &policies, e);

@@ -50,14 +50,14 @@ static const char *policy_name(const struct hb_replay *r, unsigned k) {
 }
 
 int hb_replay_policies(const struct hb_replay *r, hb_policies **ret, struct hb_err *e) {
-        struct hb_policy_options o = {.dir = r->dir,
-                                      .deadline_ns = DEADLINE_NS,
-                                      .seed = r->o.seed ? r->o.seed : r->h->seed};
+        struct hb_policy_options o = {
+                .dir = r->dir, .deadline_ns = DEADLINE_NS, .seed = r->o.seed ? r->o.seed : r->h->seed};
 
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
                 o.names[k] = policy_name(r, k);
                 if (o.names[k] && !r->dir)
-                        return hb_err_set(e, -ENOENT, o.names[k], "say where the policies are, with --policies",
+                        return hb_err_set(e, -ENOENT, o.names[k],
+                                          "say where the policies are, with --policies",
                                           "the trace was recorded with %s '%s', which is no built-in",
                                           hb_policy_kind_name((enum hb_policy_kind)k), o.names[k]);
         }

@@ -24,13 +24,14 @@ enum hb_replay_mode {
 struct hb_replay_point;
 struct hb_replay_options { /* zero: the default */
         enum hb_replay_mode mode;
-        const char *policy_dir;                /* as hb_policy_options.dir */
-        const char *policies[HB_POLICY_KINDS]; /* NULL: that of the trace, else the built-in; "": the built-in */
-        double horizon_s;                      /* the trace's, else 10 */
-        double link_bytes_per_s;               /* 125e6 */
-        double latency_s;                      /* 200e-6 */
-        double wire_share;                     /* bytes on the wire per byte of a page, 0.5 */
-        uint64_t image_bytes;                  /* room on the target, 0: the guest's size */
+        const char *policy_dir; /* as hb_policy_options.dir */
+        const char
+                *policies[HB_POLICY_KINDS]; /* NULL: that of the trace, else the built-in; "": the built-in */
+        double horizon_s;                   /* the trace's, else 10 */
+        double link_bytes_per_s;            /* 125e6 */
+        double latency_s;                   /* 200e-6 */
+        double wire_share;                  /* bytes on the wire per byte of a page, 0.5 */
+        uint64_t image_bytes;               /* room on the target, 0: the guest's size */
         bool oracle_budget;
         bool quality; /* judge the predictor too: an hb_policies of its own, so decisions do not change */
         uint64_t seed;

@@ -43,7 +43,7 @@ struct hb_replay {
 };
 
 double hb_replay_horizon(const struct hb_replay *r);
-hb_engine *hb_replay_engine_of(const struct hb_replay *r); /* NULL: none yet */
+hb_engine *hb_replay_engine_of(const struct hb_replay *r);                              /* NULL: none yet */
 int hb_replay_policies(const struct hb_replay *r, hb_policies **ret, struct hb_err *e); /* a set of its own */
 int hb_replay_note_time(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e);
 /* The epoch just given to the engine. */

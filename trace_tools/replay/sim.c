@@ -187,8 +187,8 @@ static int summarize(struct hb_sim *s, double epoch_s) {
                 n = hb_summary_encode(s->encoder, (uint64_t)most, &s->out);
                 if (n <= 0)
                         return (int)n;
-                rc = hb_summary_decode(s->out.data, s->out.len, s->o.shape.pages, &epoch, &time_ns, hear_entry,
-                                       s);
+                rc = hb_summary_decode(s->out.data, s->out.len, s->o.shape.pages, &epoch, &time_ns,
+                                       hear_entry, s);
                 if (rc < 0)
                         return rc;
                 s->summary_tokens -= (double)n;
@@ -256,6 +256,10 @@ void hb_sim_resident(struct hb_sim *s, const struct hb_bitmap *pages) {
         s->more_resident = true;
 }
 
+static bool is_fresh(const struct hb_image_page *p) {
+        return !(p->flags & HB_IP_FETCHING) && hb_coherency_judge(p->c) == HB_PAGE_FRESH;
+}
+
 static void look_at(struct hb_sim *s, const struct hb_trace_access *a, size_t n, struct hb_sim_seen *seen) {
         uint64_t covered = 0, written = 0;
 
@@ -264,7 +268,7 @@ static void look_at(struct hb_sim *s, const struct hb_trace_access *a, size_t n,
         for (size_t i = 0; i < n; i++) {
                 uint64_t g = a[i].gfn;
 
-                covered += hb_engine_page(s->engine, g) == HB_PAGE_FRESH;
+                covered += is_fresh(&s->pages[g]);
                 hb_bitmap_set(&s->accessed, g);
                 if (a[i].writes) {
                         hb_bitmap_set(&s->written, g);
@@ -284,8 +288,8 @@ int hb_sim_epoch(struct hb_sim *s, uint64_t time_ns, const struct hb_trace_acces
 /* ---- made and unmade ---- */
 
 static int make_bitmaps(struct hb_sim *s) {
-        struct hb_bitmap *all[] = {&s->accessed, &s->written, &s->announced, &s->resident,
-                                   &s->held,     &s->heard};
+        struct hb_bitmap *all[] = {&s->accessed, &s->written, &s->announced,
+                                   &s->resident, &s->held,    &s->heard};
 
         for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
                 if (hb_bitmap_init(all[i], s->o.shape.pages) < 0)
@@ -342,8 +346,8 @@ fail:
 }
 
 struct hb_sim *hb_sim_free(struct hb_sim *s) {
-        struct hb_bitmap *all[] = {&s->accessed, &s->written, &s->announced, &s->resident,
-                                   &s->held,     &s->heard};
+        struct hb_bitmap *all[] = {&s->accessed, &s->written, &s->announced,
+                                   &s->resident, &s->held,    &s->heard};
 
         if (!s)
                 return NULL;

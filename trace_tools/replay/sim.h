@@ -55,7 +55,7 @@ void hb_sim_resident(struct hb_sim *s, const struct hb_bitmap *pages);
 /* The placement begins: the first scan, which tells what is there. Once, before any epoch. */
 int hb_sim_begin(struct hb_sim *s);
 
-struct hb_sim_seen { /* of one epoch */
+struct hb_sim_seen {                         /* of one epoch */
         uint64_t accessed, written, covered; /* covered: of the accessed, fresh in the image when it began */
 };
 /* The epoch that ends at time_ns: the target goes on until then, then hears of it. */

@@ -103,8 +103,7 @@ uint64_t hb_sim_link_next(const struct hb_sim_link *l) {
         return l->count ? at(l, 0)->done_ns : UINT64_MAX;
 }
 
-bool hb_sim_link_take(struct hb_sim_link *l, uint64_t now_ns, uint32_t completed,
-                      struct hb_sim_flight *ret) {
+bool hb_sim_link_take(struct hb_sim_link *l, uint64_t now_ns, uint32_t completed, struct hb_sim_flight *ret) {
         if (l->count == 0 || at(l, 0)->done_ns > now_ns)
                 return false;
         count_busy(l, now_ns);

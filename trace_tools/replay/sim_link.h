@@ -33,4 +33,5 @@ void hb_sim_link_scanned(struct hb_sim_link *l, uint64_t now_ns, uint32_t before
 uint64_t hb_sim_link_next(const struct hb_sim_link *l); /* when the oldest arrives; UINT64_MAX: none */
 /* Takes the oldest, when it has arrived; `completed`: the source's newest scan. */
 bool hb_sim_link_take(struct hb_sim_link *l, uint64_t now_ns, uint32_t completed, struct hb_sim_flight *ret);
-void hb_sim_link_measure(struct hb_sim_link *l, uint64_t now_ns); /* folds the present window when it is over */
+void hb_sim_link_measure(struct hb_sim_link *l,
+                         uint64_t now_ns); /* folds the present window when it is over */

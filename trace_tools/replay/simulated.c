@@ -23,16 +23,15 @@ static struct hb_engine_options engine_options(const struct hb_replay *r) {
 
 int hb_replay_sim_new(struct hb_replay *r, struct hb_err *e) {
         const struct hb_replay_options *o = &r->o;
-        struct hb_sim_options s = {.shape = r->h->shape,
-                                   .engine = engine_options(r),
-                                   .link_bytes_per_s = o->link_bytes_per_s > 0 ? o->link_bytes_per_s
-                                                                               : LINK_BYTES_PER_S,
-                                   .latency_s = o->latency_s > 0 ? o->latency_s : LATENCY_S,
-                                   .wire_share = o->wire_share > 0 ? o->wire_share : WIRE_SHARE,
-                                   .image_pages = o->image_bytes ? o->image_bytes >> HB_PAGE_SHIFT
-                                                                 : r->h->shape.pages,
-                                   .flags = r->h->flags,
-                                   .begin_ns = HB_REPLAY_BASE_NS};
+        struct hb_sim_options s = {
+                .shape = r->h->shape,
+                .engine = engine_options(r),
+                .link_bytes_per_s = o->link_bytes_per_s > 0 ? o->link_bytes_per_s : LINK_BYTES_PER_S,
+                .latency_s = o->latency_s > 0 ? o->latency_s : LATENCY_S,
+                .wire_share = o->wire_share > 0 ? o->wire_share : WIRE_SHARE,
+                .image_pages = o->image_bytes ? o->image_bytes >> HB_PAGE_SHIFT : r->h->shape.pages,
+                .flags = r->h->flags,
+                .begin_ns = HB_REPLAY_BASE_NS};
 
         return hb_sim_new(&s, r->policies, &r->sim, e);
 }
