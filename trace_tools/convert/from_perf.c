@@ -106,7 +106,7 @@ static bool is_call_chain(const char *p, const char *end) {
 bool hb_import_perf_like(const char *p, const char *end) {
         struct sample s;
 
-        return !parse(p, end, &s);
+        return !parse(p, end, &s) || s.doubtful;
 }
 
 static int take(struct hb_import_job *j, const struct sample *s, const char *p, const char *end) {
