@@ -169,5 +169,5 @@ rc=0
 wait $importer || rc=$?
 exec 7>&-
 [ $rc -eq 10 ] || fail "an interrupted import ends with $rc: $(cat said)"
-[ -z "$(ls -A | grep x.hbt)" ] || fail "an interrupted import left $(ls -A)"
+[ -z "$(find . -name "*x.hbt*")" ] || fail "an interrupted import left $(ls -A)"
 echo "imports and exports agree with programs that are not ours"

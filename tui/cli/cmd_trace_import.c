@@ -126,7 +126,7 @@ const struct hb_cli_command hb_cli_trace_import = {
                  "first touched, so neighbours inside it stay neighbours.",
         .examples = {"trace import trace.csv -o vm1.hbt",
                      "trace import w92.oracleGeneral.bin.zst -o w92.hbt --map pages",
-                     "trace import - -o prog.hbt --format lackey < lackey.log",
+                     "trace import - -o prog.hbt --format lackey  # from standard input",
                      "trace import samples.txt -o prog.hbt --format perf  # perf script -F time,event,addr",
                      "trace import accesses.txt -o prog.hbt --epoch 1000000"},
         .operands = {{"FILE", HB_CLI_TEXT}},
