@@ -18,6 +18,7 @@ struct cut {
         bool before;               /* there was one */
         bool tail;                 /* the trace's last epoch is inside: what follows it belongs to it */
         bool engine;               /* the engine began inside */
+        bool chained;              /* or nothing was left out before */
         uint64_t end_ns;           /* time of the last epoch taken */
 };
 
@@ -39,6 +40,7 @@ static bool all_pages(const struct cut *c) {
 
 /* Before the part: only what the part's beginning must tell. */
 static void remember(struct cut *c, const struct hb_trace_item *i) {
+        c->chained = false;
         if (i->kind == HB_TRACE_EPOCH) {
                 c->before = true;
                 c->before_ns = i->time_ns;
@@ -139,11 +141,11 @@ static int take_resident(struct cut *c, const struct hb_trace_event *ev, struct 
 /* Whether an event inside the part goes with it; a run in it may be shortened. */
 static bool wanted(struct cut *c, struct hb_trace_event *ev) {
         if (ev->stream == HB_TRACE_MARK && ev->mark.kind == HB_MARK_ENGINE)
-                c->engine = all_pages(c);
+                c->engine = true;
         if (ev->stream == HB_TRACE_INPUT ||
             (ev->stream == HB_TRACE_MARK &&
              (ev->mark.kind == HB_MARK_DIGEST || ev->mark.kind == HB_MARK_ENGINE)))
-                return c->engine;
+                return all_pages(c) && (c->engine || c->chained);
         if (ev->stream == HB_TRACE_FINGERPRINT)
                 return all_pages(c);
         if (all_pages(c))
@@ -260,7 +262,7 @@ static int prepare(struct cut *c, const hb_trace_reader *in, struct hb_look_cut 
 int hb_look_cut(const char *in, const struct hb_look_cut *what, const struct hb_look_output *o,
                 struct hb_look_result *ret, struct hb_err *e) {
         struct hb_look_cut w = *what;
-        struct cut c = {.w = &w};
+        struct cut c = {.w = &w, .chained = true};
         hb_trace_reader *reader = NULL;
         int r;
 
@@ -270,7 +272,7 @@ int hb_look_cut(const char *in, const struct hb_look_cut *what, const struct hb_
         r = hb_look_pipe_open(&c.p, in, &reader, e);
         if (r == 0)
                 r = prepare(&c, reader, &w, e);
-        if (r == 0)
+        if (r == 0 && (w.by_time || w.from <= w.to))
                 r = run(&c, reader, e);
         r = hb_look_pipe_end(&c.p, r, ret, e);
         hb_bitmap_fini(&c.resident);

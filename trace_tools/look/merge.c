@@ -91,13 +91,21 @@ static int look_at(struct merge *m, unsigned i, const char *path, struct hb_err 
 }
 
 /* ---- copying ---- */
-static uint64_t shift_of(const struct merge *m, const struct hb_trace_header *h, uint64_t first_ns) {
+
+/* What a part's times need to go on where the part before it ended. Dates that would put it before that end
+ * are not believed: then its own beginning is that end. */
+static uint64_t shift_of(const struct merge *m, const struct hb_trace_header *h,
+                         const struct hb_trace_item *i) {
         uint64_t shift = 0;
 
+        if (m->p.r.epochs + m->p.r.events == 0)
+                return 0;
         if (m->h.begins_unix_ns && h->begins_unix_ns > m->h.begins_unix_ns)
                 shift = h->begins_unix_ns - m->h.begins_unix_ns;
-        if (m->p.r.epochs + m->p.r.events > 0 && first_ns + shift <= m->last_ns)
-                shift = m->last_ns - first_ns + 1;
+        if (i->time_ns + shift < m->last_ns)
+                shift = m->last_ns;
+        if (i->kind == HB_TRACE_EPOCH && i->time_ns + shift <= m->last_ns)
+                shift++; /* two epochs at one time */
         return shift;
 }
 
@@ -142,7 +150,7 @@ static int copy(struct merge *m, hb_trace_reader *in, struct hb_err *e) {
 
         while ((r = hb_trace_reader_next(in, &item, e)) > 0) {
                 if (!begun) {
-                        m->shift_ns = shift_of(m, h, item.time_ns);
+                        m->shift_ns = shift_of(m, h, &item);
                         r = tell_policies(m, h, item.time_ns + m->shift_ns, e);
                         begun = true;
                 }

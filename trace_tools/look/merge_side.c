@@ -80,19 +80,28 @@ static void join_header(struct side *s, const struct hb_trace_header *h, bool fi
         s->h.origin = s->h.origin == h->origin ? h->origin : HB_TRACE_IMPORT;
 }
 
+/* Time of the first epoch; 0: there is none. */
+static int find_first(struct guest *g, struct hb_err *e) {
+        int r;
+
+        while ((r = hb_trace_reader_next(g->in, &g->item, e)) > 0 && g->item.kind != HB_TRACE_EPOCH)
+                ;
+        g->first_ns = r > 0 ? g->item.time_ns : 0;
+        hb_trace_reader_rewind(g->in);
+        return r < 0 ? r : 0;
+}
+
 static int open_guest(struct side *s, const char *path, struct hb_err *e) {
         struct guest *g = &s->g[s->n];
-        struct hb_trace_info info;
         int r = hb_look_pipe_open(&s->p, path, &g->in, e);
 
         if (r < 0)
                 return r;
         s->n++;
         g->h = hb_trace_reader_header(g->in);
-        hb_trace_reader_info(g->in, &info);
-        g->first_ns = info.epochs ? info.first_ns : 0;
         join_header(s, g->h, s->n == 1);
-        return add_regions(s, g, path, e);
+        r = add_regions(s, g, path, e);
+        return r < 0 ? r : find_first(g, e);
 }
 
 /* ---- time ---- */

@@ -69,6 +69,8 @@ static void see_epoch(struct scan *c, const struct hb_trace_item *i) {
         if (!sound)
                 damage(s, "epoch %u holds pages outside the guest, twice or out of order", i->epoch);
         c->epoch = i->epoch;
+        s->first_ns = s->epochs ? s->first_ns : i->time_ns;
+        s->last_ns = i->time_ns;
         s->epochs++;
         s->records += i->naccess;
         s->most = i->naccess > s->most ? i->naccess : s->most;

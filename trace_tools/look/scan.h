@@ -15,6 +15,7 @@ struct hb_scan_mark {
 
 struct hb_scan {
         uint64_t epochs, records, events[HB_TRACE_STREAMS]; /* as read */
+        uint64_t first_ns, last_ns;                         /* times of the first and last epoch */
         uint64_t pages;                                     /* distinct */
         uint64_t reads, writes; /* sums; without counts: pages seen, over epochs */
         uint64_t written_pages; /* distinct */

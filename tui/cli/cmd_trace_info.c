@@ -33,8 +33,11 @@ static const char *meaning(uint32_t flags, char *buf, size_t size) {
         return buf;
 }
 
+/* From the beginning of the first epoch; the index alone knows only from the first item. */
 static double seconds(const struct view *v) {
-        return v->i.epochs ? (double)(v->i.last_ns - v->i.first_ns + v->h->epoch_ns) / 1e9 : 0;
+        if (v->s)
+                return v->s->epochs ? (double)(v->s->last_ns - v->s->first_ns + v->h->epoch_ns) / 1e9 : 0;
+        return (double)(v->i.last_ns - v->i.first_ns) / 1e9;
 }
 
 static double bytes_a_record(const struct view *v) {
