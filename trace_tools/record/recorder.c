@@ -116,9 +116,12 @@ static int put_mark(hb_recorder *r, uint64_t now_ns, enum hb_trace_mark kind, ui
                 struct hb_queued_mark m;
                 char text[256];
         } b = {.m = {.value = value, .kind = kind}};
-        size_t n = strnlen(text ? text : "", sizeof(b.text) - 1);
+        size_t n = text ? strlen(text) : 0;
 
-        memcpy(b.text, text ? text : "", n);
+        if (n > sizeof(b.text) - 1)
+                n = sizeof(b.text) - 1;
+        if (n)
+                memcpy(b.text, text, n);
         return hb_record_queue_put(&r->queue,
                                    &(struct hb_queued){.kind = HB_QUEUED_MARK,
                                                        .time_ns = now_ns,

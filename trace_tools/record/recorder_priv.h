@@ -32,6 +32,7 @@ struct hb_recorder {
         struct hb_trace_access *access;
         size_t access_cap;
         uint64_t last_ns, part_ns; /* of the recording's time: newest, and where this part begins */
+        uint64_t epoch_ns;         /* the last epoch's */
         uint64_t flushed_ns;       /* of our own */
         bool unflushed;
         uint64_t bytes_before; /* of the parts that are closed */

@@ -209,6 +209,11 @@ static int write_one(hb_recorder *r, const struct hb_queued *q) {
 
         if (now > r->last_ns)
                 r->last_ns = now;
+        if (q->kind == HB_QUEUED_EPOCH) { /* no two at one time */
+                if (r->last_ns <= r->epoch_ns)
+                        r->last_ns = r->epoch_ns + 1;
+                r->epoch_ns = r->last_ns;
+        }
         at = r->last_ns - r->part_ns;
         r->unflushed = true;
         if (hb_fault("record.write"))

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,8 +94,8 @@ static void say_outcome(struct hb_record_target *t, const struct hb_engine_stats
         ev.outcome.bytes = s->fetched_bytes;
         ev.outcome.wire_bytes = s->wire_bytes;
         ev.outcome.threshold = s->threshold;
-        ev.outcome.precision = s->precision;
-        ev.outcome.recall = s->recall;
+        ev.outcome.precision = s->precision < 0 ? (double)NAN : s->precision;
+        ev.outcome.recall = s->recall < 0 ? (double)NAN : s->recall;
         hb_recorder_event(t->r, &ev);
 }
 

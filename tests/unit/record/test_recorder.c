@@ -80,6 +80,8 @@ struct again { /* the engine made anew from a trace */
         struct hb_engine_input_room room;
         unsigned inputs, digests, epochs, decisions, transfers, outcomes, marks[HB_MARKS];
         uint64_t last, accesses, resident, decided_pages;
+        bool deaf; /* does not live it again: it has not these policies */
+        char error[256];
 };
 
 static int a_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
@@ -136,11 +138,15 @@ static void a_event(struct again *a, const struct hb_trace_header *h, const stru
         struct hb_bitmap b;
         struct hb_rd rd = hb_rd_init(ev->raw.data, ev->stream == HB_TRACE_RESIDENT ? ev->raw.size : 0);
 
-        if (ev->stream == HB_TRACE_INPUT) {
+        if (ev->stream == HB_TRACE_INPUT && a->deaf) {
+                a->inputs++;
+        } else if (ev->stream == HB_TRACE_INPUT) {
                 a_input(a, h, ev);
         } else if (ev->stream == HB_TRACE_MARK) {
                 a->marks[ev->mark.kind]++;
-                if (ev->mark.kind == HB_MARK_DIGEST)
+                if (ev->mark.kind == HB_MARK_POLICY_ERROR)
+                        memcpy(a->error, ev->mark.text, sizeof(a->error));
+                if (ev->mark.kind == HB_MARK_DIGEST && !a->deaf)
                         a_digest(a, ev->mark.value);
         } else if (ev->stream == HB_TRACE_RESIDENT) {
                 assert_int_equal(hb_bitmap_init(&b, W_PAGES), 0);
@@ -273,6 +279,48 @@ static void test_a_placement_that_was_there_is_recorded_without_inputs(void **st
         w_free(w);
 }
 
+/* A scorer that fails now and then: the built-in answers, and the trace says so. */
+static void test_a_policy_that_fails_is_told(void **state) {
+        static const char scorer[] = "local s = { api = 1, kind = 'scorer', name = 'moody', version = '1' }\n"
+                                     "local n = 0\n"
+                                     "function s:score(pages, link)\n"
+                                     "  n = n + 1\n"
+                                     "  if n == 20 then error('not in the mood') end\n"
+                                     "  return pages.predicted * 0.1\n"
+                                     "end\n"
+                                     "return s\n";
+        struct hb_policy_options po = {.dir = dir, .names = {NULL, "moody", NULL}};
+        struct world *w = a_world(6);
+        struct hb_recorder_options o = {.begins_ns = w->now};
+        struct again *a = calloc(1, sizeof(*a));
+        hb_record_target *t = NULL;
+        hb_recorder *r;
+        struct hb_err e;
+        FILE *f;
+
+        assert_non_null(a);
+        assert_int_equal(mkdir(at("score"), 0700), 0);
+        f = fopen(at("score/moody.lua"), "w");
+        assert_non_null(f);
+        assert_true(fputs(scorer, f) >= 0 && fclose(f) == 0);
+        hb_engine_free(w->engine);
+        hb_policies_free(w->policies);
+        if (hb_policies_new(&po, &w->policies, &e) < 0)
+                fail_msg("%s (%s)", e.what, e.which);
+        w->engine = w_engine(w);
+        r = recorder(at("moody.hbt"), &o);
+        assert_int_equal(hb_record_target_new(r, w->engine, w->policies, &w->shape, w->now, &t), 0);
+        w_run(w, 1200);
+        hb_record_target_free(t);
+        hb_recorder_free(r);
+        a->deaf = true;
+        a_read(a, at("moody.hbt"));
+        assert_int_equal(a->marks[HB_MARK_POLICY_ERROR], 1);
+        assert_non_null(strstr(a->error, "not in the mood"));
+        a_free(a);
+        w_free(w);
+}
+
 /* ---- a guest ---- */
 
 static void test_scans_become_epochs(void **state) {
@@ -320,6 +368,28 @@ static void test_scans_become_epochs(void **state) {
         hb_trace_reader_free(rd);
         hb_bitmap_fini(&written);
         hb_bitmap_fini(&accessed);
+}
+
+static void test_two_epochs_at_one_moment_are_told_apart(void **state) {
+        struct hb_recorder_options o = {.begins_ns = 5};
+        hb_recorder *r = recorder(at("moment.hbt"), &o);
+        struct hb_trace_item it;
+        hb_trace_reader *rd;
+        uint64_t last = 0;
+        unsigned n = 0;
+
+        for (uint32_t e = 1; e <= 4; e++)
+                hb_recorder_epoch(r, e, e < 3 ? 3 : 7, NULL, NULL); /* even before the beginning */
+        hb_recorder_end(r);
+        assert_int_equal(wait_for(r, HB_RECORDER_ENDED).state, HB_RECORDER_ENDED);
+        hb_recorder_free(r);
+        rd = reader(at("moment.hbt"));
+        for (; next(rd, &it); n++) {
+                assert_true(it.time_ns > last);
+                last = it.time_ns;
+        }
+        assert_int_equal(n, 4);
+        hb_trace_reader_free(rd);
 }
 
 /* ---- no room ---- */
@@ -567,7 +637,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_placement_is_recorded_and_decides_the_same_again),
                 cmocka_unit_test(test_a_placement_that_was_there_is_recorded_without_inputs),
+                cmocka_unit_test(test_a_policy_that_fails_is_told),
                 cmocka_unit_test(test_scans_become_epochs),
+                cmocka_unit_test(test_two_epochs_at_one_moment_are_told_apart),
                 cmocka_unit_test(test_what_does_not_fit_is_counted_in_the_trace),
                 cmocka_unit_test(test_an_epoch_too_large_for_the_queue_is_dropped),
                 cmocka_unit_test(test_parts_are_whole_traces),
