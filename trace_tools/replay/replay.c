@@ -81,7 +81,7 @@ static int choose(struct hb_replay *r, struct hb_err *e) {
         hb_trace_reader_info(r->reader, &info);
         can = info.events[HB_TRACE_INPUT] > 0 && r->h->engine_size > 0;
         if (r->o.mode == HB_REPLAY_EXACT && !can)
-                return hb_err_set(e, -ENODATA, r->h->guest, "replay it simulated, without --exact",
+                return hb_err_set(e, -EOPNOTSUPP, r->h->guest, "replay it simulated, without --exact",
                                   "the trace has no engine inputs: it was not recorded on a target");
         if (r->o.mode == HB_REPLAY_EXACT && r->o.migrate_moments)
                 return hb_err_set(e, -EINVAL, "--migrate-at", "leave out --exact",
