@@ -33,6 +33,7 @@ struct hb_compare_trace {
         char hash[33];             /* of the file's bytes */
         char guest[HB_NAME_MAX], origin[16];
         uint64_t bytes, pages, epochs, records, first_ns, last_ns;
+        bool brings[HB_POLICY_KINDS]; /* recorded with a policy that is no built-in; not in results */
 };
 
 struct hb_compare_link {

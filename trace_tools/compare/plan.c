@@ -150,6 +150,8 @@ static int look_into(struct hb_compare_trace *t, struct hb_err *e) {
         hb_trace_reader_info(r, &info);
         snprintf(t->guest, sizeof(t->guest), "%s", h->guest);
         snprintf(t->origin, sizeof(t->origin), "%s", hb_trace_origin_name(h->origin));
+        for (int k = 0; k < HB_POLICY_KINDS; k++)
+                t->brings[k] = h->policies[k].name[0] && strcmp(h->policies[k].hash, "builtin") != 0;
         t->pages = h->shape.pages;
         t->bytes = info.bytes;
         t->epochs = info.epochs;
@@ -286,7 +288,8 @@ void hb_compare_replay_options(const struct hb_compare_plan *p, unsigned cell,
                                       .migrate_moments = p->moments};
 
         for (int k = 0; k < HB_POLICY_KINDS; k++)
-                o.policies[k] = policy->names[k]; /* "": the built-in, whatever the trace was recorded with */
+                o.policies[k] = policy->names[k][0] || t->brings[k] ? policy->names[k]
+                                                                    : NULL; /* "", NULL: built-in */
         for (unsigned i = 0; i < p->moments; i++)
                 o.migrate_at_ns[i] =
                         (t->last_ns - t->first_ns) / (p->moments + 1) * (i + 1); /* after its begin */

@@ -84,13 +84,14 @@ static inline int rig_teardown(void **state) {
         return 0;
 }
 
+#define WORD(k) (o->policies[k] ? o->policies[k] : "")
 /* A number in [0, 1) that depends on everything the cell depends on. */
 static inline double made_up(const char *path, const struct hb_replay_options *o, unsigned salt) {
         uint64_t h = 1469598103934665603ull + salt * 977u;
         char text[300];
 
-        snprintf(text, sizeof(text), "%s %s %s %s %g %g", strrchr(path, '/'), o->policies[0], o->policies[1],
-                 o->policies[2], o->horizon_s, o->link_bytes_per_s);
+        snprintf(text, sizeof(text), "%s %s %s %s %g %g", strrchr(path, '/'), WORD(0), WORD(1), WORD(2),
+                 o->horizon_s, o->link_bytes_per_s);
         for (const char *p = text; *p; p++)
                 h = (h ^ (uint8_t)*p) * 1099511628211ull;
         return (double)(h >> 11) / 9007199254740992.0;
