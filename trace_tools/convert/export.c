@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOOK_EVERY 16u /* items, between two looks at whether to stop */
+
 static const char *const names[HB_EXPORT_FORMATS] = {NULL, "csv", "oracle", "sqlite"};
 
 const char *hb_export_format_name(enum hb_export_format f) {
@@ -49,7 +51,7 @@ int hb_export_next(struct hb_export_job *j, struct hb_trace_item *ret) {
 
         j->stats.in_bytes = j->pass * of + at;
         j->stats.in_size = j->passes * of;
-        if (j->o->progress && j->o->progress(j->o->arg, &j->stats))
+        if (j->items++ % LOOK_EVERY == 0 && j->o->progress && j->o->progress(j->o->arg, &j->stats))
                 return hb_err_set(j->e, -EINTR, j->out, NULL, "interrupted");
         r = hb_trace_reader_next(j->reader, ret, j->e);
         if (r == 1 && ret->kind == HB_TRACE_EPOCH && j->pass == 0) {

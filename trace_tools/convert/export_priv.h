@@ -9,6 +9,7 @@ struct hb_export_job {
         hb_trace_reader *reader;
         struct hb_export_stats stats;
         unsigned pass, passes; /* for progress */
+        uint64_t items;
         struct hb_err *e;
 };
 
