@@ -107,13 +107,10 @@ static void say_wrong(struct hb_repl *l, const struct hb_err *e) {
 }
 
 static void prompt(const struct hb_repl *l, bool interactive) {
-        struct hb_replay_point p;
-
         fflush(l->c->io->out);
         if (!interactive)
                 return;
-        hb_replay_point(l->r, &p);
-        fprintf(l->c->io->err, "epoch %u> ", p.epoch);
+        fprintf(l->c->io->err, "epoch %u> ", l->point.epoch);
         fflush(l->c->io->err);
 }
 
@@ -150,6 +147,7 @@ int hb_cli_repl(struct hb_cli *c, hb_replay *r, struct hb_err *e) {
 
         if (rc < 0)
                 return rc;
+        hb_replay_point(r, &l.point);
         rc = read_lines(&l, stdin, e);
         hb_replay_lens_free(l.lens);
         return rc;

@@ -11,6 +11,7 @@ struct hb_repl {
         hb_replay_lens *lens;
         char **words; /* after the command */
         unsigned nwords;
+        struct hb_replay_point point; /* of the last epoch done */
         bool ended, quit;
 };
 

@@ -18,8 +18,7 @@ struct picture {
         const struct hb_heat_view *v;
         const struct hb_heatmap *m;
         unsigned across, down;    /* cells of the matrix in one character */
-        unsigned stretch;         /* characters (braille: dots) a column of the matrix is drawn wide */
-        unsigned columns;         /* characters of the plot */
+        unsigned columns;         /* characters of the plot; a matrix of fewer is drawn wider */
         uint64_t low, high, peak; /* the scale's ends */
 };
 
@@ -78,7 +77,7 @@ static unsigned level_of(const struct picture *p, uint64_t value) {
 }
 
 static unsigned level_at(const struct picture *p, unsigned x, unsigned y) {
-        x /= p->stretch;
+        x = (unsigned)((uint64_t)x * p->m->width / (p->columns * p->across));
         if (x >= p->m->width || y >= p->m->height)
                 return 0;
         return level_of(p, hb_heatmap_at(p->m, p->v->what, x, y));
@@ -147,7 +146,7 @@ static void print_row(const struct picture *p, unsigned row) {
 
 /* The column of the matrix under a character of the plot. */
 static uint32_t column_at(const struct picture *p, unsigned column) {
-        return column * p->across / p->stretch;
+        return (uint32_t)((uint64_t)column * p->m->width / p->columns);
 }
 
 static void print_ticks(const struct picture *p) {
@@ -262,7 +261,7 @@ static const char *some(double n, const char *what, char *buf) {
 
 static void print_scope(const struct picture *p) {
         const struct hb_heatmap *m = p->m;
-        double epochs = (m->to - m->from + 1.0) * p->across / p->stretch / m->width;
+        double epochs = (m->to - m->from + 1.0) / p->columns;
         double pages = (double)m->npages * p->down / m->height;
         char num[4][HB_FMT_SIZE], line[400];
 
@@ -278,13 +277,10 @@ static void print_scope(const struct picture *p) {
 void hb_heat_view_print(struct hb_cli *c, const struct hb_heat_view *v, const struct hb_heatmap *m) {
         bool dots = v->glyphs == HB_GLYPHS_BRAILLE;
         struct picture p = {.c = c, .v = v, .m = m, .across = dots ? 2 : 1, .down = dots ? 4 : 1};
-        unsigned room = plot_columns(v);
 
         p.peak = hb_heatmap_peak(m, v->what);
         hb_heatmap_scale(m, v->what, &p.low, &p.high);
-        p.stretch = m->width ? room * p.across / m->width : 1;
-        p.stretch = p.stretch ? p.stretch : 1;
-        p.columns = (m->width * p.stretch + p.across - 1) / p.across;
+        p.columns = plot_columns(v);
         for (unsigned row = 0; row < (m->height + p.down - 1) / p.down; row++)
                 print_row(&p, row);
         print_ticks(&p);

@@ -65,9 +65,8 @@ int hb_repl_number(struct hb_repl *l, unsigned word, double otherwise, double mo
 
 /* ---- going on ---- */
 int hb_repl_point(struct hb_repl *l, struct hb_err *e) {
-        struct hb_replay_point p;
+        struct hb_replay_point p = l->point;
 
-        hb_replay_point(l->r, &p);
         return hb_repl_tell(
                 l,
                 json_pack("{s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:b}", "epoch", (json_int_t)p.epoch,
@@ -80,35 +79,30 @@ int hb_repl_point(struct hb_repl *l, struct hb_err *e) {
 }
 
 static bool may_go_on(struct hb_repl *l, struct hb_cli_work *w) {
-        struct hb_replay_point p;
         double share;
         char what[60];
 
         hb_replay_progress(l->r, &share);
-        hb_replay_point(l->r, &p);
-        snprintf(what, sizeof(what), "epoch %u", p.epoch);
+        snprintf(what, sizeof(what), "epoch %u", l->point.epoch);
         return !hb_cli_work_share(w, share, what);
 }
 
 /* Until `epochs` more are done, or epoch `until` is. Ctrl-C stops it where it is. */
 static int go(struct hb_repl *l, uint64_t epochs, uint32_t until, struct hb_err *e) {
-        struct hb_replay_point p;
         struct hb_cli_work w;
         int r = 1;
 
-        hb_replay_point(l->r, &p);
         hb_cli_work_begin(&w, l->c, "replaying");
-        while (r > 0 && epochs > 0 && p.epoch < until && may_go_on(l, &w)) {
+        for (; r > 0 && epochs > 0 && l->point.epoch < until && may_go_on(l, &w); epochs--) {
                 r = hb_replay_lens_step(l->lens, e);
                 if (r > 0)
-                        hb_replay_point(l->r, &p);
-                epochs--;
+                        hb_replay_point(l->r, &l->point);
         }
         hb_cli_work_end(&w);
         if (r < 0)
                 return r == -EINVAL ? -EIO : r;
         l->ended = l->ended || r == 0;
-        if (r == 0 && !l->c->json)
+        if (r == 0)
                 hb_cli_say(l->c, "the replay has ended");
         return hb_repl_point(l, e);
 }
@@ -121,16 +115,14 @@ int hb_repl_step(struct hb_repl *l, struct hb_err *e) {
 }
 
 int hb_repl_until(struct hb_repl *l, struct hb_err *e) {
-        struct hb_replay_point p;
         double n;
         int r = hb_repl_number(l, 0, -1, 4294967295.0, &n, e);
 
         if (r < 0)
                 return r;
-        hb_replay_point(l->r, &p);
-        if ((uint32_t)n <= p.epoch)
+        if ((uint32_t)n <= l->point.epoch)
                 return hb_err_set(e, -EINVAL, l->words[0], "a replay goes one way: begin another",
-                                  "the replay is at epoch %u already", p.epoch);
+                                  "the replay is at epoch %u already", l->point.epoch);
         return go(l, UINT64_MAX, (uint32_t)n, e);
 }
 
