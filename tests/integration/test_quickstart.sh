@@ -44,6 +44,10 @@ grep -q 'pages checked .*bad: 0' "$work/table" || fail "the table does not show 
 "$HB_BUILD/harbinger" --json trace info "$work/placement.hbt" >"$work/info.json" || fail "the recording cannot be read"
 jq -e '.guest == "load" and .host == "hb-b" and .origin == "target" and .events.input > 100 and .events.decision > 100' \
   "$work/info.json" >/dev/null || { jq . "$work/info.json"; fail "the recording is not of the placement"; }
+"$HB_BUILD/harbinger" --json trace replay "$work/placement.hbt" --policies "$HB_SOURCE/policies" >"$work/replay.json" ||
+  fail "the recording cannot be replayed"
+jq -e '.mode == "exact" and .digest_matches and .decision_digest == .recorded_digest' "$work/replay.json" >/dev/null ||
+  { jq . "$work/replay.json"; fail "the replay decided otherwise"; }
 
 # Nothing may stay behind: no namespace, no memory file, no process.
 [ -z "$(find "$work" -maxdepth 1 -name 'harbinger-quickstart.*')" ] || fail "the run's folder stayed"

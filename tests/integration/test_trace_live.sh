@@ -32,8 +32,8 @@ info() {
 
 # replayed FILE : the engine's inputs again give the digest that was recorded.
 replayed() {
-  must a --json trace replay "$1" >"$pair/replay.json"
-  has "$pair/replay.json" '.exact == true' '.digest_matches == true' '.epochs > 5' '.decision_digest == .recorded_digest'
+  must a --json trace replay "$1" --policies "$HB_SOURCE/policies" >"$pair/replay.json"
+  has "$pair/replay.json" '.mode == "exact"' '.digest_matches == true' '.epochs > 5' '.decision_digest == .recorded_digest'
 }
 
 # The target is asked first: the placement is not there yet.
@@ -59,6 +59,7 @@ move a b
 await 10 "the recordings to end" recorded b .state ended
 await 10 "the recordings to end" recorded a .state ended
 recorded b .dropped 0 || fail "something was dropped"
+recorded b .bytes "$(stat -c %s "$target")" || fail "the list does not say the file's size"
 guest_one_runs
 guest_verify "$guest"
 
@@ -67,14 +68,18 @@ has "$pair/info.json" '.guest == "g"' '.host == "b"' '.origin == "target"' '.not
 replayed "$target"
 digest=$(jq -r .decision_digest "$pair/replay.json")
 cp "$target" "$work/elsewhere.hbt"
-must a --json trace replay "$work/elsewhere.hbt" >"$pair/replay.json"
+must a --json trace replay "$work/elsewhere.hbt" --policies "$HB_SOURCE/policies" >"$pair/replay.json"
 [ "$(jq -r .decision_digest "$pair/replay.json")" = "$digest" ] || fail "another digest from another folder"
+cp -r "$HB_SOURCE/policies" "$pair/policies"
+sed -i 's/w_waste = { default = 0.6/w_waste = { default = 0.4/' "$pair/policies/score/cost_benefit.lua"
+must a --json trace replay "$target" --policies "$pair/policies" --exact >"$pair/replay.json"
+has "$pair/replay.json" ".decision_digest != \"$digest\"" '.digest_matches == false'
 say "the target's trace: $(stat -c %s "$target") bytes, $(jq -c '[.epochs, .records]' "$pair/verify.json") epochs and records, digest $digest"
 
 info "$source"
 has "$pair/info.json" '.guest == "g"' '.host == "a"' '.origin == "source"'
-must a --json trace replay "$source" >"$pair/replay.json"
-has "$pair/replay.json" '.exact == false' '.records > 100'
+must a --json trace replay "$source" --policies "$HB_SOURCE/policies" >"$pair/replay.json"
+has "$pair/replay.json" '.mode == "simulated"' '.records > 100'
 say "the source's trace: $(stat -c %s "$source") bytes, $(jq -c '[.epochs, .records]' "$pair/verify.json") epochs and records"
 
 # A placement that is there already, and the recording is stopped by hand.
@@ -94,6 +99,19 @@ refused 3 "not recording" a trace record --stop nobody
 refused 6 "EEXIST|exists|is there" b trace record g -o "$target"
 refused 2 "from /|GUEST|what is to be recorded" b trace record
 
+# A disk that is full ends the recording, and nothing else.
+if [ "$(id -u)" = 0 ] && mkdir "$pair/small" && mount -t tmpfs -o size=16k none "$pair/small" 2>"$pair/output"; then
+  on_clean_up() { umount "$work/t/small" 2>/dev/null || true; }
+  must b trace record g -o "$pair/small/full.hbt" >"$pair/output"
+  head -c 65536 /dev/zero >"$pair/small/fill" 2>"$pair/output" && fail "the small disk is not full"
+  more_epochs() { [ "$(hb b --json trace record --list g | jq '.recordings[0] | .epochs >= 40 or .state == "failed"')" = true ]; }
+  await 20 "enough to be recorded" more_epochs
+  refused 8 "cannot be written|no space|space left" b trace record --stop g
+  recorded b .error.code ENOSPC || fail "the list does not say why"
+  guest_verify "$guest"
+  umount "$pair/small"
+fi
+
 # Killed while it writes: all but the last moments can be read.
 must b --json trace record g -o "$pair/killed.hbt" >"$pair/record.json"
 killed_has_epochs() {
@@ -106,7 +124,6 @@ has "$pair/info.json" '.epochs > 3'
 must a --json trace repair "$pair/killed.hbt" -o "$pair/repaired.hbt" >"$pair/output"
 info "$pair/repaired.hbt"
 daemon_start b
-must a unplace g >"$pair/output" 2>&1 || true
 daemon_stop a
 daemon_stop b
 echo "ok: recorded on both sides, decided the same again"

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,7 +57,7 @@ static int open_part(hb_recorder *r, uint32_t part, struct hb_err *e) {
 }
 
 static int close_part(hb_recorder *r, struct hb_err *e) {
-        uint64_t bytes = hb_trace_writer_bytes(r->writer);
+        struct stat st;
         int rc;
 
         if (hb_fault("record.close")) {
@@ -65,7 +66,8 @@ static int close_part(hb_recorder *r, struct hb_err *e) {
         }
         rc = hb_trace_writer_close(r->writer, e);
         r->writer = NULL;
-        r->bytes_before += bytes;
+        if (stat(r->status.file, &st) == 0) /* index and end are only written here */
+                r->bytes_before += (uint64_t)st.st_size;
         return rc;
 }
 
