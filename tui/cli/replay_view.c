@@ -281,6 +281,7 @@ json_t *hb_cli_replay_json(const char *file, const struct hb_replay_result *r, j
 
         hb_cli_set(j, "file", json_string(file));
         hb_cli_set(j, "mode", json_string(r->exact ? "exact" : "simulated"));
+        hb_cli_set(j, "exact", json_boolean(r->exact));
         hb_cli_set(j, "records", whole(r->records));
         hb_cli_set(j, "epochs", whole(r->epochs));
         hb_cli_set(j, "seconds", real(r->seconds));
