@@ -138,8 +138,8 @@ struct hb_trace_event {
 typedef struct hb_trace_writer hb_trace_writer;
 
 struct hb_trace_writer_options {
-        uint32_t block_bytes; /* of raw columns, default 1 MiB */
-        int level;            /* zstd, default 3 */
+        uint32_t block_bytes; /* of raw columns, default 2 MiB */
+        int level;            /* zstd, default 6 */
         bool atomic; /* written beside and renamed at close; a writer that is freed unclosed leaves nothing */
         bool replace; /* an existing file is replaced (atomic) or appended to (not); else -EEXIST */
         bool sync;    /* fsync at each block, else at close */

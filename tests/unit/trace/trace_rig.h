@@ -151,6 +151,124 @@ static inline void expect_synth(hb_trace_reader *r, const struct hb_synth *s, ui
         free(a);
 }
 
+/* One of each stream and each kind of mark, from time_ns on, an ns apart. */
+#define RIG_EVENTS (HB_TRACE_STREAMS - 2 + HB_MARKS - 1)
+
+static inline void fill_event(unsigned n, struct hb_trace_event *ev) {
+        static const uint8_t bytes[] = {0, 1, 2, 0xFF, 0x80, 7};
+
+        memset(ev, 0, sizeof(*ev));
+        ev->stream = n < 5 ? (enum hb_trace_stream)(n + 1) : n < 8 ? (enum hb_trace_stream)(n + 2) : HB_TRACE_MARK;
+        switch (ev->stream) {
+        case HB_TRACE_NETWORK:
+                ev->network.latency_s = 1e-4;
+                ev->network.bytes_per_s = 1.25e8;
+                ev->network.free_bytes_per_s = -0.0;
+                ev->network.used_share = 0.125;
+                ev->network.cap_bytes_per_s = 1e300;
+                break;
+        case HB_TRACE_SUMMARY:
+                ev->summary.epoch = UINT32_MAX;
+                ev->summary.bytes = UINT64_MAX;
+                ev->summary.pages = 1;
+                break;
+        case HB_TRACE_DECISION:
+                ev->decision.gfn = 1ull << 40;
+                ev->decision.pages = UINT32_MAX;
+                ev->decision.epoch = 3;
+                ev->decision.fetch_class = 2;
+                ev->decision.bucket = 255;
+                break;
+        case HB_TRACE_TRANSFER:
+                ev->transfer.gfn = 127;
+                ev->transfer.pages = 128;
+                ev->transfer.stamp = 16384;
+                ev->transfer.wire_bytes = UINT64_MAX;
+                ev->transfer.failed = true;
+                break;
+        case HB_TRACE_OUTCOME:
+                ev->outcome.hit = 1;
+                ev->outcome.late = 2;
+                ev->outcome.stale = 3;
+                ev->outcome.wasted = 4;
+                ev->outcome.fresh = 5;
+                ev->outcome.resident = 6;
+                ev->outcome.bytes = 7;
+                ev->outcome.wire_bytes = 8;
+                ev->outcome.threshold = -0.5;
+                ev->outcome.precision = 0.25;
+                ev->outcome.recall = 1;
+                break;
+        case HB_TRACE_MARK:
+                ev->mark.kind = (enum hb_trace_mark)(n - 7);
+                ev->mark.value = 1ull << (n * 7 % 64);
+                memset(ev->mark.text, 'x', n == 8 ? 255 : n);
+                break;
+        default:
+                ev->raw.data = bytes;
+                ev->raw.size = n == 7 ? 0 : sizeof(bytes);
+        }
+}
+
+static inline void every_event(hb_trace_writer *w, uint64_t time_ns) {
+        struct hb_trace_event ev;
+
+        for (unsigned n = 0; n < RIG_EVENTS; n++) {
+                fill_event(n, &ev);
+                ev.time_ns = time_ns + n;
+                assert_int_equal(hb_trace_writer_event(w, &ev), 0);
+        }
+}
+
+static inline void assert_event_equal(const struct hb_trace_event *a, const struct hb_trace_event *b) {
+        assert_int_equal(a->stream, b->stream);
+        assert_int_equal(a->time_ns, b->time_ns);
+        switch (a->stream) {
+        case HB_TRACE_NETWORK:
+                assert_memory_equal(&a->network, &b->network, sizeof(a->network));
+                break;
+        case HB_TRACE_SUMMARY:
+                assert_memory_equal(&a->summary, &b->summary, sizeof(a->summary));
+                break;
+        case HB_TRACE_DECISION:
+                assert_true(a->decision.gfn == b->decision.gfn && a->decision.pages == b->decision.pages &&
+                            a->decision.epoch == b->decision.epoch && a->decision.bucket == b->decision.bucket &&
+                            a->decision.fetch_class == b->decision.fetch_class);
+                break;
+        case HB_TRACE_TRANSFER:
+                assert_true(a->transfer.gfn == b->transfer.gfn && a->transfer.pages == b->transfer.pages &&
+                            a->transfer.stamp == b->transfer.stamp && a->transfer.failed == b->transfer.failed &&
+                            a->transfer.wire_bytes == b->transfer.wire_bytes);
+                break;
+        case HB_TRACE_OUTCOME:
+                assert_memory_equal(&a->outcome, &b->outcome, sizeof(a->outcome));
+                break;
+        case HB_TRACE_MARK:
+                assert_int_equal(a->mark.kind, b->mark.kind);
+                assert_true(a->mark.value == b->mark.value);
+                assert_string_equal(a->mark.text, b->mark.text);
+                break;
+        default:
+                assert_int_equal(a->raw.size, b->raw.size);
+                if (a->raw.size)
+                        assert_memory_equal(a->raw.data, b->raw.data, a->raw.size);
+        }
+}
+
+static inline void expect_every_event(hb_trace_reader *r, uint32_t epoch, uint64_t time_ns) {
+        struct hb_trace_event ev;
+        struct hb_trace_item item;
+
+        for (unsigned n = 0; n < RIG_EVENTS; n++) {
+                fill_event(n, &ev);
+                ev.time_ns = time_ns + n;
+                next_item(r, &item);
+                assert_int_equal(item.kind, HB_TRACE_EVENT);
+                assert_int_equal(item.epoch, epoch);
+                assert_event_equal(&item.event, &ev);
+        }
+}
+
 static inline void write_file(const char *name, const void *data, size_t n) {
         int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
