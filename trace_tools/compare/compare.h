@@ -91,8 +91,6 @@ unsigned hb_compare_index(const struct hb_compare_plan *p, struct hb_compare_at 
 void hb_compare_key(const struct hb_compare_plan *p, unsigned cell, char ret[33]);
 /* The options a cell's replay is run with; the strings belong to the plan. */
 void hb_compare_replay_options(const struct hb_compare_plan *p, unsigned cell, struct hb_replay_options *ret);
-/* "100mbit", "1.5gbit", "80MB" (a second; k, M, G and Ki, Mi, Gi), plain bits a second. */
-int hb_compare_link_parse(const char *text, double *ret_bytes_per_s);
 
 /* ---- a cell's figures ---- */
 struct hb_compare_moment { /* NAN: nothing of that class */

@@ -1,6 +1,7 @@
 /* plan: from words to a matrix. All that can be wrong with a matrix is said here, before the first cell. */
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/units.h"
 #include "compare/plan_priv.h"
 #include <errno.h>
 #include <math.h>
@@ -11,6 +12,8 @@
 #define SPAN_S    5
 #define SPANS     720
 #define LONGEST_H 3600.0
+#define SLOWEST   1e3 /* what a replay's link can be */
+#define FASTEST   1e12
 
 /* ---- words ---- */
 int hb_compare_words(const char *list, const char *label,
@@ -34,53 +37,15 @@ int hb_compare_words(const char *list, const char *label,
         return r;
 }
 
-/* k, M, G: by 1000; Ki, Mi, Gi: by 1024. */
-static double prefix(const char **unit) {
-        const char *at = strchr("kKmMgG", **unit);
-        double by = 1000;
-        int power;
-
-        if (!**unit || !at)
-                return 1;
-        power = (int)(at - "kKmMgG") / 2 + 1;
-        (*unit)++;
-        if (**unit == 'i') {
-                by = 1024;
-                (*unit)++;
-        }
-        return pow(by, power);
-}
-
-int hb_compare_link_parse(const char *text, double *ret_bytes_per_s) {
-        char *end;
-        const char *unit;
-        double v = text[0] >= '0' && text[0] <= '9' ? strtod(text, &end) : -1, scale;
-
-        if (!(v > 0) || text[1] == 'x' || text[1] == 'X')
-                return -EINVAL;
-        unit = end;
-        scale = prefix(&unit);
-        if (strcmp(unit, "B") == 0 || strcmp(unit, "B/s") == 0)
-                v *= scale;
-        else if (!*unit || strcmp(unit, "bit") == 0 || strcmp(unit, "bit/s") == 0)
-                v *= scale / 8;
-        else
-                return -EINVAL;
-        if (v < 1000 || v > 1e12)
-                return -ERANGE;
-        *ret_bytes_per_s = v;
-        return 0;
-}
-
 static int add_link(void *arg, const char *word, struct hb_err *e) {
         struct hb_compare_plan *p = arg;
         struct hb_compare_link *l = &p->links[p->nlinks];
 
         if (p->nlinks == HB_COMPARE_MAX_AXIS)
                 return hb_err_set(e, -E2BIG, word, NULL, "more than %d links", HB_COMPARE_MAX_AXIS);
-        if (strlen(word) >= sizeof(l->name) || hb_compare_link_parse(word, &l->bytes_per_s) < 0)
-                return hb_err_set(e, -EINVAL, word,
-                                  "as in 100mbit, 1gbit, 2.5gbit or 80MB, 8 kbit to 8 Tbit a second",
+        if (strlen(word) >= sizeof(l->name) || hb_units_rate(word, &l->bytes_per_s) < 0 ||
+            l->bytes_per_s < SLOWEST || l->bytes_per_s > FASTEST)
+                return hb_err_set(e, -EINVAL, word, "a rate: 100mbit, 1gbit, 80MB/s; 1 kB/s to 1 TB/s",
                                   "not a link's speed");
         for (unsigned i = 0; i < p->nlinks; i++)
                 if (p->links[i].bytes_per_s == l->bytes_per_s)
@@ -92,14 +57,11 @@ static int add_link(void *arg, const char *word, struct hb_err *e) {
 
 static int add_horizon(void *arg, const char *word, struct hb_err *e) {
         struct hb_compare_plan *p = arg;
-        char *end = NULL;
-        double v = word[0] >= '0' && word[0] <= '9' ? strtod(word, &end) : 0;
+        double v;
 
         if (p->nhorizons == HB_COMPARE_MAX_AXIS)
                 return hb_err_set(e, -E2BIG, word, NULL, "more than %d horizons", HB_COMPARE_MAX_AXIS);
-        if (end && *end == 's')
-                end++;
-        if (!end || *end || !(v > 0) || v > LONGEST_H)
+        if (hb_units_seconds(word, &v) < 0 || !(v > 0) || v > LONGEST_H)
                 return hb_err_set(e, -EINVAL, word, "as in 5,10,30", "a horizon must be seconds, up to %g",
                                   LONGEST_H);
         for (unsigned i = 0; i < p->nhorizons; i++)

@@ -1,5 +1,7 @@
 /* compare_args: the options of `trace compare` and `trace report`, and a run with its progress line. */
 #include "base/clock.h"
+#include "base/shape.h"
+#include "base/units.h"
 #include "cli/compare_view.h"
 #include "cli/work.h"
 #include <errno.h>
@@ -23,12 +25,23 @@ static int on_cells(void *arg, const struct hb_compare_progress *p) {
         return hb_cli_work_share(arg, p->share, what);
 }
 
-static int read_budget(struct hb_cli *c, bool *ret, struct hb_err *e) {
-        const char *budget = hb_cli_value(c, "budget");
+static int bad(const char *option, const char *value, const char *next, struct hb_err *e) {
+        return hb_err_set(e, -EINVAL, value, next, "--%s cannot be understood", option);
+}
+
+static int read_words(struct hb_cli *c, struct hb_compare_options *o, struct hb_err *e) {
+        const char *budget = hb_cli_value(c, "budget"), *latency = hb_cli_value(c, "latency"),
+                   *image = hb_cli_value(c, "image-size");
 
         if (budget && strcmp(budget, "working-set") != 0 && strcmp(budget, "oracle") != 0)
-                return hb_err_set(e, -EINVAL, budget, "working-set or oracle", "no such budget");
-        *ret = budget && strcmp(budget, "oracle") == 0;
+                return bad("budget", budget, "working-set or oracle", e);
+        if (latency && (hb_units_seconds(latency, &o->latency_s) < 0 || o->latency_s > 60))
+                return bad("latency", latency, "a time up to 60 s: 200us, 1.5ms", e);
+        if (latency && !(o->latency_s > 0))
+                o->latency_s = 1e-9; /* 0 would be the default */
+        if (image && (hb_units_bytes(image, &o->image_bytes) < 0 || o->image_bytes < HB_PAGE_SIZE))
+                return bad("image-size", image, "a size: 512MiB, 2GiB; at least a page", e);
+        o->oracle_budget = budget && strcmp(budget, "oracle") == 0;
         return 0;
 }
 
@@ -40,11 +53,10 @@ static int read_args(struct hb_cli *c, struct hb_compare_options *o, struct hb_e
         o->base = hb_cli_value(c, "base");
         o->horizons = hb_cli_value(c, "horizon");
         o->links = hb_cli_value(c, "link");
-        o->latency_s = hb_cli_number(c, "latency") / 1000;
         o->seed = (uint64_t)hb_cli_number(c, "seed");
         o->only = hb_cli_flag(c, "only");
         o->moments = !hb_cli_flag(c, "moments") ? 0 : moments > 0 ? (int)moments : -1;
-        return read_budget(c, &o->oracle_budget, e);
+        return read_words(c, o, e);
 }
 
 int hb_compare_args_run(struct hb_cli *c, const char *const *traces, unsigned n, hb_results *db,

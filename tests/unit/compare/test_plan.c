@@ -156,24 +156,21 @@ static void test_the_stage_is_swept(void **state) {
         assert_int_equal(access(stage, F_OK), -1);
 }
 
-static void test_links(void **state) {
-        static const struct {
-                const char *text;
-                double bytes_per_s;
-        } good[] = {{"1gbit", 125e6}, {"100mbit", 12.5e6}, {"2.5Gbit/s", 312.5e6},
-                    {"80MB", 80e6},   {"80MB/s", 80e6},    {"1GiB", 1073741824},
-                    {"8000000", 1e6}, {"8kbit", 1000},     {"64Kibit", 8192}};
-        static const char *const bad[] = {"",      "fast",     "-1gbit",   "1gbyte", "1 gbit",  "0",
-                                          "1kbit", "9999Tbit", "0x10gbit", "nan",    "1e30gbit"};
-        double v;
+static void test_links_and_horizons(void **state) {
+        const char *traces[2];
+        struct hb_compare_options o = rig_options(*state, traces);
+        struct hb_compare_plan *p;
 
-        for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-                assert_int_equal(hb_compare_link_parse(good[i].text, &v), 0);
-                assert_float_equal(v, good[i].bytes_per_s, 1e-6 * v);
-        }
-        for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-                if (hb_compare_link_parse(bad[i], &v) == 0)
-                        fail_msg("%s is %g bytes a second?", bad[i], v);
+        o.links = "100mbit, 1gbit,80MB/s,1000mbit";
+        o.horizons = "5,10s,0.5min";
+        p = plan_of(&o);
+        assert_int_equal(p->nlinks, 3); /* one was said twice */
+        assert_float_equal(p->links[0].bytes_per_s, 12.5e6, 0);
+        assert_string_equal(p->links[1].name, "1gbit");
+        assert_float_equal(p->links[2].bytes_per_s, 80e6, 0);
+        assert_int_equal(p->nhorizons, 3);
+        assert_float_equal(p->horizons[2], 30, 0);
+        hb_compare_plan_free(p);
 }
 
 static void test_refusals_name_the_word(void **state) {
@@ -188,6 +185,10 @@ static void test_refusals_name_the_word(void **state) {
         refused(&o, -EINVAL, "--horizon");
         o = good, o.links = "1gbit,soon";
         refused(&o, -EINVAL, "soon");
+        o = good, o.links = "1bit";
+        refused(&o, -EINVAL, "1bit");
+        o = good, o.horizons = "2h";
+        refused(&o, -EINVAL, "2h");
         o = good, o.horizons = "1,2,3,4,5,6,7,8,9";
         refused(&o, -E2BIG, "9");
         o = good, o.policies = "a/b/c/d";
@@ -258,7 +259,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_changed_bytes_change_the_key, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_same_name_other_file, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_the_stage_is_swept, rig_setup, rig_teardown),
-                cmocka_unit_test(test_links),
+                cmocka_unit_test_setup_teardown(test_links_and_horizons, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_refusals_name_the_word, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_a_policy_that_does_not_load, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_every_failure_is_told, rig_setup, rig_teardown),
