@@ -304,6 +304,7 @@ static void tap(void *arg, const struct hb_engine_input *in) {
                 hb_recorder_input(t->r, t->now_ns, in);
         if (in->answers_cut && t->exact) {
                 t->exact = false;
+                hb_recorder_mark(t->r, t->now_ns, HB_MARK_DROPPED, 1, "input");
                 hb_recorder_mark(
                         t->r, t->now_ns, HB_MARK_NOTE, 0,
                         "the transport answered too variously to write down: no exact replay from here");
