@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define LONGEST_EPOCH_NS 1000000000000000000ull /* its end and any time of an input fit 64 bits together */
+
 static const char *const format_names[HB_IMPORT_FORMATS] = {NULL, "csv", "oracle", "lackey", "perf", "text"};
 static const char *const map_names[HB_IMPORT_MAPS] = {NULL, "keep", "blocks", "pages"};
 
@@ -227,6 +229,8 @@ static int defaults(struct hb_import_options *o, struct hb_err *e) {
         if (o->page_size < 512 || o->page_size > 2u << 20 || (o->page_size & (o->page_size - 1)))
                 return hb_err_set(e, -EINVAL, NULL, "4096 is usual",
                                   "a page must be a power of two from 512 bytes to 2 MiB");
+        if (o->epoch_ns > LONGEST_EPOCH_NS)
+                return hb_err_set(e, -EINVAL, NULL, NULL, "an epoch cannot be longer than 10^9 s");
         if (o->guest && !hb_name_ok(o->guest))
                 return hb_err_set(e, -EINVAL, o->guest, NULL,
                                   "a guest's name is 1 to 63 letters, digits, . _ -");
@@ -268,6 +272,8 @@ int hb_import_from(hb_source *s, const char *name, const struct hb_import_option
         count_up(&j);
         if (r == 0 && ret)
                 *ret = j.stats;
+        if (r < 0 && e && !e->which[0]) /* told where the input's name is not known */
+                snprintf(e->which, sizeof(e->which), "%s", name);
         hb_source_watch(s, -1, NULL, NULL);
         hb_gather_free(&j.gather);
         return r;

@@ -79,8 +79,8 @@ static void write_all(hb_out *o, const uint8_t *p, size_t n) {
         while (n > 0 && o->error == 0) {
                 ssize_t done = hb_fault("export.write") ? (errno = ENOSPC, -1) : write(o->fd, p, n);
 
-                if (done < 0 && errno != EINTR)
-                        o->error = -errno;
+                if (done < 0 && errno != EINTR) /* a reader that went away is no unreachable host */
+                        o->error = errno == EPIPE ? -EIO : -errno;
                 if (done > 0) {
                         p += done;
                         n -= (size_t)done;

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define MOST_SECONDS 1e9 /* of an epoch; a larger number can only mean accesses */
+
 static bool tick(void *arg, const struct hb_import_stats *s) {
         return hb_cli_work_tick(arg, s->in_bytes, s->in_size);
 }
@@ -34,7 +36,7 @@ static void read_epoch(const struct hb_cli *c, struct hb_import_options *o) {
 
         if (!hb_cli_flag(c, "epoch"))
                 return;
-        o->epoch_ns = v * 1e9 < 1 ? 1 : (uint64_t)(v * 1e9 + 0.5);
+        o->epoch_ns = v > MOST_SECONDS ? (uint64_t)(MOST_SECONDS * 1e9) : (uint64_t)(v * 1e9 + 0.5);
         o->epoch_accesses = v >= 1 && v == floor(v) ? (uint64_t)v : HB_IMPORT_NOT_WHOLE;
 }
 

@@ -227,6 +227,13 @@ static void options_are_checked(void **state) {
         rig_refuses("r 1\n", (struct hb_import_options){.page_size = 4u << 20}, -EINVAL, "", "power of two");
         rig_refuses("r 1\n", (struct hb_import_options){.from_ns = 2, .to_ns = 2}, -EINVAL, "",
                     "ends before");
+        rig_refuses("r 1\n", (struct hb_import_options){.epoch_ns = 1000000000000000001}, -EINVAL, "",
+                    "longer");
+        rig_refuses("r 1\n", (struct hb_import_options){.epoch_accesses = HB_IMPORT_NOT_WHOLE}, -EINVAL,
+                    "input", "whole number of accesses");
+        rig_gives("9223372036,1,1,0\n", (struct hb_import_options){.epoch_ns = 1000000000000000000},
+                  "1@1e+09 1/1/0");
+        rig_refuses("9223372037,1,1,0\n", OF(CSV), -EBADMSG, "line 1", "9223372037");
         rig_refuses("r 1\n", (struct hb_import_options){.guest = "a b"}, -EINVAL, "a b", "name");
         rig_refuses("0 r 1\n1 r 1\n", (struct hb_import_options){.from_ns = 5000000000}, -ENODATA, "input",
                     "no access");
