@@ -64,7 +64,7 @@ const struct hb_cli_command hb_cli_trace_cut = {
                     {"from", 0, HB_CLI_REAL, "E", false, 0, 1e9, "the first epoch, or second"},
                     {"to", 0, HB_CLI_REAL, "E", false, 0, 4294967295.0, "the last epoch, or second"},
                     {"seconds", 0, HB_CLI_FLAG, NULL, false, 0, 0,
-                     "--from and --to are seconds since the trace began"},
+                     "count --from and --to in seconds since the trace began"},
                     {"pages", 0, HB_CLI_TEXT, "A-B", false, 0, 0,
                      "these pages alone, B too (0x for hex); the guest keeps its size"}},
         .run = run_cut,

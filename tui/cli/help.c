@@ -61,6 +61,27 @@ static void wrap(FILE *out, size_t at, size_t from, const char *text) {
         fputc('\n', out);
 }
 
+/* A form's lines break between words, never inside brackets. */
+static void print_form(FILE *out, const char *form) {
+        size_t at = 2;
+
+        fputs("  ", out);
+        for (const char *p = form; *p;) {
+                size_t n = 0;
+                int depth = 0;
+
+                for (; p[n] && (p[n] != ' ' || depth > 0); n++)
+                        depth += (p[n] == '[') - (p[n] == ']');
+                if (at > 6 && at + n > WIDTH) {
+                        fputs("\n     ", out);
+                        at = 5;
+                }
+                at += (size_t)fprintf(out, "%s%.*s", p == form ? "" : " ", (int)n, p);
+                p += n + (p[n] == ' ');
+        }
+        fputc('\n', out);
+}
+
 static void print_option(FILE *out, const struct hb_cli_option *o) {
         char name[64];
         int n = snprintf(name, sizeof(name), "  %s%c%s--%s%s%s", o->letter ? "-" : "",
@@ -78,14 +99,14 @@ static void print_exits(FILE *out) {
 }
 
 void hb_cli_help_command(FILE *out, const struct hb_cli_command *cmd) {
-        char form[400];
+        char form[600];
 
         fprintf(out, "harbinger %s: %s\n\nExamples\n", cmd->name, cmd->summary);
         for (size_t i = 0; i < sizeof(cmd->examples) / sizeof(cmd->examples[0]) && cmd->examples[i]; i++)
                 fprintf(out, "  harbinger %s\n", cmd->examples[i]);
         fputs("\nUsage\n", out);
         for (unsigned i = 0; hb_cli_form(cmd, i, form, sizeof(form)); i++)
-                fprintf(out, "  %s\n", form);
+                print_form(out, form);
         if (cmd->about) {
                 fputc('\n', out);
                 wrap(out, 0, 0, cmd->about);

@@ -39,7 +39,7 @@ static void man_option(FILE *out, const struct hb_cli_option *o) {
 }
 
 static void man_body(FILE *out, const struct hb_cli_command *cmd) {
-        char form[400];
+        char form[600];
 
         for (unsigned i = 0; hb_cli_form(cmd, i, form, sizeof(form)); i++) {
                 fputs(i ? ".br\n.B " : ".B ", out);

@@ -41,7 +41,7 @@ int hb_repl_tell(struct hb_repl *l, json_t *o, struct hb_err *e) {
                 r = json_dumpf(o, out, JSON_COMPACT | JSON_REAL_PRECISION(12)) < 0 || fputc('\n', out) == EOF;
         else
                 json_object_foreach(o, key, v) {
-                        fprintf(out, "%-18s", key);
+                        fprintf(out, "%-20s", key);
                         hb_cli_put(out, value_text(v, num, sizeof(num)));
                         fputc('\n', out);
                 }

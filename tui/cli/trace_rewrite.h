@@ -4,8 +4,8 @@
 #include "look/rewrite.h"
 
 #define HB_CLI_OUTPUT_OPTIONS                                                                                \
-        {"output", 'o', HB_CLI_TEXT, "FILE", true, 0, 0, "where the result goes"}, {                         \
-                "force", 'f', HB_CLI_FLAG, NULL, false, 0, 0, "replace FILE when it exists"                  \
+        {"output", 'o', HB_CLI_TEXT, "OUT", true, 0, 0, "where the result goes"}, {                          \
+                "force", 'f', HB_CLI_FLAG, NULL, false, 0, 0, "replace OUT when it exists"                   \
         }
 
 /* Progress and ctrl-C from here to hb_cli_rewrite_end. */

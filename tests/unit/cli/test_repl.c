@@ -92,13 +92,13 @@ static void it_goes_where_it_is_sent(void **state) {
         struct fixture *f = *state;
 
         assert_int_equal(talk(f, "step\n", false, NULL), 0);
-        shows(f->out, "epoch             1\n");
+        shows(f->out, "epoch               1\n");
         assert_int_equal(
                 talk(f, "step 5\nuntil 20\npoint\nuntil 20\nuntil 4\nstep 1000\nstep\n", false, NULL), 0);
-        shows(f->out, "epoch             6\n");
-        shows(f->out, "epoch             20\n");
-        shows(f->out, "epoch             60\n");
-        shows(f->out, "ended             yes\n");
+        shows(f->out, "epoch               5\n");
+        shows(f->out, "epoch               20\n");
+        shows(f->out, "epoch               60\n");
+        shows(f->out, "ended               yes\n");
         shows(f->err, "the replay is at epoch 20 already (4)");
         shows(f->err, "the replay has ended");
 }
@@ -121,8 +121,8 @@ static void wrong_lines_do_not_end_it(void **state) {
                 snprintf(lines, sizeof(lines), "step 3\n%s\npoint\n", wrong[i][0]);
                 assert_int_equal(talk(f, lines, false, NULL), 0);
                 shows(f->err, wrong[i][1]);
-                shows(strstr(f->out, "epoch             3\n") + 10,
-                      "epoch             3\n"); /* point after it */
+                shows(strstr(f->out, "epoch               3\n") + 10,
+                      "epoch               3\n"); /* point after it */
         }
         assert_int_equal(talk(f, "# a remark\n\n   \nquit\nstep\n", false, NULL), 0);
         assert_string_equal(f->out, "");
@@ -196,9 +196,9 @@ static void fetches_are_told_and_why(void **state) {
         gfn = (unsigned)number(strstr(f->out, "\"decisions\""), "\"gfn\"");
         snprintf(lines, sizeof(lines), "until 30\npage %u\n", gfn);
         assert_int_equal(talk(f, lines, false, NULL), 0);
-        shows(f->out, "last_fetch        prefetch after epoch");
-        shows(f->out, "why               ");
-        shows(f->out, "score_then        ");
+        shows(f->out, "last_fetch          prefetch after epoch");
+        shows(f->out, "why                 ");
+        shows(f->out, "score_then          ");
         assert_int_equal(talk(f, "until 30\ndecisions 5\n", false, NULL), 0);
         shows(f->out, "AFTER EPOCH  GFN");
 }
