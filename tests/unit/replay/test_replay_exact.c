@@ -1,0 +1,217 @@
+/* Exact replays: an engine is recorded through its tap, and decides the same again from the file alone; with
+ * a policy changed by one constant it does not. */
+#include "replay_rig.h"
+
+static char policies[200];
+
+struct recorder {
+        hb_trace_writer *w;
+        struct hb_buf b;
+        uint64_t time_ns, inputs;
+};
+
+static void hear(void *arg, const struct hb_engine_input *in) {
+        struct recorder *r = arg;
+        struct hb_trace_event ev = {.stream = HB_TRACE_INPUT, .time_ns = r->time_ns};
+
+        hb_buf_reset(&r->b);
+        hb_engine_input_encode(in, &r->b);
+        ev.raw.data = r->b.data;
+        ev.raw.size = r->b.len;
+        assert_int_equal(hb_trace_writer_event(r->w, &ev), 0);
+        r->inputs++;
+}
+
+static void make_header(const hb_replay *r, struct hb_trace_header *h) {
+        struct hb_replay_result res;
+        struct hb_buf b = {0};
+
+        hb_replay_result((hb_replay *)r, &res);
+        *h = *r->h;
+        h->origin = HB_TRACE_TARGET;
+        hb_engine_options_encode(&r->sim->o.engine, &b);
+        memcpy(h->engine, b.data, b.len);
+        h->engine_size = (uint32_t)b.len;
+        hb_buf_free(&b);
+        for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
+                memcpy(h->policies[k].name, res.policies[k].name, sizeof(h->policies[k].name));
+                memcpy(h->policies[k].hash, res.policies[k].hash, sizeof(h->policies[k].hash));
+        }
+}
+
+static void mark_digest(struct recorder *rec, const hb_replay *r) {
+        struct hb_engine_stats s;
+
+        hb_engine_stats(hb_replay_engine(r), &s);
+        assert_int_equal(hb_trace_writer_mark(rec->w, rec->time_ns, HB_MARK_DIGEST, s.digest, ""), 0);
+}
+
+/* A simulated replay of a made-up trace is recorded as a daemon records a placement. */
+static uint64_t record(const char *name, const struct hb_replay_options *o, bool late) {
+        char from[128];
+        struct hb_trace_writer_options wo = {.atomic = true, .replace = true};
+        struct hb_trace_header h;
+        struct recorder rec = {0};
+        struct hb_engine_stats s;
+        struct hb_trace_item i;
+        hb_replay *r;
+        struct hb_err e;
+
+        snprintf(from, sizeof(from), "%s", rig_synth("from.hbt", HB_SYNTH_MIX, 5000, 45));
+        if (hb_replay_open(from, o, &r, &e) < 0)
+                fail_msg("%s", e.what);
+        make_header(r, &h);
+        assert_int_equal(hb_trace_writer_new(rig_file(name), &h, &wo, &rec.w, &e), 0);
+        assert_int_equal(hb_trace_writer_mark(rec.w, 0, HB_MARK_ENGINE, 0, ""), 0);
+        if (!late)
+                assert_int_equal(hb_engine_set_tap(r->sim->engine, hear, &rec), 0);
+        while (hb_trace_reader_next(r->reader, &i, &e) > 0) {
+                assert_true(hb_replay_sim_item(r, &i, &e) >= 0);
+                if (i.kind != HB_TRACE_EPOCH)
+                        continue;
+                rec.time_ns = i.time_ns;
+                assert_int_equal(hb_trace_writer_epoch(rec.w, i.epoch, i.time_ns, i.access, i.naccess), 0);
+                mark_digest(&rec, r);
+                if (late && i.epoch == 10)
+                        assert_int_equal(hb_engine_set_tap(r->sim->engine, hear, &rec), 0);
+        }
+        assert_true(rec.inputs > 500);
+        hb_engine_stats(hb_replay_engine(r), &s);
+        rig_close(rec.w);
+        hb_buf_free(&rec.b);
+        hb_replay_free(r);
+        return s.digest;
+}
+
+static void test_decides_the_same_again(void **state) {
+        struct hb_replay_options o = {0};
+        uint64_t digest = record("built-in.hbt", &o, false);
+
+        o.quality = true;
+        for (unsigned i = 0; i < 20; i++) {
+                struct hb_replay_result r;
+
+                o.speed = i == 7 ? 1e3 : 0;
+                o.mode = i % 2 ? HB_REPLAY_EXACT : HB_REPLAY_AUTO;
+                r = rig_run(rig_path, &o);
+                assert_true(r.exact && r.digest_known && r.digest_matches);
+                assert_int_equal(r.first_difference, 0);
+                assert_int_equal(r.digest, digest);
+                assert_int_equal(r.recorded_digest, digest);
+                assert_int_equal(r.epochs, 45);
+                assert_true(r.quality.all.moments > 0 && r.coverage > 0.3);
+        }
+        o.until = 12;
+        assert_int_equal(rig_run(rig_path, &o).epochs, 12);
+}
+
+static void change_a_constant(void) {
+        char command[600];
+
+        snprintf(command, sizeof(command),
+                 "mkdir %s/policies && cp -r %s/policies/. %s/policies && "
+                 "sed -i 's/fade_s = { default = 30,/fade_s = { default = 31,/' %s/policies/predict/ewma.lua "
+                 "&& "
+                 "! cmp -s %s/policies/predict/ewma.lua %s/policies/predict/ewma.lua",
+                 rig_dir, HB_SOURCE_DIR, rig_dir, rig_dir, HB_SOURCE_DIR, rig_dir);
+        assert_int_equal(system(command), 0);
+        snprintf(policies, sizeof(policies), "%s/policies", rig_dir);
+}
+
+static void test_one_constant_shows(void **state) {
+        struct hb_replay_options o = {.policy_dir = HB_SOURCE_DIR "/policies",
+                                      .policies = {"ewma", "cost_benefit", "adaptive"}};
+        uint64_t digest = record("lua.hbt", &o, false);
+        struct hb_replay_result r;
+
+        o = (struct hb_replay_options){.policy_dir = HB_SOURCE_DIR "/policies"};
+        r = rig_run(rig_path, &o);
+        assert_true(r.exact && r.digest_matches && r.digest == digest);
+        assert_string_equal(r.policies[HB_POLICY_PREDICTOR].name, "ewma");
+        assert_true(strcmp(r.policies[HB_POLICY_PREDICTOR].hash, "builtin") != 0);
+
+        change_a_constant();
+        o.policy_dir = policies;
+        r = rig_run(rig_file("lua.hbt"), &o);
+        assert_true(r.exact && r.digest_known && !r.digest_matches);
+        assert_true(r.digest != digest && r.recorded_digest == digest);
+        assert_true(r.first_difference > 0 && r.first_difference < 45);
+}
+
+/* Something else is asked for: then it is a simulation, unless that is refused. */
+static void test_other_questions_are_simulated(void **state) {
+        struct hb_replay_options o = {0};
+        struct hb_replay_result r;
+        struct hb_err e;
+
+        record("asked.hbt", &o, false);
+        o.link_bytes_per_s = 1e7;
+        r = rig_run(rig_path, &o);
+        assert_false(r.exact || r.digest_known);
+        o = (struct hb_replay_options){.mode = HB_REPLAY_SIMULATED};
+        assert_false(rig_run(rig_path, &o).exact);
+        o = (struct hb_replay_options){.migrate_moments = 1, .migrate_at_ns = {20 * S}};
+        r = rig_run(rig_path, &o);
+        assert_true(!r.exact && r.nmigrations == 1);
+        o.mode = HB_REPLAY_EXACT;
+        assert_int_equal(hb_replay_run(rig_path, &o, NULL, NULL, &r, &e), -EINVAL);
+}
+
+static void test_a_beginning_that_is_not_there(void **state) {
+        struct hb_replay_options o = {0};
+        struct hb_replay_result r;
+        struct hb_err e = {0};
+
+        record("late.hbt", &o, true);
+        assert_int_equal(hb_replay_run(rig_path, &o, NULL, NULL, &r, &e), -ENODATA);
+        assert_true(strstr(e.next, "--simulated") != NULL);
+        o.mode = HB_REPLAY_SIMULATED;
+        assert_int_equal(rig_run(rig_path, &o).epochs, 45);
+}
+
+/* Bytes that are no input, and inputs of another guest's size. */
+static void test_bad_inputs(void **state) {
+        struct hb_trace_event ev = {.stream = HB_TRACE_INPUT, .time_ns = S};
+        struct hb_trace_writer_options wo = {.atomic = true, .replace = true};
+        struct hb_engine_options eo = {.horizon_s = 10};
+        uint8_t bytes[40];
+        struct hb_err e;
+
+        for (unsigned i = 0; i < 64; i++) {
+                struct hb_replay_options o = {.mode = HB_REPLAY_EXACT};
+                struct hb_synth y = {.pages = 64};
+                struct hb_replay_result r;
+                struct hb_trace_header h;
+                struct hb_buf b = {0};
+                hb_trace_writer *w;
+                int rc;
+
+                hb_synth_header(&y, &h);
+                hb_engine_options_encode(&eo, &b);
+                memcpy(h.engine, b.data, b.len);
+                h.engine_size = i == 63 ? 3 : (uint32_t)b.len;
+                hb_buf_free(&b);
+                for (unsigned k = 0; k < sizeof(bytes); k++)
+                        bytes[k] = (uint8_t)(hb_synth_mix(i * 1000 + k) >> (k % 8));
+                bytes[0] = (uint8_t)(i % 16);
+                ev.raw.data = bytes;
+                ev.raw.size = i % sizeof(bytes) + 1;
+                assert_int_equal(hb_trace_writer_new(rig_file("bad.hbt"), &h, &wo, &w, &e), 0);
+                assert_int_equal(hb_trace_writer_event(w, &ev), 0);
+                rig_close(w);
+                rc = hb_replay_run(rig_path, &o, NULL, NULL, &r, &e);
+                assert_true(rc == 0 || rc == -EBADMSG || rc == -ENODATA);
+        }
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_decides_the_same_again),
+                cmocka_unit_test(test_one_constant_shows),
+                cmocka_unit_test(test_other_questions_are_simulated),
+                cmocka_unit_test(test_a_beginning_that_is_not_there),
+                cmocka_unit_test(test_bad_inputs),
+        };
+
+        return cmocka_run_group_tests(tests, rig_begin, rig_end);
+}
