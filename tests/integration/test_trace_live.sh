@@ -124,6 +124,8 @@ has "$pair/info.json" '.epochs > 3'
 must a --json trace repair "$pair/killed.hbt" -o "$pair/repaired.hbt" >"$pair/output"
 info "$pair/repaired.hbt"
 daemon_start b
+await 20 "the placement to be up again" status_is b '.guests[0].placement.state' ready
+must b unplace g >"$pair/output"
 daemon_stop a
 daemon_stop b
 echo "ok: recorded on both sides, decided the same again"
