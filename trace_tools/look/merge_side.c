@@ -38,7 +38,7 @@ static void region_name(const struct hb_shape *s, const char *guest, const char 
         snprintf(out, HB_NAME_MAX, "%.31s.%.31s", guest, region);
         for (uint32_t i = 0; i < s->nregions; i++)
                 if (strcmp(s->regions[i].name, out) == 0) {
-                        snprintf(out, HB_NAME_MAX, "%.28s.%.28s.%u", guest, region, s->nregions);
+                        snprintf(out, HB_NAME_MAX, "%.24s.%.24s.%u", guest, region, s->nregions);
                         return;
                 }
 }
