@@ -73,9 +73,8 @@ static void add_row(hb_cli_table *t, const json_t *rec) {
 static int run_list(struct hb_cli *c, struct hb_err *e) {
         static const char *const headings[] = {"guest", "state",    "side", ">time", ">epochs",
                                                ">size", ">dropped", "file", NULL};
-        json_t *result, *rec;
+        json_t *result, *list;
         hb_cli_table *t;
-        size_t i;
         int r = hb_cli_call(c, "trace.list",
                             c->operands[0] ? json_pack("{s:s}", "guest", c->operands[0]) : NULL,
                             HB_CLI_SOON_MS, NULL, NULL, &result, e);
@@ -84,10 +83,12 @@ static int run_list(struct hb_cli *c, struct hb_err *e) {
                 return r;
         if (c->json)
                 return hb_cli_print_json(c, result, e);
-        if (json_array_size(json_object_get(result, "recordings")) == 0)
+        list = json_object_get(result, "recordings");
+        if (json_array_size(list) == 0)
                 fprintf(c->io->err, "nothing is or was recorded here\n");
         t = hb_cli_table_new(headings);
-        json_array_foreach(json_object_get(result, "recordings"), i, rec) add_row(t, rec);
+        for (size_t i = 0; i < json_array_size(list); i++)
+                add_row(t, json_array_get(list, i));
         hb_cli_table_print(t, c);
         json_decref(result);
         return 0;
