@@ -93,6 +93,25 @@ for name in theirs.bin theirs.bin.zst; do
   same expected.counts counts
 done
 
+# ---- a program's recording: out, in and out again ----
+# ranks FILE : with windows (or seconds) numbered in their order, page, accesses.
+ranks() { awk -F, '$1 ~ /^[0-9]/ { if (!($1 in n)) n[$1] = ++k; print n[$1] "," $2 "," $3 + $4 }' "$1"; }
+head -n 500 plain.txt >few.txt
+if "$harbinger" trace record -o program.hbt --epoch-accesses 50000 -- sort few.txt >/dev/null 2>why; then
+  "$harbinger" trace export program.hbt -o program.csv 2>/dev/null
+  "$harbinger" trace import program.csv -o program2.hbt 2>/dev/null
+  "$harbinger" trace export program2.hbt -o program2.csv 2>/dev/null
+  same program.csv program2.csv
+  [ "$(cut -d, -f1 program.csv | sort -u | wc -l)" -gt 3 ] || fail "a recording of hardly any epochs"
+  "$harbinger" trace export program.hbt -o program.oracle 2>/dev/null
+  "$second" read program.oracle | sort -t, -n -k1,1 -k2,2 >program.seconds
+  ranks program.csv >expected.ranks
+  ranks program.seconds >program.ranks
+  same expected.ranks program.ranks
+else
+  echo "skipped: a program's recording: $(head -n 1 why)"
+fi
+
 # ---- SQLite, read by Python's ----
 "$harbinger" trace export plain.hbt -o plain.db 2>/dev/null
 python3 - <<'END'

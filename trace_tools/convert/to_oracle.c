@@ -119,15 +119,16 @@ static bool put(hb_out *out, uint32_t clock_s, uint32_t gfn, int64_t next) {
         return true;
 }
 
-/* The second in which most of the window lay: windows of about a second stay apart. */
-static uint32_t clock_of(uint64_t window_ns) {
-        uint64_t s = (window_ns + 500000000) / 1000000000;
+/* The second nearest to the window's beginning: windows of about a second stay apart, and a last one that was
+ * cut short from the one before it, which tells when it began. */
+static uint32_t clock_of(uint64_t window_ns, uint64_t before_ns) {
+        uint64_t s = ((window_ns > before_ns ? window_ns : before_ns) + 500000000) / 1000000000;
 
         return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
 }
 
 static int write_records(struct hb_export_job *j, const struct future *f, hb_out *out) {
-        uint64_t number = 1, last_ns = 0;
+        uint64_t number = 1, last_ns = 0, before_ns = 0;
         struct hb_trace_item item;
         size_t at = 0;
         int r = 0;
@@ -137,7 +138,8 @@ static int write_records(struct hb_export_job *j, const struct future *f, hb_out
 
                 if (item.kind != HB_TRACE_EPOCH)
                         continue;
-                clock_s = clock_of(hb_export_window(j, item.time_ns, &last_ns, at == 0));
+                clock_s = clock_of(hb_export_window(j, item.time_ns, &last_ns, at == 0), before_ns);
+                before_ns = item.time_ns;
                 for (size_t i = 0; i < item.naccess && at < f->used; i++, at++) {
                         const struct hb_trace_access *a = &item.access[i];
                         uint64_t n = count(j, a);
