@@ -228,6 +228,8 @@ static int next_epoch(struct hb_block_cursor *c, struct hb_trace_item *ret) {
                 before = c->event_ns;
         if (!add(&c->epochs, &epoch, c->head.last_epoch) || epoch == c->epoch)
                 return bad(c, "its epochs do not ascend");
+        if (c->epochs_left == c->head.epochs && epoch != c->head.first_epoch)
+                return bad(c, "its head names another first epoch");
         if (!add(&c->epochs, &c->epoch_ns, c->head.last_ns) || c->epoch_ns < before)
                 return bad(c, "its times do not ascend");
         n = hb_rd_varint(&c->epochs);

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_BYTES     (2u << 20)
-#define LEVEL           6
+#define BLOCK_BYTES    (2u << 20)
+#define LEVEL          6
 #define RECORD_AT_MOST 16u /* raw bytes of one record in all columns */
 
 struct hb_trace_writer {

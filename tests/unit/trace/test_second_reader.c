@@ -17,8 +17,8 @@ static void put_text(const char *s) {
 }
 
 static void put_header(const struct hb_trace_header *h, uint64_t first_pages) {
-        fprintf(out, "header %u %u %u %u %lu %lu %lu", h->page_size, h->origin, h->flags, h->part, h->epoch_ns,
-                h->begins_unix_ns, h->seed);
+        fprintf(out, "header %u %u %u %u %lu %lu %lu", h->page_size, h->origin, h->flags, h->part,
+                h->epoch_ns, h->begins_unix_ns, h->seed);
         put_text(h->guest);
         put_text(h->host);
         put_text(h->note);
@@ -45,7 +45,8 @@ static void put_item(const struct hb_trace_item *item) {
         if (item->kind == HB_TRACE_EPOCH) {
                 fprintf(out, "epoch %u %lu", item->epoch, item->time_ns);
                 for (size_t i = 0; i < item->naccess; i++)
-                        fprintf(out, " %u:%u:%u", item->access[i].gfn, item->access[i].reads, item->access[i].writes);
+                        fprintf(out, " %u:%u:%u", item->access[i].gfn, item->access[i].reads,
+                                item->access[i].writes);
         } else {
                 fprintf(out, "event %u %lu %u", item->epoch, item->time_ns, item->event.stream);
                 assert_int_equal(hb_trace_event_encode(&item->event, &body), 0);
@@ -98,7 +99,8 @@ static void compare(uint64_t first_pages) {
         while (ours[same] && ours[same] == other[same])
                 same++;
         if (strcmp(ours, other) != 0)
-                fail_msg("they part at byte %zu: ours \"%.80s\", the other \"%.80s\"", same, ours + same, other + same);
+                fail_msg("they part at byte %zu: ours \"%.80s\", the other \"%.80s\"", same, ours + same,
+                         other + same);
         assert_true(strlen(ours) > 1000);
         free(ours);
         free(other);
@@ -121,8 +123,8 @@ static void test_header_events_and_growth(void **state) {
                 if (e % 8 == 0)
                         assert_int_equal(hb_trace_writer_grow(w, pages += 512), 0);
                 for (size_t i = 0; i < n; i++)
-                        a[i] = (struct hb_trace_access){(uint32_t)(e % 3 ? i : i * pages / n), (uint32_t)(i << i % 27),
-                                                        e % 5 ? 1 : (uint32_t)i + 1};
+                        a[i] = (struct hb_trace_access){(uint32_t)(e % 3 ? i : i * pages / n),
+                                                        (uint32_t)(i << i % 27), e % 5 ? 1 : (uint32_t)i + 1};
                 assert_int_equal(hb_trace_writer_epoch(w, e * e, e * 1000000007ull, a, n), 0);
                 if (e % 4 == 0)
                         every_event(w, e * 1000000007ull + e);
