@@ -319,8 +319,11 @@ int hb_import(const char *path, const char *out, const struct hb_import_options 
         struct hb_import_stats stats;
         struct stat st;
         hb_source *s = NULL;
-        int r = hb_source_open(path, &s, e);
+        int r;
 
+        if (strcmp(out, "-") == 0)
+                return hb_err_set(e, -EINVAL, out, "name a file", "a trace cannot be written to a pipe");
+        r = hb_source_open(path, &s, e);
         if (r == 0)
                 r = hb_import_from(s, strcmp(path, "-") == 0 ? "standard input" : path, o, &sink, &stats, e);
         hb_source_free(s);

@@ -442,6 +442,7 @@ static void import_refusals(void **state) {
         int ends[2], fd;
 
         assert_int_equal(hb_import(w->dir, w->back, &o, NULL, &w->e), -EISDIR);
+        assert_int_equal(hb_import(w->dir, "-", &o, NULL, &w->e), -EINVAL);
         assert_int_equal(hb_import("/nonexistent", w->back, &o, NULL, &w->e), -ENOENT);
         fd = open(out_as(w, "in.csv"), O_CREAT | O_WRONLY, 0600);
         assert_int_equal(write(fd, "0,1,1,1\n0,1,1\n", 14), 14);
