@@ -92,6 +92,10 @@ void hb_compare_key(const struct hb_compare_plan *p, unsigned cell, char ret[33]
 /* The options a cell's replay is run with; the strings belong to the plan. */
 void hb_compare_replay_options(const struct hb_compare_plan *p, unsigned cell, struct hb_replay_options *ret);
 
+/* What a trace is known by: 128 bits of the file's bytes, in hex. `tick` may be NULL. */
+int hb_compare_hash_file(const char *path, int (*tick)(void *arg, uint64_t at), void *arg, char ret[33],
+                         struct hb_err *e);
+
 /* ---- a cell's figures ---- */
 struct hb_compare_moment { /* NAN: nothing of that class */
         uint64_t time_ns;

@@ -3,9 +3,7 @@
 #include "compare/compare.h"
 #include <stddef.h>
 
-/* 128 bits in hex: of a file's bytes, of a text. */
-int hb_compare_hash_file(const char *path, int (*tick)(void *arg, uint64_t at), void *arg, char ret[33],
-                         struct hb_err *e);
+/* 128 bits in hex, of a text. */
 void hb_compare_hash_text(const char *text, size_t size, char ret[33]);
 
 /* Calls fn for each word of a comma list, blanks around it removed; a word that is empty or too long is
