@@ -30,6 +30,25 @@ static void add_columns(const struct hb_planner *p, bool asked, uint32_t i, stru
         v->score = asked ? p->score[i] : NAN;
 }
 
+/* As many pages from gfn on as a batch holds beside the neighbours on both sides that could belong to their
+ * runs: what a page is shown as does not depend on how many are looked at. */
+static uint64_t look(struct hb_engine *e, const struct hb_plan_inputs *in, hb_policies *with, uint64_t gfn,
+                     uint64_t n, struct hb_engine_page_view *ret) {
+        struct hb_planner *p = &e->planner;
+        uint64_t beside = p->batch_max >= 4 * p->run_pages ? p->run_pages : 0,
+                 most = p->batch_max - 2 * beside;
+        uint64_t from = gfn > beside ? gfn - beside : 0, to;
+
+        n = n < most ? n : most;
+        to = gfn + n + beside < e->ledger.npages ? gfn + n + beside : e->ledger.npages;
+        hb_planner_look(p, in, with, from, (uint32_t)(to - from));
+        for (uint64_t i = 0; i < n; i++) {
+                ret[i] = view_of(&e->ledger.pages[gfn + i]);
+                add_columns(p, with, (uint32_t)(gfn - from + i), &ret[i]);
+        }
+        return n;
+}
+
 int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
                    struct hb_engine_page_view *ret) {
         struct hb_policy_guest guest;
@@ -38,16 +57,7 @@ int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
         if (gfn >= e->ledger.npages || n > e->ledger.npages - gfn)
                 return -EINVAL;
         hb_engine_plan_view(e, e->now_ns, &guest, &in);
-        for (uint64_t done = 0; done < n;) {
-                uint64_t left = n - done;
-                uint32_t k = left < e->planner.batch_max ? (uint32_t)left : e->planner.batch_max;
-
-                hb_planner_look(&e->planner, &in, with, gfn + done, k);
-                for (uint32_t i = 0; i < k; i++) {
-                        ret[done + i] = view_of(&e->ledger.pages[gfn + done + i]);
-                        add_columns(&e->planner, with, i, &ret[done + i]);
-                }
-                done += k;
-        }
+        for (uint64_t done = 0; done < n;)
+                done += look(e, &in, with, gfn + done, n - done, ret + done);
         return 0;
 }

@@ -40,6 +40,7 @@ int hb_look_pipe_open(struct hb_look_pipe *p, const char *path, hb_trace_reader 
 int hb_look_pipe_begin(struct hb_look_pipe *p, const struct hb_trace_header *h, struct hb_err *e) {
         struct hb_trace_writer_options wo = {.atomic = true, .replace = p->o->replace};
 
+        p->epoch_ns = h->epoch_ns;
         return hb_trace_writer_new(p->o->path, h, &wo, &p->out, e);
 }
 
@@ -102,7 +103,7 @@ int hb_look_pipe_end(struct hb_look_pipe *p, int rc, struct hb_look_result *ret,
         if (rc < 0)
                 return rc;
         p->r.bytes = stat(p->o->path, &st) == 0 ? (uint64_t)st.st_size : 0;
-        p->r.seconds_ns = p->last_ns - p->first_ns;
+        p->r.seconds_ns = p->r.epochs ? p->last_ns - p->first_ns + p->epoch_ns : 0;
         *ret = p->r;
         return 0;
 }

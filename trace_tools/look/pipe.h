@@ -8,7 +8,7 @@ struct hb_look_pipe {
         hb_trace_writer *out; /* NULL until hb_look_pipe_begin */
         struct hb_look_result r;
         uint64_t at_before, of; /* bytes of the files read before this one, and of all: for progress */
-        uint64_t first_ns, last_ns;
+        uint64_t first_ns, last_ns, epoch_ns;
         unsigned since;
 };
 

@@ -10,7 +10,7 @@ struct hb_look_result {
         uint64_t left_out;                /* events that were not taken over */
         uint64_t bytes_in, bytes;
         uint32_t first_epoch, last_epoch; /* of the result; 0: it has none */
-        uint64_t seconds_ns;              /* from the first to the last */
+        uint64_t seconds_ns;              /* from the beginning of the first to the last */
         uint64_t gaps, missing_epochs;    /* repair: places where blocks were lost */
         bool cut_short;                   /* a file read has no end: cut short, or still being written */
         char lost[160];                   /* repair: what the first gap was */

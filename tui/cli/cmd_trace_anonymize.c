@@ -19,7 +19,7 @@ static int make_key(const struct hb_cli *c, struct hb_look_key *key, struct hb_e
 }
 
 static int run_anonymize(struct hb_cli *c, struct hb_err *e) {
-        struct hb_look_result result;
+        struct hb_look_result result = {0};
         struct hb_look_key key;
         struct hb_look_output o;
         struct hb_cli_work w;

@@ -36,7 +36,7 @@ static int read_options(const struct hb_cli *c, struct hb_look_cut *w, struct hb
 
 static int run_cut(struct hb_cli *c, struct hb_err *e) {
         struct hb_look_cut what = {0};
-        struct hb_look_result result;
+        struct hb_look_result result = {0};
         struct hb_look_output o;
         struct hb_cli_work w;
         int r = read_options(c, &what, e);

@@ -4,7 +4,7 @@
 
 static int run_merge(struct hb_cli *c, struct hb_err *e) {
         bool side = hb_cli_flag(c, "side-by-side");
-        struct hb_look_result result;
+        struct hb_look_result result = {0};
         struct hb_look_output o;
         struct hb_cli_work w;
         int r;

@@ -16,7 +16,7 @@ static void say_lost(struct hb_cli *c, const struct hb_look_result *r) {
 }
 
 static int run_repair(struct hb_cli *c, struct hb_err *e) {
-        struct hb_look_result result;
+        struct hb_look_result result = {0};
         struct hb_look_output o;
         struct hb_cli_work w;
         int r;

@@ -148,6 +148,7 @@ int hb_cli_repl(struct hb_cli *c, hb_replay *r, struct hb_err *e) {
         if (rc < 0)
                 return rc;
         hb_replay_point(r, &l.point);
+        l.began = l.point.epoch;
         rc = read_lines(&l, stdin, e);
         hb_replay_lens_free(l.lens);
         return rc;

@@ -12,6 +12,7 @@ struct hb_repl {
         char **words; /* after the command */
         unsigned nwords;
         struct hb_replay_point point; /* of the last epoch done */
+        uint32_t began;               /* the epoch after which it heard of fetches */
         bool ended, quit;
 };
 

@@ -312,7 +312,7 @@ int hb_repl_decisions(struct hb_repl *l, struct hb_err *e) {
                 hb_cli_table_cell(t, HB_PLAIN, number(score_of(d.bucket), 2, buf));
         }
         if (!hb_replay_lens_decision(l->lens, 0, &d))
-                hb_cli_say(l->c, "nothing was fetched yet");
+                hb_cli_say(l->c, "nothing was fetched since epoch %u, where the questions began", l->began);
         hb_cli_table_print(t, l->c);
         return 0;
 }

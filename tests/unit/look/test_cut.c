@@ -66,7 +66,7 @@ static void events_go_with_the_epoch_they_end_in(void **state) {
         assert_int_equal(result.records, 2);
         assert_int_equal(result.first_epoch, 2);
         assert_int_equal(result.last_epoch, 3);
-        assert_int_equal(result.seconds_ns, S);
+        assert_int_equal(result.seconds_ns, 2 * S);
         assert_false(result.cut_short);
         assert_string_equal(header_of(r->out).policies[0].name, "ewma");
         assert_non_null(strstr(header_of(r->out).note, "[cut: epochs 2 to 3]"));

@@ -71,7 +71,7 @@ static void rotated_parts_go_on_in_time(void **state) {
                       "E3@3.0 120:1/0\n");
         assert_int_equal(header_of(r->out).shape.pages, 150);
         assert_int_equal(header_of(r->out).part, 0);
-        assert_int_equal(result.seconds_ns, 2 * S);
+        assert_int_equal(result.seconds_ns, 3 * S);
 }
 
 static void a_clock_set_back_does_not_turn_time(void **state) {
