@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/migrate.h"
+#include "daemon/recording.h"
 #include "daemon/recover.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -128,6 +129,8 @@ static void source_ended(struct hb_handover *h) {
         if (h->tunnel)
                 h->tunnel = hb_tunnel_free(h->tunnel);
         hb_handover_free(h);
+        if (g && s == HB_S_DONE)
+                hb_recording_moved(g);
         if (g && (s == HB_S_DONE || s == HB_S_DEAD)) {
                 forget_guest(d, g, s == HB_S_DEAD);
         } else if (recovered && (s == HB_S_DONE || s == HB_S_DEAD)) {

@@ -255,6 +255,14 @@ void hb_recording_attached(struct hb_guest *g) {
                 begin_source(c, g);
 }
 
+void hb_recording_moved(struct hb_guest *g) {
+        struct hb_recording *c = g->recording;
+        if (!c)
+                return;
+        hb_recorder_mark(c->recorder, hb_now_ns(), HB_MARK_COMPLETE, hb_page_map_epoch(g->map), "");
+        hb_recording_let_go(c, "the guest has moved");
+}
+
 void hb_recording_detached(struct hb_guest *g) {
         if (g->recording)
                 hb_recording_let_go(g->recording, g->d->stopping ? "the daemon stopped"

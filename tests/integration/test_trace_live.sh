@@ -58,6 +58,7 @@ hb b --json status g | jq -e '.incoming[0].recording.epochs >= 0' >"$pair/output
 move a b
 await 10 "the recordings to end" recorded b .state ended
 await 10 "the recordings to end" recorded a .state ended
+recorded a .why "the guest has moved" || fail "the source's recording does not say why it ended"
 recorded b .dropped 0 || fail "something was dropped"
 recorded b .bytes "$(stat -c %s "$target")" || fail "the list does not say the file's size"
 guest_one_runs
@@ -80,6 +81,7 @@ info "$source"
 has "$pair/info.json" '.guest == "g"' '.host == "a"' '.origin == "source"'
 must a --json trace replay "$source" --policies "$HB_SOURCE/policies" >"$pair/replay.json"
 has "$pair/replay.json" '.mode == "simulated"' '.records > 100'
+has "$pair/info.json" '[.marks[] | .mark] | contains(["migrate", "freeze", "complete"])'
 say "the source's trace: $(stat -c %s "$source") bytes, $(jq -c '[.epochs, .records]' "$pair/verify.json") epochs and records"
 
 # A placement that is there already, and the recording is stopped by hand.
