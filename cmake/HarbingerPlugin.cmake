@@ -15,6 +15,12 @@ target_compile_options(harbinger_trace PRIVATE -Wall -Wextra -Wshadow -Wstrict-p
 target_link_libraries(harbinger_trace PRIVATE Threads::Threads)
 install(TARGETS harbinger_trace LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/harbinger)
 
+# The counting without the emulator, for tests under sanitizers.
+list(FILTER sources EXCLUDE REGEX "/plugin\\.c$")
+add_library(hb_plugin_core STATIC EXCLUDE_FROM_ALL ${sources})
+target_include_directories(hb_plugin_core PUBLIC ${root})
+target_link_libraries(hb_plugin_core PRIVATE hb_flags PUBLIC Threads::Threads)
+
 target_include_directories(hb_capture PUBLIC ${root})
 target_compile_definitions(hb_capture PRIVATE HB_PLUGIN_DIR="${CMAKE_INSTALL_FULL_LIBDIR}/harbinger"
   HB_PLUGIN_FROM_BIN="../${CMAKE_INSTALL_LIBDIR}/harbinger")

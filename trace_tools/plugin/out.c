@@ -213,6 +213,13 @@ int hb_out_send(hb_out *o, void *frames, size_t size) {
         return broken ? -EPIPE : 0;
 }
 
+void hb_out_drain(hb_out *o) {
+        pthread_mutex_lock(&o->lock);
+        while (o->queued && !o->broken)
+                pthread_cond_wait(&o->room, &o->lock);
+        pthread_mutex_unlock(&o->lock);
+}
+
 void hb_out_finish(hb_out *o) {
         pthread_mutex_lock(&o->lock);
         o->finishing = true;

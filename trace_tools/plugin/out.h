@@ -14,5 +14,7 @@ typedef struct hb_out hb_out;
 int hb_out_start(int fd, uint64_t tick_ns, void (*tick)(void *arg), void *arg, hb_out **ret);
 /* Takes `frames` (malloc). Waits while the reader is far behind. -EPIPE: nobody reads any more. */
 int hb_out_send(hb_out *o, void *frames, size_t size);
+/* Returns when all that was sent is written. */
+void hb_out_drain(hb_out *o);
 /* Writes what is left and ends the thread. Only in the process that started it. */
 void hb_out_finish(hb_out *o);

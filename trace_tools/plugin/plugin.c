@@ -14,18 +14,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE_SHIFT     12
-#define PAGE_LAST      ((1u << PAGE_SHIFT) - 1)
-#define LARGEST_ACCESS 64u
-#define FOUR_GIB       (1ull << 32)
-#define NEW_API        2
+#define PAGE_SHIFT      12
+#define PAGE_LAST       ((1u << PAGE_SHIFT) - 1)
+#define LARGEST_ACCESS  64u
+#define FOUR_GIB        (1ull << 32)
+#define X86_64_EXECVE   59
+#define X86_64_EXECVEAT 322
+#define NEW_API         2
 
 static struct {
         struct hb_windows windows;
         struct hb_arguments arguments;
         uint32_t also_read; /* the bit that a store which reads first has set */
         pid_t pid;
-        bool started;
+        bool started, x86_64;
 } self;
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
@@ -147,6 +149,8 @@ static void vcpu_waits(qemu_plugin_id_t id, unsigned vcpu) {
 static void vcpu_calls(qemu_plugin_id_t id, unsigned vcpu, int64_t num, uint64_t a1, uint64_t a2, uint64_t a3,
                        uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
         vcpu_waits(id, vcpu);
+        if (self.x86_64 && (num == X86_64_EXECVE || num == X86_64_EXECVEAT))
+                hb_windows_flush(&self.windows); /* what follows may not be ours to see */
 }
 
 static void emulator_ends(qemu_plugin_id_t id, void *unused) {
@@ -174,6 +178,7 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
                 (void)!write(STDERR_FILENO, line, strlen(line));
                 return -1;
         }
+        self.x86_64 = strcmp(info->target_name, "x86_64") == 0;
         self.also_read = read_bit();
         pthread_atfork(NULL, in_parent, in_child);
         qemu_plugin_register_vcpu_init_cb(id, vcpu_begins);

@@ -110,6 +110,20 @@ static void send_end(struct hb_windows *w) {
         send_frames(w, f, HB_FRAME_HEAD + HB_FRAME_END_SIZE);
 }
 
+/* What was counted since the last time becomes known to all. Returns where the window's unit stands. */
+static uint64_t account(struct hb_windows *w, struct hb_vcpu *v) {
+        uint64_t used = v->reserved - (uint64_t)v->left, insns = v->reserved_insns - (uint64_t)v->left_insns;
+        uint64_t accesses_now = atomic_fetch_add(&w->accesses, used) + used, insns_now = 0;
+
+        if (w->o.unit == HB_UNIT_INSTRUCTIONS)
+                insns_now = atomic_fetch_add(&w->insns, insns) + insns;
+        v->accesses += used;
+        v->insns += w->o.unit == HB_UNIT_INSTRUCTIONS ? insns : 0;
+        v->reserved = v->reserved_insns = 0;
+        v->left = v->left_insns = 0;
+        return w->o.unit == HB_UNIT_INSTRUCTIONS ? insns_now : accesses_now;
+}
+
 /* ---- handing over; under the lock ---- */
 
 static void move(struct hb_windows *w, struct hb_vcpu *v) {
@@ -151,6 +165,7 @@ static void answer(struct hb_windows *w, struct hb_vcpu *self) {
                 struct hb_vcpu *v = w->vcpus[i];
 
                 if (v && v->seen != w->window && runs_here(v) && atomic_load(&v->state) == RUNNING) {
+                        (void)account(w, v);
                         hand_over(w, v);
                         w->pending--;
                 }
@@ -230,20 +245,6 @@ static void unpark(struct hb_windows *w, struct hb_vcpu *v) {
         }
         v->thread = pthread_self();
         v->ran = true;
-}
-
-/* What was counted since the last time becomes known to all. Returns where the window's unit stands. */
-static uint64_t account(struct hb_windows *w, struct hb_vcpu *v) {
-        uint64_t used = v->reserved - (uint64_t)v->left, insns = v->reserved_insns - (uint64_t)v->left_insns;
-        uint64_t accesses_now = atomic_fetch_add(&w->accesses, used) + used, insns_now = 0;
-
-        if (w->o.unit == HB_UNIT_INSTRUCTIONS)
-                insns_now = atomic_fetch_add(&w->insns, insns) + insns;
-        v->accesses += used;
-        v->insns += w->o.unit == HB_UNIT_INSTRUCTIONS ? insns : 0;
-        v->reserved = v->reserved_insns = 0;
-        v->left = v->left_insns = 0;
-        return w->o.unit == HB_UNIT_INSTRUCTIONS ? insns_now : accesses_now;
 }
 
 /* Up to the window's end, so that with one vCPU windows are of exactly their size. */
@@ -329,6 +330,15 @@ int hb_windows_start(struct hb_windows *w, const struct hb_windows_options *o) {
         w->limit = HB_VCPUS_MAX;
         send_hello(w);
         return 0;
+}
+
+void hb_windows_flush(struct hb_windows *w) {
+        if (!w->limit)
+                return;
+        pthread_mutex_lock(&w->lock);
+        close_window(w);
+        pthread_mutex_unlock(&w->lock);
+        hb_out_drain(w->out);
 }
 
 void hb_windows_stop(struct hb_windows *w) {

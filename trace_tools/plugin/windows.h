@@ -59,6 +59,9 @@ struct hb_windows {
 
 /* Takes o->fd. The thread that writes begins here. */
 int hb_windows_start(struct hb_windows *w, const struct hb_windows_options *o);
+/* Closes a window now, if every vCPU is parked, and sees it written: for what may be the end of this process.
+ */
+void hb_windows_flush(struct hb_windows *w);
 void hb_windows_stop(struct hb_windows *w);   /* records nothing from here on; for a forked child */
 void hb_windows_finish(struct hb_windows *w); /* nobody counts any more: the last window and the end mark */
 
