@@ -70,9 +70,13 @@ static int split(struct hb_block_cursor *c, struct hb_block_part part[HB_SECTION
         return 0;
 }
 
+/* A column that is not there is empty, and lies somewhere none the less. */
 static void open_column(const struct hb_block_cursor *c, struct hb_column_in *in,
                         const struct hb_block_part *part) {
-        hb_column_open(in, part[0].data, part[0].size, part[1].data ? part[1].data : c->raw, part[1].size);
+        const uint8_t *tokens = part[0].data ? part[0].data : c->raw;
+        const uint8_t *bits = part[1].data ? part[1].data : c->raw;
+
+        hb_column_open(in, tokens, part[0].size, bits, part[1].size);
 }
 
 static struct hb_rd open_part(const struct hb_block_part *part) {

@@ -27,6 +27,9 @@ struct scan {
         void *arg;
         struct hb_trace_scan *s;
         bool any;
+        uint8_t *chunk; /* what a search looks at; NULL: none was needed */
+        uint64_t chunk_at;
+        size_t chunk_size;
 };
 
 int hb_trace_read_at(int fd, void *to, size_t n, uint64_t at) {
@@ -194,25 +197,59 @@ static int by_index(struct scan *c) {
 
 /* ---- by walking ---- */
 
-/* The next byte from `at` on where a head could begin, UINT64_MAX: none. */
-static int search(const struct scan *c, uint64_t at, uint64_t *ret) {
-        uint8_t chunk[4096];
+/* Bytes from `at` on, as many as there are up to a head's length at least, while searching: heads may be
+ * close by. */
+static int peek(struct scan *c, uint64_t at, const uint8_t **ret, size_t *ret_n) {
+        uint64_t left = c->size - at;
+        size_t need = left < HB_BLOCK_HEAD ? (size_t)left : HB_BLOCK_HEAD;
 
-        *ret = UINT64_MAX;
-        while (at + HB_BLOCK_HEAD <= c->size) {
-                size_t n = c->size - at < sizeof(chunk) ? (size_t)(c->size - at) : sizeof(chunk);
-                const uint8_t *p;
-                int rc = hb_trace_read_at(c->fd, chunk, n, at);
+        if (!c->chunk)
+                c->chunk = hb_fault("trace.alloc") ? NULL : malloc(SEARCH_CHUNK);
+        if (!c->chunk)
+                return -ENOMEM;
+        if (at < c->chunk_at || at + need > c->chunk_at + c->chunk_size) {
+                size_t n = left < SEARCH_CHUNK ? (size_t)left : SEARCH_CHUNK;
+                int rc = hb_trace_read_at(c->fd, c->chunk, n, at);
+
+                c->chunk_at = at;
+                c->chunk_size = rc < 0 ? 0 : n;
+                if (rc < 0)
+                        return rc;
+        }
+        *ret = c->chunk + (at - c->chunk_at);
+        *ret_n = (size_t)(c->chunk_at + c->chunk_size - at);
+        return 0;
+}
+
+/* The next whole head in order from `at` on; c->size: none. */
+static int search(struct scan *c, uint64_t at, uint64_t *ret) {
+        while (c->size - at >= HB_BLOCK_HEAD) {
+                const uint8_t *p, *found;
+                struct hb_block_head h;
+                size_t n;
+                int rc = peek(c, at, &p, &n);
 
                 if (rc < 0)
                         return rc;
-                p = memmem(chunk, n, "HBTB", 4);
-                if (p) {
-                        *ret = at + (uint64_t)(p - chunk);
+                found = memmem(p, n, "HBTB", 4);
+                if (!found) {
+                        at += n - 3;
+                        continue;
+                }
+                at += (uint64_t)(found - p);
+                if (c->size - at < HB_BLOCK_HEAD)
+                        break;
+                rc = peek(c, at, &p, &n);
+                if (rc < 0)
+                        return rc;
+                if (hb_block_head_decode(p, &h) == 0 && in_order(c, at, &h) &&
+                    h.packed <= c->size - at - HB_BLOCK_HEAD) {
+                        *ret = at;
                         return 0;
                 }
-                at += n - 3;
+                at++;
         }
+        *ret = c->size;
         return 0;
 }
 
@@ -247,7 +284,6 @@ static void cut_short(struct scan *c, uint64_t at) {
 static int walk(struct scan *c, uint64_t at) {
         uint8_t raw[HB_BLOCK_HEAD];
         struct hb_block_head h;
-        bool lost = false; /* searching: what does not fit is no further damage */
         enum met met;
         int rc;
 
@@ -255,23 +291,22 @@ static int walk(struct scan *c, uint64_t at) {
                 rc = meet(c, at, raw, &h, &met);
                 if (rc < 0)
                         return rc;
-                if (met == MET_BLOCK) {
+                switch (met) {
+                case MET_BLOCK:
                         rc = saw(c, at, raw, &h);
-                        if (rc)
-                                return rc;
                         at = c->s->end;
-                        lost = false;
-                        continue;
-                }
-                if (met == MET_CUT && !lost)
-                        cut_short(c, at);
-                if ((met == MET_CUT || met == MET_INDEX) && !lost)
-                        return 0;
-                if (!lost)
+                        break;
+                case MET_DAMAGE:
                         hb_trace_damage(&c->s->info, "no whole block at byte %" PRIu64, at);
-                lost = true;
-                rc = search(c, at + 1, &at);
-                if (rc < 0)
+                        rc = search(c, at + 1, &at);
+                        break;
+                case MET_CUT:
+                        cut_short(c, at);
+                        return 0;
+                case MET_INDEX:
+                        return 0;
+                }
+                if (rc)
                         return rc;
         }
         return 0;
@@ -286,6 +321,7 @@ int hb_trace_scan_file(int fd, uint64_t size, uint64_t from, uint64_t pages, hb_
         rc = by_index(&c);
         if (rc == 0)
                 rc = walk(&c, from);
+        free(c.chunk);
         return rc < 0 ? rc : 0;
 }
 

@@ -184,8 +184,9 @@ struct hb_trace_info {
         uint64_t first_ns, last_ns, raw_bytes;
         uint32_t first_epoch, last_epoch;
         bool indexed;     /* false: cut short or still being written; found by walking the blocks' heads */
-        bool damaged;     /* a block failed its checks */
-        char damage[160]; /* what and where */
+        bool damaged;     /* a block or the index failed its checks, or blocks are missing */
+        char damage[160]; /* what and where, the first of it; not damaged: how the file was cut short, or ""
+                           */
 };
 
 /* A regular file; anything else is refused with a word. A file without its end is readable to its last whole

@@ -221,6 +221,23 @@ static void test_holes(void **state) {
         free(d);
 }
 
+/* A file made to look like the begin of a block everywhere is searched in time that grows with its size. */
+static void test_a_search_that_finds_too_much(void **state) {
+        enum { SIZE = 8 << 20 };
+        uint8_t *d = malloc(SIZE);
+        struct found f;
+
+        memcpy(d, t.data, t.at[1]);
+        for (size_t i = t.at[1]; i + 4 <= SIZE; i += 4)
+                memcpy(d + i, "HBTB", 4);
+        memcpy(d + SIZE - (t.at[t.n] - t.at[2]), t.data + t.at[2], t.at[t.n] - t.at[2]);
+        write_file(path(), d, SIZE);
+        free(d);
+        assert_int_equal(read_all(&f), 0);
+        assert_true(f.info.damaged);
+        assert_int_equal(f.epochs, synth.epochs - (t.last_epoch[1] - t.last_epoch[0]));
+}
+
 static void expect_refused(const char *name, int code, const char *what) {
         hb_trace_reader *r = (void *)1;
         struct hb_err e = {0};
@@ -337,6 +354,7 @@ int main(void) {
                 with_blocks(test_flip_every_bit_of_a_head_without_index),
                 with_blocks(test_flip_bits_anywhere),
                 with_blocks(test_holes),
+                with_blocks(test_a_search_that_finds_too_much),
                 with_blocks(test_other_versions_and_lengths),
                 with_blocks(test_heads_that_lie),
                 in_folder(test_what_is_no_trace),
