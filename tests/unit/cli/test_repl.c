@@ -186,6 +186,36 @@ static void top_is_in_order(void **state) {
         assert_int_equal(talk(f, "top\n", false, NULL), 0); /* before the first epoch: nothing, or said */
 }
 
+/* The object that tells of one page. */
+static char *about(const char *text, unsigned gfn) {
+        char label[40];
+        const char *at;
+
+        snprintf(label, sizeof(label), "{\"gfn\":%u,", gfn);
+        at = strstr(text, label);
+        return at ? strndup(at, strcspn(at, "}")) : strdup("none");
+}
+
+static void a_page_looks_the_same_alone(void **state) {
+        struct fixture *f = *state;
+
+        for (unsigned gfn = 0; gfn < 2048; gfn += 89) {
+                char lines[100], *among, *alone;
+
+                snprintf(lines, sizeof(lines), "until 25\ncolumns %u-%u\n", gfn > 300 ? gfn - 300 : 0,
+                         gfn < 1700 ? gfn + 300 : 2047);
+                assert_int_equal(talk(f, lines, true, NULL), 0);
+                among = about(f->out, gfn);
+                snprintf(lines, sizeof(lines), "until 25\npage %u\n", gfn);
+                assert_int_equal(talk(f, lines, true, NULL), 0);
+                alone = about(f->out, gfn);
+                assert_true(strlen(among) > 100);
+                assert_int_equal(strncmp(among, alone, strlen(among)), 0);
+                free(among);
+                free(alone);
+        }
+}
+
 static void fetches_are_told_and_why(void **state) {
         struct fixture *f = *state;
         char lines[100];
@@ -233,6 +263,7 @@ int main(void) {
                 TEST(wrong_lines_do_not_end_it),
                 TEST(help_lists_all),
                 TEST(pages_are_those_of_the_engine),
+                TEST(a_page_looks_the_same_alone),
                 TEST(top_is_in_order),
                 TEST(fetches_are_told_and_why),
                 TEST(quality_is_that_of_the_replay),
