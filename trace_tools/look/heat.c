@@ -234,7 +234,7 @@ void hb_heatmap_scale(const struct hb_heatmap *m, enum hb_heatmap_what w, uint64
         free(all);
 }
 
-unsigned hb_heatmap_level(uint64_t value, uint64_t low, uint64_t high, unsigned levels) {
+unsigned hb_heatmap_level_between(uint64_t value, uint64_t low, uint64_t high, unsigned levels) {
         double share;
 
         if (value == 0 || levels == 0)

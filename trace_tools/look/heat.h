@@ -60,8 +60,4 @@ uint64_t hb_heatmap_peak(const struct hb_heatmap *m, enum hb_heatmap_what w);
 void hb_heatmap_scale(const struct hb_heatmap *m, enum hb_heatmap_what w, uint64_t *ret_low,
                       uint64_t *ret_high);
 /* 0 for 0, else 1..levels by the logarithm: `low` and below is level 1, `high` and above is `levels`. */
-unsigned hb_heatmap_level(uint64_t value, uint64_t low, uint64_t high, unsigned levels);
-static inline unsigned hb_heatmap_level_between(uint64_t value, uint64_t low, uint64_t high,
-                                                unsigned levels) {
-        return hb_heatmap_level(value, low, high, levels);
-}
+unsigned hb_heatmap_level_between(uint64_t value, uint64_t low, uint64_t high, unsigned levels);

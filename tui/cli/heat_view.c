@@ -73,7 +73,7 @@ static void braille(unsigned dots, char out[4]) {
 }
 
 static unsigned level_of(const struct picture *p, uint64_t value) {
-        return hb_heatmap_level(value, p->low, p->high, HB_HEAT_LEVELS);
+        return hb_heatmap_level_between(value, p->low, p->high, HB_HEAT_LEVELS);
 }
 
 static unsigned level_at(const struct picture *p, unsigned x, unsigned y) {

@@ -156,17 +156,17 @@ static void it_can_be_stopped(void **state) {
 static void levels_are_even_on_the_logarithm(void **state) {
         unsigned before = 0;
 
-        assert_int_equal(hb_heatmap_level(0, 1, 1000, 5), 0);
-        assert_int_equal(hb_heatmap_level(1, 1, 10000, 5), 1);
-        assert_int_equal(hb_heatmap_level(10, 1, 10000, 5), 2);
-        assert_int_equal(hb_heatmap_level(100, 1, 10000, 5), 3);
-        assert_int_equal(hb_heatmap_level(1000, 1, 10000, 5), 4);
-        assert_int_equal(hb_heatmap_level(10000, 1, 10000, 5), 5);
-        assert_int_equal(hb_heatmap_level(UINT64_MAX, 1, 10000, 5), 5);
-        assert_int_equal(hb_heatmap_level(3, 3, 3, 5), 5);
-        assert_int_equal(hb_heatmap_level(2, 3, 9, 5), 1);
+        assert_int_equal(hb_heatmap_level_between(0, 1, 1000, 5), 0);
+        assert_int_equal(hb_heatmap_level_between(1, 1, 10000, 5), 1);
+        assert_int_equal(hb_heatmap_level_between(10, 1, 10000, 5), 2);
+        assert_int_equal(hb_heatmap_level_between(100, 1, 10000, 5), 3);
+        assert_int_equal(hb_heatmap_level_between(1000, 1, 10000, 5), 4);
+        assert_int_equal(hb_heatmap_level_between(10000, 1, 10000, 5), 5);
+        assert_int_equal(hb_heatmap_level_between(UINT64_MAX, 1, 10000, 5), 5);
+        assert_int_equal(hb_heatmap_level_between(3, 3, 3, 5), 5);
+        assert_int_equal(hb_heatmap_level_between(2, 3, 9, 5), 1);
         for (uint64_t v = 0; v < 5000; v++) {
-                unsigned l = hb_heatmap_level(v, 7, 3000, 5);
+                unsigned l = hb_heatmap_level_between(v, 7, 3000, 5);
 
                 assert_true(l >= before && l <= 5);
                 before = l;
