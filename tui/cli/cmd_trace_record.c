@@ -71,8 +71,8 @@ static void add_row(hb_cli_table *t, const json_t *rec) {
 }
 
 static int run_list(struct hb_cli *c, struct hb_err *e) {
-        static const char *const headings[] = {"guest", "state",    "side", ">time", ">epochs",
-                                               ">size", ">dropped", "file", NULL};
+        static const char *const headings[] = {"GUEST", "STATE",    "SIDE", ">TIME", ">EPOCHS",
+                                               ">SIZE", ">DROPPED", "FILE", NULL};
         json_t *result, *list;
         hb_cli_table *t;
         int r = hb_cli_call(c, "trace.list",
