@@ -28,6 +28,30 @@ uint64_t hb_bitmap_count(const struct hb_bitmap *b);
 void hb_bitmap_or(struct hb_bitmap *dst, const struct hb_bitmap *src);      /* same size */
 void hb_bitmap_and_not(struct hb_bitmap *dst, const struct hb_bitmap *src); /* same size */
 void hb_bitmap_copy(struct hb_bitmap *dst, const struct hb_bitmap *src);    /* same size */
+/* The next set bits at or after *at, ascending, at most `room` of them; *at moves past what was looked at.
+ * 0: no more. For walks over scattered bits that want to know where they will be next. Bits below 2^32. */
+static inline uint32_t hb_bitmap_list(const struct hb_bitmap *b, uint64_t *at, uint32_t *ret, uint32_t room) {
+        uint64_t words = (b->bits + 63) >> 6, w = *at >> 6, bits;
+        uint32_t n = 0;
+
+        if (*at >= b->bits || room == 0)
+                return 0;
+        bits = b->words[w] & ~0ull << (*at & 63);
+        for (;;) {
+                for (; bits; bits &= bits - 1) {
+                        ret[n++] = (uint32_t)(w * 64 + (unsigned)__builtin_ctzll(bits));
+                        if (n == room) {
+                                *at = (uint64_t)ret[n - 1] + 1;
+                                return n;
+                        }
+                }
+                if (++w >= words)
+                        break;
+                bits = b->words[w];
+        }
+        *at = b->bits;
+        return n;
+}
 /* Next run of set bits at or after `from`, cut at `max` bits (0: no limit). False when there is none. */
 bool hb_bitmap_next_run(const struct hb_bitmap *b, uint64_t from, uint64_t max, uint64_t *ret_first,
                         uint64_t *ret_count);

@@ -24,4 +24,4 @@ struct hb_map_brief { /* what a summary says of a page */
         uint8_t read_q;  /* as last sampled */
         bool resident;
 };
-void hb_page_map_brief(const hb_page_map *m, uint64_t gfn, struct hb_map_brief *ret);
+void hb_page_map_briefs(const hb_page_map *m, const uint32_t *gfn, uint32_t n, struct hb_map_brief *ret);

@@ -19,8 +19,10 @@
 
 #define DIRTY_TAU_S      5.0
 #define COUNT_MAX        UINT16_MAX
-#define FADE_ROUND_S     8.0 /* in which every page fades once: a target's belief is that old at most */
-#define FADE_STEPS       2   /* heat classes; less is not worth a word */
+#define FADE_ROUND_S     8.0      /* in which every page fades once: a target's belief is that old at most */
+#define FADE_STEPS       4        /* heat classes; less is not worth a word */
+#define FADE_LEAST       0x1p-10f /* per s; less is nothing */
+#define DECAYS           64u
 #define FIRST_INTERVAL_S 1.0 /* nobody knows how long the first epoch was */
 
 struct hb_page_map {
@@ -39,9 +41,11 @@ struct apply {
         double interval_s;
         float gain; /* of one write */
         bool lost;
-        uint32_t decay_epoch; /* pages written together before are often written together again: the last
-                                 decay is kept */
-        float decay;
+        const struct hb_bitmap *written; /* exact epochs: a page that is also written is not read */
+        struct {                         /* pages share epochs: the decays since those met last are kept */
+                uint32_t epoch;
+                float decay;
+        } since[DECAYS];
 };
 
 int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map **ret, struct hb_err *e) {
@@ -128,11 +132,13 @@ static void count(uint16_t *up, uint16_t *other) {
 }
 
 static float decay_since(struct apply *a, uint32_t epoch) {
-        if (epoch != a->decay_epoch) {
-                a->decay_epoch = epoch;
-                a->decay = hb_decay(seconds_since(a->m, epoch, a->now_ns), HB_HEAT_TAU_S);
+        uint32_t i = epoch % DECAYS;
+
+        if (a->since[i].epoch != epoch) {
+                a->since[i].epoch = epoch;
+                a->since[i].decay = hb_decay(seconds_since(a->m, epoch, a->now_ns), HB_HEAT_TAU_S);
         }
-        return a->decay;
+        return a->since[i].decay;
 }
 
 static void touch_written(struct apply *a, uint64_t gfn) {
@@ -174,17 +180,31 @@ static void tell(const hb_page_map *m, uint64_t first, uint64_t pages) {
                 hb_bitmap_set_range(&w->news, first, pages);
 }
 
-static uint64_t apply_written(struct apply *a, const struct hb_bitmap *written) {
-        uint64_t first = 0, n = 0, total = 0;
+/* Pages of a set, a list at a time, each with its record on the way before it is needed. */
+#define LOOK  256u
+#define AHEAD 12u
 
-        while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
-                hb_bitmap_set_range(&a->m->known, first, n);
-                for (uint64_t g = first; g < first + n; g++)
-                        touch_written(a, g);
-                tell(a->m, first, n);
+static uint64_t touch_all(struct apply *a, const struct hb_bitmap *pages,
+                          void (*touch)(struct apply *a, uint64_t gfn)) {
+        uint64_t at = 0, total = 0;
+        uint32_t gfn[LOOK], n;
+
+        while ((n = hb_bitmap_list(pages, &at, gfn, LOOK)) > 0) {
+                for (uint32_t i = 0; i < n; i++) {
+                        if (i + AHEAD < n)
+                                __builtin_prefetch(&a->m->f.records[gfn[i + AHEAD]], 1);
+                        touch(a, gfn[i]);
+                }
                 total += n;
         }
         return total;
+}
+
+static uint64_t apply_written(struct apply *a, const struct hb_bitmap *written) {
+        hb_bitmap_or(&a->m->known, written);
+        for (struct hb_map_watch *w = a->m->watches; w; w = w->next)
+                hb_bitmap_or(&w->news, written);
+        return touch_all(a, written, touch_written);
 }
 
 /* Pages both written and touched say nothing about reads: the write alone would have marked them. */
@@ -213,24 +233,19 @@ static void touch_read(struct apply *a, uint64_t gfn) {
         struct hb_map_record *r = &a->m->f.records[gfn];
         float heat = r->read_heat ? hb_heat_unpack(r->read_heat) * decay_since(a, r->read_epoch) : 0.0f;
 
+        if (hb_bitmap_test(a->written, gfn))
+                return;
         r->read_heat = hb_heat_pack(heat + a->gain, dither(gfn, a->epoch));
         r->read_epoch = a->epoch;
         r->last_access = a->epoch;
         count(&r->reads, &r->writes);
 }
 
-static void apply_read(struct apply *a, const struct hb_bitmap *written, const struct hb_bitmap *accessed) {
-        for (uint64_t w = 0; w * 64 < accessed->bits; w++) {
-                uint64_t read = accessed->words[w] & ~written->words[w];
-
-                if (!read)
-                        continue;
-                a->m->known.words[w] |= read;
-                for (struct hb_map_watch *s = a->m->watches; s; s = s->next)
-                        s->news.words[w] |= read;
-                for (; read; read &= read - 1)
-                        touch_read(a, w * 64 + (unsigned)__builtin_ctzll(read));
-        }
+static void apply_read(struct apply *a, const struct hb_bitmap *read) {
+        hb_bitmap_or(&a->m->known, read);
+        for (struct hb_map_watch *w = a->m->watches; w; w = w->next)
+                hb_bitmap_or(&w->news, read);
+        touch_all(a, read, touch_read);
 }
 
 /* What was not read fades; a record changes only when that is worth telling, so nothing drifts. */
@@ -242,9 +257,9 @@ static void fade(struct apply *a, uint64_t gfn) {
                 return;
         old = hb_heat_unpack(r->read_heat);
         now = old * decay_since(a, r->read_epoch);
-        if (hb_heat_q(old) < hb_heat_q(now) + FADE_STEPS && hb_heat_q(now) > 0)
+        if (hb_heat_q(old) < hb_heat_q(now) + FADE_STEPS && now >= FADE_LEAST)
                 return;
-        r->read_heat = hb_heat_q(now) ? hb_heat_pack(now, dither(gfn, a->epoch)) : 0;
+        r->read_heat = now >= FADE_LEAST ? hb_heat_pack(now, dither(gfn, a->epoch)) : 0;
         r->read_epoch = a->epoch;
         tell(a->m, gfn, 1);
 }
@@ -288,6 +303,8 @@ static struct apply begin_epoch(hb_page_map *m, uint64_t now_ns, bool lost) {
         /* The first scan reports what is there, not what was written. */
         a.lost = lost || a.epoch == 1;
         a.gain = hb_heat_gain(a.interval_s);
+        for (uint32_t i = 0; i < DECAYS; i++)
+                a.since[i].epoch = ~i; /* has another place */
         return a;
 }
 
@@ -318,7 +335,8 @@ void hb_page_map_apply_exact(hb_page_map *m, uint64_t now_ns, const struct hb_bi
         struct apply a = begin_epoch(m, now_ns, false);
 
         note_dirty_rate(&a, apply_written(&a, written));
-        apply_read(&a, written, accessed);
+        a.written = written;
+        apply_read(&a, accessed);
         fade_some(&a);
         end_epoch(&a);
 }
@@ -395,16 +413,24 @@ static float heat_at_access(const hb_page_map *m, const struct hb_map_record *r)
         return k > 1e-6f ? heat / k : 0.0f;
 }
 
-void hb_page_map_brief(const hb_page_map *m, uint64_t gfn, struct hb_map_brief *ret) {
+static void brief(const hb_page_map *m, uint64_t gfn, struct hb_map_brief *ret) {
         const struct hb_map_record *r = record(m, gfn);
 
         *ret = (struct hb_map_brief){
                 .version = r->version,
                 .last_access = r->last_access,
-                .write_q = hb_heat_q(heat_at_access(m, r)),
-                .read_q = hb_heat_q(read_heat(m, r)),
+                .write_q = r->write_heat ? hb_heat_q(heat_at_access(m, r)) : 0,
+                .read_q = r->read_heat ? hb_heat_q(read_heat(m, r)) : 0,
                 .resident = hb_bitmap_test(&m->resident, gfn),
         };
+}
+
+void hb_page_map_briefs(const hb_page_map *m, const uint32_t *gfn, uint32_t n, struct hb_map_brief *ret) {
+        for (uint32_t i = 0; i < n; i++) {
+                if (i + AHEAD < n)
+                        __builtin_prefetch(&m->f.records[gfn[i + AHEAD]]);
+                brief(m, gfn[i], &ret[i]);
+        }
 }
 
 uint64_t hb_page_map_since(const hb_page_map *m, uint32_t since, struct hb_bitmap *out) {

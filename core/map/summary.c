@@ -19,7 +19,8 @@
 
 #define CLASSES      256
 #define ENTRY_MOST   23 /* bytes: two varints of a gfn's 33 bits, flags, two heat classes, two epochs */
-#define RESEND_STEPS 2  /* heat classes a page must have moved by: a quarter of its rate */
+#define LOOK         128u
+#define RESEND_STEPS 2 /* heat classes a page must have moved by: a quarter of its rate */
 
 struct hb_summary_encoder {
         hb_page_map *map;
@@ -117,12 +118,14 @@ static bool believed(const hb_summary_encoder *s, uint64_t gfn, const struct hb_
         return b->last_access == b->version; /* else: a read, or a write nobody really saw */
 }
 
-static void brief(const struct pass *p, uint64_t gfn, struct hb_map_brief *ret) {
-        hb_page_map_brief(p->s->map, gfn, ret);
-        if (ret->version > p->epoch) /* an epoch that was interrupted: not completed, not told */
-                ret->version = p->epoch;
-        if (ret->last_access > p->epoch)
-                ret->last_access = p->epoch;
+static void brief(const struct pass *p, const uint32_t *gfn, uint32_t n, struct hb_map_brief *ret) {
+        hb_page_map_briefs(p->s->map, gfn, n, ret);
+        for (uint32_t i = 0; i < n; i++) { /* an epoch that was interrupted: not completed, not told */
+                if (ret[i].version > p->epoch)
+                        ret[i].version = p->epoch;
+                if (ret[i].last_access > p->epoch)
+                        ret[i].last_access = p->epoch;
+        }
 }
 
 static bool alike(const struct hb_map_brief *a, const struct hb_map_brief *b) {
@@ -187,6 +190,13 @@ static void mark_sent(hb_summary_encoder *s, const struct run *r) {
                 s->sent_write[g] = (uint8_t)(r->b.write_q + 1);
                 s->sent_read[g] = (uint8_t)(r->b.read_q + 1);
         }
+        if (r->pages == 1) { /* the usual one, without the machinery for ranges */
+                hb_bitmap_clear(&s->sent_resident, r->gfn);
+                if (r->b.resident)
+                        hb_bitmap_set(&s->sent_resident, r->gfn);
+                hb_bitmap_clear(&s->watch.news, r->gfn);
+                return;
+        }
         if (r->b.resident)
                 hb_bitmap_set_range(&s->sent_resident, r->gfn, r->pages);
         else
@@ -226,28 +236,29 @@ static void close_run(struct pass *p, struct run *r) {
         r->pages = 0;
 }
 
-static void walk(struct pass *p) {
-        struct hb_bitmap *news = &p->s->watch.news;
-        struct run r = {0};
-        uint64_t first = 0, n = 0;
-
-        while (hb_bitmap_next_run(news, first + n, 0, &first, &n)) {
-                for (uint64_t g = first; g < first + n; g++) {
-                        struct hb_map_brief b;
-
-                        brief(p, g, &b);
-                        if (believed(p->s, g, &b)) {
-                                hb_bitmap_clear(news, g);
-                                close_run(p, &r);
-                        } else if (r.pages && alike(&r.b, &b)) {
-                                r.pages++;
-                        } else {
-                                close_run(p, &r);
-                                r = (struct run){.gfn = g, .pages = 1, .b = b};
-                        }
-                }
-                close_run(p, &r);
+static void look_at(struct pass *p, struct run *r, uint64_t gfn, const struct hb_map_brief *b) {
+        if (believed(p->s, gfn, b)) {
+                hb_bitmap_clear(&p->s->watch.news, gfn);
+        } else if (r->pages && r->gfn + r->pages == gfn && alike(&r->b, b)) {
+                r->pages++;
+        } else {
+                close_run(p, r);
+                *r = (struct run){.gfn = gfn, .pages = 1, .b = *b};
         }
+}
+
+static void walk(struct pass *p) {
+        struct hb_map_brief b[LOOK];
+        struct run r = {0};
+        uint32_t gfn[LOOK], n;
+        uint64_t at = 0;
+
+        while ((n = hb_bitmap_list(&p->s->watch.news, &at, gfn, LOOK)) > 0) {
+                brief(p, gfn, n, b);
+                for (uint32_t i = 0; i < n; i++)
+                        look_at(p, &r, gfn[i], &b[i]);
+        }
+        close_run(p, &r);
 }
 
 /* ---- the budget ---- */

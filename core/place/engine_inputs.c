@@ -11,6 +11,9 @@
 
 /* ---- what the source tells ---- */
 
+#define LOOK  256u /* pages listed at once, */
+#define AHEAD 16u  /* of which this many are on their way from memory */
+
 struct announced {
         uint32_t to;
         bool one; /* a single epoch: its writes happened in it */
@@ -43,14 +46,17 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
 
 static void invalidate(struct hb_engine *e, uint32_t from, uint32_t to, const struct hb_bitmap *written) {
         struct announced a = {.to = to, .one = to - from == 1 && from != 0};
-        uint64_t first = 0, n = 0, pages = 0;
+        uint64_t at = 0, pages = 0;
+        uint32_t gfn[LOOK], n;
 
-        if (a.one && hb_bitmap_next_run(written, 0, 1, &first, &n)) /* a window opens with its first page */
-                a.at = hb_accuracy_at(&e->accuracy, to);
-        first = n = 0;
-        while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
-                for (uint64_t g = first; g < first + n; g++)
-                        invalidate_page(e, g, &a);
+        while ((n = hb_bitmap_list(written, &at, gfn, LOOK)) > 0) {
+                if (a.one && pages == 0) /* a window opens with its first page */
+                        a.at = hb_accuracy_at(&e->accuracy, to);
+                for (uint32_t i = 0; i < n; i++) {
+                        if (i + AHEAD < n)
+                                __builtin_prefetch(&e->ledger.pages[gfn[i + AHEAD]]);
+                        invalidate_page(e, gfn[i], &a);
+                }
                 pages += n;
         }
         hb_epochs_note(&e->epochs, from, to, e->now_ns);
@@ -190,14 +196,17 @@ void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const stru
         t.read_q = hb_heat_q(entry->read_heat);
         for (uint64_t g = entry->gfn; g < end; g++)
                 summarize_page(e, g, &t);
-        hb_engine_tell(e, (struct hb_engine_input){
-                                  .kind = HB_IN_SUMMARY, .now_ns = now_ns, .to = epoch, .entry = *entry});
+        if (hb_engine_heard(e))
+                hb_engine_tell(
+                        e, (struct hb_engine_input){
+                                   .kind = HB_IN_SUMMARY, .now_ns = now_ns, .to = epoch, .entry = *entry});
 }
 
 void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *l) {
         hb_engine_clock(e, now_ns);
         e->link = *l;
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_LINK, .now_ns = now_ns, .link = *l});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_LINK, .now_ns = now_ns, .link = *l});
 }
 
 /* ---- what the transport tells ---- */
@@ -291,13 +300,14 @@ void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pag
                 return;
         hb_engine_clock(e, now_ns);
         fetched(e, gfn, pages, stamp, wire_bytes, zero_mask);
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FETCHED,
-                                                   .now_ns = now_ns,
-                                                   .gfn = gfn,
-                                                   .pages = pages,
-                                                   .stamp = stamp,
-                                                   .wire_bytes = wire_bytes,
-                                                   .zero_mask = zero_mask});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FETCHED,
+                                                           .now_ns = now_ns,
+                                                           .gfn = gfn,
+                                                           .pages = pages,
+                                                           .stamp = stamp,
+                                                           .wire_bytes = wire_bytes,
+                                                           .zero_mask = zero_mask});
 }
 
 void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages) {
@@ -309,8 +319,10 @@ void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t page
                 if (flying(e, gfn + i))
                         arrived(e, gfn + i, 0, false);
         hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
-        hb_engine_tell(e, (struct hb_engine_input){
-                                  .kind = HB_IN_FAILED, .now_ns = now_ns, .gfn = gfn, .pages = pages});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e,
+                               (struct hb_engine_input){
+                                       .kind = HB_IN_FAILED, .now_ns = now_ns, .gfn = gfn, .pages = pages});
 }
 
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
@@ -320,7 +332,8 @@ void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
                         arrived(e, g, 0, false);
         hb_rates_flight(&e->rates, e->now_ns, false);
         e->resync_wanted = false; /* the source announces from `processed` on by itself */
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_RECONNECTED, .now_ns = now_ns});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_RECONNECTED, .now_ns = now_ns});
 }
 
 /* ---- what the operator tells ---- */
@@ -330,7 +343,8 @@ void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on) {
         if (e->s.draining != on)
                 hb_planner_restart(&e->planner, on);
         e->s.draining = on;
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_DRAIN, .now_ns = now_ns, .on = on});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_DRAIN, .now_ns = now_ns, .on = on});
 }
 
 static void freeze(struct hb_engine *e, uint32_t f) {
@@ -350,7 +364,8 @@ void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {
         hb_engine_clock(e, now_ns);
         if (!e->s.frozen && f != 0)
                 freeze(e, f);
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FREEZE, .now_ns = now_ns, .to = f});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FREEZE, .now_ns = now_ns, .to = f});
 }
 
 /* Copies made while frozen were not made ahead; of a freeze that comes now they are. */
@@ -375,5 +390,6 @@ void hb_engine_thaw(hb_engine *e, uint64_t now_ns) {
         hb_engine_clock(e, now_ns);
         if (e->s.frozen)
                 thaw(e);
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_THAW, .now_ns = now_ns});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_THAW, .now_ns = now_ns});
 }

@@ -71,10 +71,13 @@ void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_
                          struct hb_plan_inputs *in);
 /* ---- engine_tap.c ---- */
 void hb_engine_tell_it(struct hb_engine *e, struct hb_engine_input *in);
-/* At the end of each input. */
-static inline void hb_engine_tell(struct hb_engine *e, struct hb_engine_input in) {
+/* At the end of each input. True: somebody wants to know which it was. */
+static inline bool hb_engine_heard(struct hb_engine *e) {
         e->told = true;
-        if (e->tap)
+        return e->tap != NULL;
+}
+static inline void hb_engine_tell(struct hb_engine *e, struct hb_engine_input in) {
+        if (hb_engine_heard(e))
                 hb_engine_tell_it(e, &in);
 }
 int hb_engine_ask_fetch(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch_class c,

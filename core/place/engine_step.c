@@ -102,7 +102,9 @@ void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn) {
                 return;
         hb_engine_clock(e, now_ns);
         demand(e, gfn);
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_DEMAND, .now_ns = now_ns, .gfn = gfn});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e,
+                               (struct hb_engine_input){.kind = HB_IN_DEMAND, .now_ns = now_ns, .gfn = gfn});
 }
 
 /* ---- prefetch and drain ---- */
@@ -241,7 +243,8 @@ void hb_engine_step(hb_engine *e, uint64_t now_ns) {
         news = has_news(e);
         complete = becomes_complete(e);
         f = e->s.final_epoch;
-        hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_STEP, .now_ns = now_ns});
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_STEP, .now_ns = now_ns});
         if (news)
                 e->ops.report(e->arg);
         if (complete)

@@ -89,7 +89,8 @@ static uint32_t written_at(const struct hb_image_page *p) {
 }
 
 /* Pages share epochs: of those seen last, what follows from them is kept for the length of a batch. */
-#define AGES 64u
+#define AGES  512u
+#define AHEAD 16u
 
 struct ages {
         const struct hb_plan_inputs *in;
@@ -124,7 +125,6 @@ static void fill(struct hb_planner *p, struct ages *a, uint32_t i, uint64_t gfn)
         struct columns c = columns_of(p);
         uint32_t k = age_of(a, page->last_access), written = written_at(page);
 
-        p->gfn[i] = (uint32_t)gfn;
         c.age_s[i] = a->of[k].age_s;
         c.write_heat[i] = page->write_q ? hb_heat_of(page->write_q) * a->of[k].decay : 0.0f;
         c.version_age_s[i] = written == page->last_access ? c.age_s[i] : a->of[age_of(a, written)].age_s;
@@ -132,25 +132,40 @@ static void fill(struct hb_planner *p, struct ages *a, uint32_t i, uint64_t gfn)
         c.bytes_to_send[i] = (float)in->wire_bytes_per_page;
 }
 
+/* The records of a guest fit no cache, and a plan looks at them in no pattern a processor sees. */
+static void fill_all(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t n) {
+        struct ages ages = ages_begin(in);
+
+        for (uint32_t i = 0; i < n; i++) {
+                if (i + AHEAD < n)
+                        __builtin_prefetch(&in->ledger->pages[p->gfn[i + AHEAD]]);
+                fill(p, &ages, i, p->gfn[i]);
+        }
+}
+
 /* From the cursor on, until the batch is full or the guest ends. */
 static uint32_t collect(struct hb_planner *p, const struct hb_plan_inputs *in) {
-        uint64_t g = hb_page_ledger_next_wanted(in->ledger, p->cursor);
-        struct ages ages = ages_begin(in);
-        uint32_t n = 0;
+        uint64_t at = p->cursor;
+        uint32_t n = hb_bitmap_list(&in->ledger->wanted, &at, p->gfn, p->batch_max);
 
-        for (; g < in->ledger->npages && n < p->batch_max; g = hb_page_ledger_next_wanted(in->ledger, g + 1))
-                fill(p, &ages, n++, g);
-        p->cursor = g < in->ledger->npages ? g : 0;
+        at = hb_page_ledger_next_wanted(in->ledger, at);
+        p->cursor = at < in->ledger->npages ? at : 0;
+        fill_all(p, in, n);
         return n;
 }
 
 /* Number of candidates from `i` on that are neighbours in one region, at most run_pages. */
 static uint32_t neighbours(const struct hb_planner *p, const struct hb_shape *shape, uint32_t i, uint32_t n) {
-        int region = hb_shape_region_of(shape, p->gfn[i]);
-        const struct hb_region *r = &shape->regions[region < 0 ? 0 : region];
-        uint64_t end = r->first_gfn + r->pages;
+        const struct hb_region *r;
         uint32_t k = 1;
+        uint64_t end;
+        int region;
 
+        if (i + 1 >= n || p->gfn[i + 1] != p->gfn[i] + 1) /* most are alone */
+                return 1;
+        region = hb_shape_region_of(shape, p->gfn[i]);
+        r = &shape->regions[region < 0 ? 0 : region];
+        end = r->first_gfn + r->pages;
         while (i + k < n && k < p->run_pages && p->gfn[i + k] == p->gfn[i] + k && p->gfn[i + k] < end)
                 k++;
         return k;
@@ -277,10 +292,10 @@ void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, h
         for (uint64_t g = 0; g < in->ledger->npages; g += p->batch_max) {
                 uint64_t left = in->ledger->npages - g;
                 uint32_t n = left < p->batch_max ? (uint32_t)left : p->batch_max;
-                struct ages ages = ages_begin(in);
 
                 for (uint32_t i = 0; i < n; i++)
-                        fill(p, &ages, i, g + i);
+                        p->gfn[i] = (uint32_t)(g + i);
+                fill_all(p, in, n);
                 measure_runs(p, in->shape, n);
                 p->view.n = n;
                 hb_policies_predict(with, &p->view, in->guest, accesses + g, writes + g);

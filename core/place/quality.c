@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "place/top_k.h"
 #include <errno.h>
+#include <immintrin.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,10 +132,20 @@ static void tally(struct tally *t, uint64_t predicted, uint64_t really) {
         t->really += (unsigned)__builtin_popcountll(really);
 }
 
-static uint64_t newer(const uint32_t *in, uint64_t pages, uint64_t word, uint32_t than) {
-        uint64_t first = word * 64, n = pages - first < 64 ? pages - first : 64, bits = 0;
+/* Bit i: in[i] > than, i < 4. */
+static inline uint64_t newer_4(const uint32_t *in, __m128i than) {
+        __m128i v = _mm_xor_si128(_mm_loadu_si128((const __m128i *)in), _mm_set1_epi32(INT32_MIN));
 
-        for (uint64_t i = 0; i < n; i++)
+        return (unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(v, than)));
+}
+
+static uint64_t newer(const uint32_t *in, uint64_t pages, uint64_t word, uint32_t than) {
+        __m128i limit = _mm_set1_epi32((int)(than ^ 0x80000000u));
+        uint64_t first = word * 64, n = pages - first < 64 ? pages - first : 64, bits = 0, i = 0;
+
+        for (; i + 4 <= n; i += 4)
+                bits |= newer_4(in + first + i, limit) << i;
+        for (; i < n; i++)
                 bits |= (uint64_t)(in[first + i] > than) << i;
         return bits;
 }
@@ -142,8 +153,8 @@ static uint64_t newer(const uint32_t *in, uint64_t pages, uint64_t word, uint32_
 static uint64_t count_newer(const uint32_t *in, uint64_t pages, uint32_t than) {
         uint64_t n = 0;
 
-        for (uint64_t i = 0; i < pages; i++)
-                n += in[i] > than;
+        for (uint64_t w = 0; w * 64 < pages; w++)
+                n += (unsigned)__builtin_popcountll(newer(in, pages, w, than));
         return n;
 }
 
@@ -215,11 +226,12 @@ static void judge_until(hb_quality *q, uint64_t ns, bool whole) {
 /* ---- hearing ---- */
 
 static void note(uint32_t *in, const struct hb_bitmap *pages, uint32_t index) {
-        uint64_t first = 0, n = 0;
+        uint32_t gfn[256], n;
+        uint64_t at = 0;
 
-        while (hb_bitmap_next_run(pages, first + n, 0, &first, &n))
-                for (uint64_t g = first; g < first + n; g++)
-                        in[g] = index;
+        while ((n = hb_bitmap_list(pages, &at, gfn, 256)) > 0)
+                for (uint32_t i = 0; i < n; i++)
+                        in[gfn[i]] = index;
 }
 
 /* Keeps the middles of epochs that a window ending now can still hold. */
@@ -264,7 +276,6 @@ void hb_quality_epoch(hb_quality *q, uint64_t time_ns, const struct hb_bitmap *a
         q->index++;
         note_middle(q, middle_ns);
         note(q->accessed_in, accessed, q->index);
-        note(q->accessed_in, written, q->index);
         note(q->written_in, written, q->index);
         judge_until(q, q->time_ns, true);
         q->due = q->time_ns >= q->due_ns;

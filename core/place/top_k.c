@@ -2,6 +2,7 @@
  * counting: its upper half among all values, then its lower half among those that share the upper one.
  * A last pass marks what is above it, and as many of its equals as are still missing, first ones first. */
 #include "place/top_k.h"
+#include <immintrin.h>
 #include <string.h>
 
 static inline uint32_t key_of(float v) {
@@ -21,17 +22,52 @@ static uint32_t find(const uint32_t room[HB_TOP_K_ROOM], uint64_t *k) {
 }
 
 static uint32_t kth(const float *value, uint64_t n, uint64_t *k, uint32_t room[HB_TOP_K_ROOM]) {
-        uint32_t high;
+        uint32_t high, zeros = 0;
 
         memset(room, 0, HB_TOP_K_ROOM * sizeof(*room));
-        for (uint64_t i = 0; i < n; i++)
-                room[key_of(value[i]) >> 16]++;
+        for (uint64_t i = 0; i < n; i++) { /* most are 0: one counter must not wait for itself */
+                uint32_t key = key_of(value[i]);
+
+                if (key)
+                        room[key >> 16]++;
+                else
+                        zeros++;
+        }
+        room[0] += zeros;
         high = find(room, k);
         memset(room, 0, HB_TOP_K_ROOM * sizeof(*room));
-        for (uint64_t i = 0; i < n; i++)
-                if (key_of(value[i]) >> 16 == high)
-                        room[key_of(value[i]) & 0xffff]++;
+        for (uint64_t i = 0; i < n; i++) {
+                uint32_t key = key_of(value[i]);
+
+                if (key && key >> 16 == high)
+                        room[key & 0xffff]++;
+        }
+        if (high == 0)
+                room[0] += zeros;
         return high << 16 | find(room, k);
+}
+
+struct marks { /* of 64 values: above the limit, equal to it */
+        uint64_t above, equal;
+};
+
+static struct marks mark(const float *value, uint64_t n, uint32_t least) {
+        __m128i limit = _mm_set1_epi32((int)least);
+        struct marks m = {0, 0};
+        uint64_t i = 0;
+
+        for (; i + 4 <= n; i += 4) {
+                __m128 v = _mm_loadu_ps(value + i);
+                __m128i key = _mm_castps_si128(_mm_and_ps(v, _mm_cmpgt_ps(v, _mm_setzero_ps())));
+
+                m.above |= (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpgt_epi32(key, limit))) << i;
+                m.equal |= (uint64_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(key, limit))) << i;
+        }
+        for (; i < n; i++) {
+                m.above |= (uint64_t)(key_of(value[i]) > least) << i;
+                m.equal |= (uint64_t)(key_of(value[i]) == least) << i;
+        }
+        return m;
 }
 
 void hb_top_k(const float *value, uint64_t n, uint64_t k, uint32_t room[HB_TOP_K_ROOM],
@@ -42,12 +78,11 @@ void hb_top_k(const float *value, uint64_t n, uint64_t k, uint32_t room[HB_TOP_K
         if (k == 0)
                 return;
         least = kth(value, n, &equals, room);
-        for (uint64_t i = 0; i < n; i++) {
-                uint32_t key = key_of(value[i]);
+        for (uint64_t w = 0; w * 64 < n; w++) {
+                struct marks m = mark(value + w * 64, n - w * 64 < 64 ? n - w * 64 : 64, least);
 
-                if (key > least || (key == least && equals > 0)) {
-                        equals -= key == least;
-                        hb_bitmap_set(out, i);
-                }
+                out->words[w] |= m.above;
+                for (; m.equal && equals > 0; m.equal &= m.equal - 1, equals--)
+                        out->words[w] |= m.equal & -m.equal;
         }
 }

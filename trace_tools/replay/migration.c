@@ -159,7 +159,8 @@ static int remember(struct move *m, const struct hb_trace_item *i) {
 
         if (!more)
                 return -ENOMEM;
-        memcpy(more, i->access, i->naccess * sizeof(*more));
+        if (i->naccess)
+                memcpy(more, i->access, i->naccess * sizeof(*more));
         m->a = m->last = more;
         m->n = i->naccess;
         return 0;

@@ -17,6 +17,7 @@
 #define IDLE_NS             (60 * HB_NS_PER_S) /* of a long silence this much is lived through tick by tick */
 #define SUMMARY_BYTES_PER_S 1000000.0
 #define SUMMARY_MOST        (1 << 20)
+#define AHEAD               16u
 
 /* ---- the target ---- */
 
@@ -156,10 +157,20 @@ static int hear_announcement(void *arg, const void *part, size_t size) {
         return 0;
 }
 
+static void hear_kept(struct hb_sim *s) {
+        for (unsigned i = 0; i < s->nkept; i++)
+                hb_engine_summary(s->engine, s->now_ns, s->processed, &s->kept[i]);
+        s->nkept = 0;
+}
+
+/* Some are kept back, so that the engine's records of them are on their way from memory meanwhile. */
 static void hear_entry(void *arg, const struct hb_summary_entry *entry) {
         struct hb_sim *s = arg;
 
-        hb_engine_summary(s->engine, s->now_ns, s->processed, entry);
+        __builtin_prefetch(&s->pages[entry->gfn], 1);
+        s->kept[s->nkept++] = *entry;
+        if (s->nkept == HB_SIM_KEPT)
+                hear_kept(s);
 }
 
 static int announce(struct hb_sim *s, uint32_t from) {
@@ -189,6 +200,7 @@ static int summarize(struct hb_sim *s, double epoch_s) {
                         return (int)n;
                 rc = hb_summary_decode(s->out.data, s->out.len, s->o.shape.pages, &epoch, &time_ns,
                                        hear_entry, s);
+                hear_kept(s);
                 if (rc < 0)
                         return rc;
                 s->summary_tokens -= (double)n;
@@ -268,6 +280,8 @@ static void look_at(struct hb_sim *s, const struct hb_trace_access *a, size_t n,
         for (size_t i = 0; i < n; i++) {
                 uint64_t g = a[i].gfn;
 
+                if (i + AHEAD < n)
+                        __builtin_prefetch(&s->pages[a[i + AHEAD].gfn]);
                 covered += is_fresh(&s->pages[g]);
                 hb_bitmap_set(&s->accessed, g);
                 if (a[i].writes) {
@@ -287,12 +301,18 @@ int hb_sim_epoch(struct hb_sim *s, uint64_t time_ns, const struct hb_trace_acces
 
 /* ---- made and unmade ---- */
 
-static int make_bitmaps(struct hb_sim *s) {
-        struct hb_bitmap *all[] = {&s->accessed, &s->written, &s->announced,
-                                   &s->resident, &s->held,    &s->heard};
+#define BITMAPS 6u
 
-        for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-                if (hb_bitmap_init(all[i], s->o.shape.pages) < 0)
+static struct hb_bitmap *bitmap(struct hb_sim *s, unsigned i) {
+        struct hb_bitmap *all[BITMAPS] = {&s->accessed, &s->written, &s->announced,
+                                          &s->resident, &s->held,    &s->heard};
+
+        return all[i];
+}
+
+static int make_bitmaps(struct hb_sim *s) {
+        for (unsigned i = 0; i < BITMAPS; i++)
+                if (hb_bitmap_init(bitmap(s, i), s->o.shape.pages) < 0)
                         return -ENOMEM;
         return 0;
 }
@@ -346,16 +366,13 @@ fail:
 }
 
 struct hb_sim *hb_sim_free(struct hb_sim *s) {
-        struct hb_bitmap *all[] = {&s->accessed, &s->written, &s->announced,
-                                   &s->resident, &s->held,    &s->heard};
-
         if (!s)
                 return NULL;
         hb_engine_free(s->engine);
         hb_summary_encoder_free(s->encoder);
         hb_page_map_free(s->map);
-        for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-                hb_bitmap_fini(all[i]);
+        for (unsigned i = 0; i < BITMAPS; i++)
+                hb_bitmap_fini(bitmap(s, i));
         hb_buf_free(&s->out);
         hb_sim_link_fini(&s->link);
         free(s->pages);

@@ -22,6 +22,8 @@ struct hb_sim_options {
         uint64_t begin_ns;    /* the placement begins here */
 };
 
+#define HB_SIM_KEPT 32u
+
 struct hb_sim {
         struct hb_sim_options o;
         /* source */
@@ -41,6 +43,8 @@ struct hb_sim {
         struct hb_image_page *pages;
         uint32_t processed;
         hb_engine *engine;
+        struct hb_summary_entry kept[HB_SIM_KEPT];
+        unsigned nkept;
         struct hb_bitmap held, heard; /* pages with room in the image; an announcement being decoded */
         uint64_t held_pages, now_ns, tick_ns, idle_ns, arrived_pages, arrived_wire;
         bool complete;
