@@ -43,7 +43,8 @@ int hb_program_find(const char *word, char ret[PATH_MAX], struct hb_err *e) {
         int r;
 
         if (strlen(word) >= PATH_MAX || !word[0])
-                return hb_err_set(e, -ENOENT, NULL, NULL, "the command's name is empty or too long");
+                return hb_err_set(e, -ENOENT, NULL, "give a command",
+                                  "the command's name is empty or too long");
         if (strchr(word, '/')) {
                 snprintf(path, sizeof(path), "%s", word);
                 r = runnable(path);

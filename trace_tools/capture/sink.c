@@ -197,7 +197,7 @@ static int take(hb_capture_sink *s, struct hb_frame *f, struct hb_err *e) {
 
 int hb_capture_sink_feed(hb_capture_sink *s, const void *data, size_t n, struct hb_err *e) {
         struct hb_err own = {0};
-        struct hb_frame f;
+        struct hb_frame f = {0};
         int r = hb_frames_add(&s->frames, data, n);
 
         while (r == 0) {
@@ -207,10 +207,11 @@ int hb_capture_sink_feed(hb_capture_sink *s, const void *data, size_t n, struct 
                 else if (r == 0)
                         return 0;
         }
-        if (own.code && e)
-                *e = own;
-        if (own.code)
+        if (f.kind == HB_FRAME_HELLO && own.code == r) { /* what made no file said why */
+                if (e)
+                        *e = own;
                 return r;
+        }
         if (r == -EBADMSG || r == -EPROTONOSUPPORT)
                 return hb_err_set(e, r, s->path, "the plugin and harbinger must be of one build",
                                   "what the emulator's plugin sends %s",
