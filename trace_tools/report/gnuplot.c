@@ -89,7 +89,7 @@ static int wait_for(pid_t pid, int r) {
 }
 
 int hb_gnuplot_run(const char *program, const struct hb_buf *script, struct hb_buf *out, struct hb_err *e) {
-        int in = script_file(script), pipes[2] = {-1, -1}, r = in < 0 ? in : 0;
+        int in = script->failed ? -ENOMEM : script_file(script), pipes[2] = {-1, -1}, r = in < 0 ? in : 0;
         const char *name = program ? program : "gnuplot";
         pid_t pid;
 

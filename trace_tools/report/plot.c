@@ -76,8 +76,7 @@ static int draw(struct hb_page *p, const struct hb_plot *plot, struct hb_buf *dr
         int r;
 
         script(&s, plot);
-        r = s.failed ? hb_err_set(e, -ENOMEM, NULL, NULL, "out of memory")
-                     : hb_gnuplot_run(p->o->gnuplot, &s, drawing, e);
+        r = hb_gnuplot_run(p->o->gnuplot, &s, drawing, e);
         hb_buf_free(&s);
         return r;
 }
