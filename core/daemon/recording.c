@@ -130,7 +130,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg) {
         if (s.state == HB_RECORDER_WRITING)
                 hb_recording_answer(&c->starter, c, NULL);
         progress(c, now);
-        if (c->until_ns && now >= c->until_ns && !c->why[0]) {
+        if (c->for_ns && c->role != HB_RECORD_WAITING && now - c->began_ns >= c->for_ns && !c->why[0]) {
                 hb_recording_let_go(c, "its time was over");
                 if (!c->recorder)
                         hb_recording_settle(c);
@@ -162,7 +162,7 @@ static void make_header(const struct hb_recording *c, const struct hb_shape *sha
 }
 
 static int open_recorder(struct hb_recording *c, const struct hb_trace_header *h, struct hb_err *e) {
-        c->options.begins_ns = hb_now_ns();
+        c->options.begins_ns = c->began_ns = hb_now_ns();
         return hb_recorder_new(c->path, h, &c->options, &c->recorder, e);
 }
 

@@ -110,7 +110,7 @@ static struct hb_recording *blank(hb_daemon *d, const struct hb_recording_wish *
                 return NULL;
         c->d = d;
         c->began_ns = hb_now_ns();
-        c->until_ns = w->seconds > 0 ? c->began_ns + (uint64_t)(w->seconds * 1e9) : 0;
+        c->for_ns = w->seconds > 0 ? (uint64_t)(w->seconds * 1e9) : 0;
         c->options = (struct hb_recorder_options){.queue_bytes = d->settings->trace_queue_bytes,
                                                   .rotate_bytes = w->rotate_bytes,
                                                   .rotate_ns = w->rotate_s > 0 ? (uint64_t)(w->rotate_s * 1e9)

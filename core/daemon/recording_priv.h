@@ -13,9 +13,9 @@ struct hb_recording {
         char guest[HB_NAME_MAX], path[480], note[256];
         struct hb_recorder_options options;
         enum hb_recording_role role;
-        bool over, exact; /* over: nothing more happens to it */
-        char why[160];    /* it ended */
-        uint64_t began_ns, ended_ns, until_ns;
+        bool over, exact;                    /* over: nothing more happens to it */
+        char why[160];                       /* it ended */
+        uint64_t began_ns, ended_ns, for_ns; /* began: asked for, until there is something to record */
         hb_recorder *recorder;
         hb_record_source *source;
         hb_record_target *target;

@@ -101,6 +101,20 @@ refused 3 "not recording" a trace record --stop nobody
 refused 6 "EEXIST|exists|is there" b trace record g -o "$target"
 refused 2 "from /|GUEST|what is to be recorded" b trace record
 
+# Others than root may have recordings in the daemon's own folder, and nowhere else.
+others_record() {
+  setpriv --reuid=65534 --regid=65534 --clear-groups "$bin/harbinger" --socket "$pair/b/control" --json trace record g "$@" 2>&1
+}
+if [ "$(id -u)" = 0 ] && chmod 711 "$work" "$pair" "$pair/b" && chmod 666 "$pair/b/control" && others_record --list >"$pair/output"; then
+  others_record -o /tmp/not-here.hbt >"$pair/output" && fail "anybody may have a file written anywhere"
+  grep -q EACCES "$pair/output" || fail "not refused for that"
+  others_record -o "$pair/b/state/traces/../x.hbt" >"$pair/output" && fail "anybody may leave the folder"
+  others_record >"$pair/output" || fail "the daemon's own folder is refused"
+  must b trace record --stop g >"$pair/output"
+  [ "$(find "$pair/b/state/traces" -name 'g-*Z.hbt' -perm 640 | wc -l)" = 1 ] || fail "no recording in the daemon's own folder"
+  say "others than root are kept to the daemon's own folder"
+fi
+
 # A disk that is full ends the recording, and nothing else.
 if [ "$(id -u)" = 0 ] && mkdir "$pair/small" && mount -t tmpfs -o size=16k none "$pair/small" 2>"$pair/output"; then
   on_clean_up() { umount "$work/t/small" 2>/dev/null || true; }
