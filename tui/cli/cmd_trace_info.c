@@ -4,6 +4,7 @@
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
+#include "control/ctl.h"
 #include "look/scan.h"
 #include <errno.h>
 #include <math.h>
@@ -208,8 +209,8 @@ static json_t *regions_json(const struct hb_shape *s) {
 
         for (uint32_t i = 0; i < s->nregions; i++)
                 json_array_append_new(list,
-                                      json_pack("{s:s,s:I,s:I,s:I}", "name", s->regions[i].name, "first_page",
-                                                (json_int_t)s->regions[i].first_gfn, "pages",
+                                      json_pack("{s:o,s:I,s:I,s:I}", "name", hb_ctl_text(s->regions[i].name),
+                                                "first_page", (json_int_t)s->regions[i].first_gfn, "pages",
                                                 (json_int_t)s->regions[i].pages, "backing_page",
                                                 (json_int_t)s->regions[i].backing_page));
         return list;
@@ -221,8 +222,9 @@ static json_t *policies_json(const struct hb_trace_header *h) {
         for (int k = 0; k < 3; k++)
                 if (h->policies[k].name[0])
                         hb_cli_set(o, kinds[k],
-                                   json_pack("{s:s,s:s,s:s}", "name", h->policies[k].name, "version",
-                                             h->policies[k].version, "hash", h->policies[k].hash));
+                                   json_pack("{s:o,s:o,s:o}", "name", hb_ctl_text(h->policies[k].name),
+                                             "version", hb_ctl_text(h->policies[k].version), "hash",
+                                             hb_ctl_text(h->policies[k].hash)));
         return o;
 }
 
@@ -230,11 +232,12 @@ static json_t *marks_json(const struct hb_scan *s) {
         json_t *list = json_array();
 
         for (uint64_t k = 0; k < s->nmarks && k < HB_SCAN_MARKS; k++)
-                json_array_append_new(
-                        list, json_pack("{s:f,s:I,s:s,s:I,s:s}", "time_s", (double)s->marks[k].time_ns / 1e9,
-                                        "after_epoch", (json_int_t)s->marks[k].epoch, "mark",
-                                        hb_trace_mark_name(s->marks[k].kind), "value",
-                                        (json_int_t)s->marks[k].value, "text", s->marks[k].text));
+                json_array_append_new(list, json_pack("{s:f,s:I,s:s,s:I,s:o}", "time_s",
+                                                      (double)s->marks[k].time_ns / 1e9, "after_epoch",
+                                                      (json_int_t)s->marks[k].epoch, "mark",
+                                                      hb_trace_mark_name(s->marks[k].kind), "value",
+                                                      (json_int_t)s->marks[k].value, "text",
+                                                      hb_ctl_text(s->marks[k].text)));
         return list;
 }
 
@@ -242,7 +245,7 @@ static void add_scan(json_t *o, const struct hb_scan *s) {
         json_t *damage = json_array();
 
         for (uint64_t k = 0; k < s->damaged && k < HB_SCAN_DAMAGE; k++)
-                json_array_append_new(damage, json_string(s->damage[k]));
+                json_array_append_new(damage, hb_ctl_text(s->damage[k]));
         hb_cli_set(o, "touched_pages", json_integer((json_int_t)s->pages));
         hb_cli_set(o, "written_pages", json_integer((json_int_t)s->written_pages));
         hb_cli_set(o, "reads", json_integer((json_int_t)s->reads));
@@ -263,10 +266,11 @@ static json_t *as_json(const struct view *v) {
         for (int k = 1; k < HB_TRACE_STREAMS; k++)
                 hb_cli_set(events, hb_trace_stream_name((enum hb_trace_stream)k),
                            json_integer((json_int_t)v->i.events[k]));
-        o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:f,s:I,s:o,s:o,s:o}", "file", v->file, "guest",
-                      h->guest, "host", h->host, "origin", origin ? origin : "unknown", "note", h->note,
-                      "began", hb_cli_unix_time(h->begins_unix_ns, when), "part", (json_int_t)h->part,
-                      "pages", (json_int_t)h->shape.pages, "page_size", (json_int_t)h->page_size, "epoch_s",
+        o = json_pack("{s:o,s:o,s:o,s:s,s:o,s:s,s:I,s:I,s:I,s:f,s:I,s:o,s:o,s:o}", "file",
+                      hb_ctl_text(v->file), "guest", hb_ctl_text(h->guest), "host", hb_ctl_text(h->host),
+                      "origin", origin ? origin : "unknown", "note", hb_ctl_text(h->note), "began",
+                      hb_cli_unix_time(h->begins_unix_ns, when), "part", (json_int_t)h->part, "pages",
+                      (json_int_t)h->shape.pages, "page_size", (json_int_t)h->page_size, "epoch_s",
                       (double)h->epoch_ns / 1e9, "seed", (json_int_t)h->seed, "regions",
                       regions_json(&h->shape), "policies", policies_json(h), "events", events);
         hb_cli_set(o, "access_counts", json_boolean(h->flags & HB_TRACE_COUNTS));

@@ -1,6 +1,7 @@
 /* trace repair: what is whole of a damaged trace, as a sound one. */
 #include "cli/table.h"
 #include "cli/trace_rewrite.h"
+#include "control/ctl.h"
 
 static void say_lost(struct hb_cli *c, const struct hb_look_result *r) {
         FILE *err = c->io->err;
@@ -26,8 +27,9 @@ static int run_repair(struct hb_cli *c, struct hb_err *e) {
         if (r < 0)
                 return hb_cli_rewrite_end(&w, r, &o, &result, NULL, e);
         r = hb_cli_rewrite_end(&w, r, &o, &result,
-                               json_pack("{s:I,s:I,s:s}", "gaps", (json_int_t)result.gaps, "missing_epochs",
-                                         (json_int_t)result.missing_epochs, "first_gap", result.lost),
+                               json_pack("{s:I,s:I,s:o}", "gaps", (json_int_t)result.gaps, "missing_epochs",
+                                         (json_int_t)result.missing_epochs, "first_gap",
+                                         hb_ctl_text(result.lost)),
                                e);
         if (r == 0 && !c->json)
                 say_lost(c, &result);

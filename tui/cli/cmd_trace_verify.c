@@ -3,6 +3,7 @@
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
+#include "control/ctl.h"
 #include "look/scan.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ static json_t *as_json(const struct hb_trace_info *i, const struct hb_scan *s, b
         json_t *damage = json_array();
 
         for (uint64_t k = 0; k < s->damaged && k < HB_SCAN_DAMAGE; k++)
-                json_array_append_new(damage, json_string(s->damage[k]));
+                json_array_append_new(damage, hb_ctl_text(s->damage[k]));
         return json_pack("{s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:o}", "sound", sound, "ended", i->indexed, "bytes",
                          (json_int_t)i->bytes, "blocks", (json_int_t)i->blocks, "epochs",
                          (json_int_t)s->epochs, "records", (json_int_t)s->records, "damaged",

@@ -4,6 +4,7 @@
 #include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
+#include "control/ctl.h"
 
 static int tick(void *arg, uint64_t at, uint64_t of) {
         return hb_cli_work_tick(arg, at, of);
@@ -19,8 +20,8 @@ void hb_cli_rewrite_begin(struct hb_cli *c, struct hb_cli_work *w, const char *s
 }
 
 static json_t *as_json(const struct hb_look_output *o, const struct hb_look_result *r) {
-        return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:b}", "file", o->path, "epochs",
-                         (json_int_t)r->epochs, "records", (json_int_t)r->records, "events",
+        return json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:I,s:b}", "file", hb_ctl_text(o->path),
+                         "epochs", (json_int_t)r->epochs, "records", (json_int_t)r->records, "events",
                          (json_int_t)r->events, "events_left_out", (json_int_t)r->left_out, "first_epoch",
                          (json_int_t)r->first_epoch, "last_epoch", (json_int_t)r->last_epoch, "seconds",
                          (double)r->seconds_ns / 1e9, "bytes", (json_int_t)r->bytes, "bytes_in",
