@@ -12,7 +12,7 @@ static const uint8_t magic[8] = {0x89, 'H', 'B', 'T', '\r', '\n', 0x1A, '\n'};
 
 #define KNOWN_FLAGS                                                                                          \
         (HB_TRACE_COUNTS | HB_TRACE_EXACT_READS | HB_TRACE_NO_READS | HB_TRACE_EXACT_WRITES |                \
-         HB_TRACE_ANONYMIZED)
+         HB_TRACE_ANONYMIZED | HB_TRACE_ROUNDED)
 
 #define ENDS(s) (memchr((s), '\0', sizeof(s)) != NULL)
 
@@ -166,7 +166,7 @@ int hb_trace_header_decode(const void *data, size_t size, const char *which, str
 
         if (hb_crc32c(data, size - 4) != hb_rd_u32(&end))
                 return hb_err_set(e, -EBADMSG, which, "take another copy of the file",
-                                  "the trace's header is damaged: its checksum at byte %zu does not fit",
+                                  "the trace's header is damaged: its checksum at byte %zu does not match",
                                   size - 4);
         (void)hb_rd_raw(&in, 10);
         minor = hb_rd_u16(&in);

@@ -205,7 +205,7 @@ static int load(struct hb_trace_reader *r, const struct place *p, struct hb_err 
         if (rc == 0)
                 rc = hb_block_unpack(r->codec, &h, packed, r->cursor.raw);
         if (rc == -EBADMSG)
-                return damaged(r, p, "its checksum does not fit", e);
+                return damaged(r, p, "its checksum does not match", e);
         if (rc < 0)
                 return cannot_load(r, p, rc, e);
         if (hb_block_cursor_open(&r->cursor, r->minor > HB_TRACE_MINOR) < 0)

@@ -34,6 +34,7 @@ enum {                            /* what the accesses mean */
        HB_TRACE_NO_READS = 1u << 2,
        HB_TRACE_EXACT_WRITES = 1u << 3,
        HB_TRACE_ANONYMIZED = 1u << 4,
+       HB_TRACE_ROUNDED = 1u << 5, /* large counts are near the true ones: see count_bits of a writer */
 };
 
 struct hb_trace_policy {
@@ -141,8 +142,10 @@ struct hb_trace_writer_options {
         uint32_t block_bytes; /* of raw columns, default 2 MiB */
         int level;            /* zstd, default 6 */
         bool atomic; /* written beside and renamed at close; a writer that is freed unclosed leaves nothing */
-        bool replace; /* an existing file is replaced (atomic) or appended to (not); else -EEXIST */
-        bool sync;    /* fsync at each block, else at close */
+        bool replace;       /* an existing file is replaced (atomic) or appended to (not); else -EEXIST */
+        bool sync;          /* fsync at each block, else at close */
+        uint8_t count_bits; /* counts are rounded to this many leading bits (5: within 3 %), which makes long
+                               windows up to 40 % smaller, and the header says so (ROUNDED). 0: exact */
 };
 
 /* Creates the file 0640, never through a symlink. With replace and not atomic an existing trace of equal

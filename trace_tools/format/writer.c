@@ -23,6 +23,7 @@ struct hb_trace_writer {
         uint32_t flags, block_bytes;
         int level, error;
         bool sync;
+        unsigned count_bits; /* 0: all */
         uint32_t epoch;
         uint64_t epoch_ns, last_ns;
         struct hb_block_builder block;
@@ -44,6 +45,7 @@ static void set_options(struct hb_trace_writer *w, const struct hb_trace_writer_
                 w->block_bytes = HB_BLOCK_RAW_MAX / 2;
         w->level = o && o->level ? o->level : LEVEL;
         w->sync = o && o->sync;
+        w->count_bits = o ? o->count_bits : 0;
 }
 
 /* Goes on where an older writer of this file ended. */
@@ -64,8 +66,12 @@ static void take_over(struct hb_trace_writer *w) {
 int hb_trace_writer_new(const char *path, const struct hb_trace_header *h,
                         const struct hb_trace_writer_options *o, hb_trace_writer **ret, struct hb_err *e) {
         struct hb_trace_writer *w = hb_fault("trace.alloc") ? NULL : calloc(1, sizeof(*w));
+        struct hb_trace_header as_written = *h;
         struct hb_buf header = {0};
         int rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory to write a trace");
+
+        if (o && o->count_bits)
+                as_written.flags |= HB_TRACE_ROUNDED;
 
         if (!w)
                 return rc;
@@ -73,7 +79,7 @@ int hb_trace_writer_new(const char *path, const struct hb_trace_header *h,
         w->codec = hb_block_codec_new();
         if (!w->codec)
                 goto fail;
-        rc = hb_trace_header_encode(h, &header, e);
+        rc = hb_trace_header_encode(&as_written, &header, e);
         if (rc < 0)
                 goto fail;
         rc = hb_trace_file_open(path, &header, h->shape.pages, o && o->atomic, o && o->replace, &w->file, e);
@@ -156,18 +162,26 @@ static int examine(const struct hb_trace_writer *w, const struct hb_trace_access
         return bad ? -EINVAL : sorted;
 }
 
-static int sort_and_join(struct hb_trace_writer *w, const struct hb_trace_access *a, size_t *n) {
-        struct hb_trace_access *s = w->sorted;
-        size_t to = 0;
+/* The caller's records in w->sorted, where they may be changed. */
+static int copy(struct hb_trace_writer *w, const struct hb_trace_access *a, size_t n) {
+        if (n > w->sorted_cap) {
+                struct hb_trace_access *s =
+                        hb_fault("trace.alloc") ? NULL : realloc(w->sorted, n * sizeof(*s));
 
-        if (*n > w->sorted_cap) {
-                s = hb_fault("trace.alloc") ? NULL : realloc(s, *n * sizeof(*s));
                 if (!s)
                         return -ENOMEM;
                 w->sorted = s;
-                w->sorted_cap = *n;
+                w->sorted_cap = n;
         }
-        memcpy(s, a, *n * sizeof(*s));
+        if (n > 0)
+                memcpy(w->sorted, a, n * sizeof(*a));
+        return 0;
+}
+
+static void sort_and_join(struct hb_trace_writer *w, size_t *n) {
+        struct hb_trace_access *s = w->sorted;
+        size_t to = 0;
+
         qsort(s, *n, sizeof(*s), by_gfn);
         for (size_t i = 1; i < *n; i++) {
                 bool counts = w->flags & HB_TRACE_COUNTS;
@@ -180,6 +194,29 @@ static int sort_and_join(struct hb_trace_writer *w, const struct hb_trace_access
                 s[to].writes = joined(s[to].writes, s[i].writes, counts);
         }
         *n = to + 1;
+}
+
+/* The nearest number that has at most `keep` leading bits; of the largest, the one below. */
+static uint32_t rounded(uint32_t v, unsigned keep) {
+        unsigned length = v ? 32 - (unsigned)__builtin_clz(v) : 0, drop = length > keep ? length - keep : 0;
+        uint64_t r = drop ? (v + (1ull << (drop - 1))) >> drop << drop : v;
+
+        return r > UINT32_MAX ? v >> drop << drop : (uint32_t)r;
+}
+
+/* Makes *a a copy that is as it must be; sorted: it is, but for its counts. */
+static int put_in_order(struct hb_trace_writer *w, bool sorted, const struct hb_trace_access **a, size_t *n) {
+        int rc = copy(w, *a, *n);
+
+        if (rc < 0)
+                return rc;
+        if (!sorted)
+                sort_and_join(w, n);
+        for (size_t i = 0; w->count_bits && i < *n; i++) {
+                w->sorted[i].reads = rounded(w->sorted[i].reads, w->count_bits);
+                w->sorted[i].writes = rounded(w->sorted[i].writes, w->count_bits);
+        }
+        *a = w->sorted;
         return 0;
 }
 
@@ -200,12 +237,10 @@ int hb_trace_writer_epoch(hb_trace_writer *w, uint32_t epoch, uint64_t time_ns,
         rc = examine(w, a, n);
         if (rc < 0)
                 return rc;
-        if (rc == 0) {
-                rc = sort_and_join(w, a, &n);
-                if (rc < 0)
-                        return keep(w, rc);
-                a = w->sorted;
-        }
+        if (rc == 0 || w->count_bits)
+                rc = put_in_order(w, rc, &a, &n);
+        if (rc < 0)
+                return keep(w, rc);
         rc = flush_if_full(w, n * RECORD_AT_MOST, HB_BLOCK_RAW_MAX);
         if (rc == 0)
                 rc = hb_block_builder_epoch(&w->block, epoch, time_ns, a, n);

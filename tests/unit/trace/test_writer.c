@@ -3,6 +3,8 @@
 #include "base/fault.h"
 #include "trace_rig.h"
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static hb_trace_writer *begin(uint64_t pages, uint32_t flags, const struct hb_trace_writer_options *o) {
         struct hb_trace_header h;
@@ -70,6 +72,26 @@ static void test_sorts_and_joins(void **state) {
         assert_int_equal(hb_trace_writer_close(w, NULL), 0);
         r = open_trace(path());
         expect_epoch(r, 1, 1, bits, 2);
+        hb_trace_reader_free(r);
+}
+
+static void test_rounds_counts(void **state) {
+        const struct hb_trace_access in[] = {
+                {9, 1000, 3}, {2, UINT32_MAX, 63}, {9, 1000, 0}, {3, 33, 31}, {4, 1, 32}};
+        const struct hb_trace_access out[] = {{2, 0xF8000000, 64}, {3, 34, 31}, {4, 1, 32}, {9, 1984, 3}};
+        struct hb_trace_writer_options o = {.count_bits = 5};
+        hb_trace_writer *w = begin(10, HB_TRACE_COUNTS, &o);
+        hb_trace_reader *r;
+
+        assert_int_equal(hb_trace_writer_epoch(w, 1, 1, in, 5), 0);
+        assert_int_equal(hb_trace_writer_epoch(w, 2, 2, in, 1), 0);
+        assert_int_equal(hb_trace_writer_epoch(w, 3, 3, NULL, 0), 0);
+        assert_int_equal(hb_trace_writer_close(w, NULL), 0);
+        r = open_trace(path());
+        assert_int_equal(hb_trace_reader_header(r)->flags, HB_TRACE_COUNTS | HB_TRACE_ROUNDED);
+        expect_epoch(r, 1, 1, out, 4);
+        expect_epoch(r, 2, 2, &(struct hb_trace_access){9, 992, 3}, 1);
+        expect_epoch(r, 3, 3, NULL, 0);
         hb_trace_reader_free(r);
 }
 
@@ -369,6 +391,45 @@ static void test_each_failure_in_turn(void **state) {
         }
 }
 
+/* A disk that takes part of a block: the part is taken back, what was whole stays. */
+static void test_a_full_disk(void **state) {
+        struct rlimit was, little;
+        struct stat st;
+        uint64_t bytes;
+        hb_trace_writer *w = synth_writer();
+        hb_trace_reader *r;
+        struct hb_err e = {0};
+        static struct hb_trace_access a[300];
+        uint32_t epoch = 20;
+        int rc = 0;
+
+        write_epochs(w, 1, epoch);
+        assert_int_equal(hb_trace_writer_flush(w), 0);
+        bytes = hb_trace_writer_bytes(w);
+        signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+        little = was;
+        little.rlim_cur = bytes + 100;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+        while (rc == 0 && ++epoch < synth.epochs)
+                rc = hb_trace_writer_epoch(w, epoch, epoch * 1000000000ull, a,
+                                           hb_synth_epoch(&synth, epoch, a));
+        assert_int_equal(rc, -EFBIG);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+        assert_int_equal(hb_trace_writer_epoch(w, 100, UINT64_MAX, NULL, 0), -EFBIG);
+        assert_int_equal(hb_trace_writer_mark(w, UINT64_MAX, HB_MARK_NOTE, 0, NULL), -EFBIG);
+        assert_int_equal(hb_trace_writer_flush(w), -EFBIG);
+        assert_int_equal(hb_trace_writer_close(w, &e), -EFBIG);
+        assert_true(e.what[0] && e.which[0]);
+        assert_int_equal(stat(path(), &st), 0);
+        assert_int_equal(st.st_size, bytes);
+        r = open_trace(path());
+        assert_false(info_of(r).damaged);
+        expect_synth(r, &synth, 1, 20);
+        expect_end(r);
+        hb_trace_reader_free(r);
+}
+
 static int read_some(void) {
         struct hb_trace_item item;
         hb_trace_reader *r = NULL;
@@ -402,6 +463,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 in_folder(test_refuses_what_does_not_ascend),
                 in_folder(test_sorts_and_joins),
+                in_folder(test_rounds_counts),
                 in_folder(test_bad_headers),
                 in_folder(test_where_the_file_appears),
                 in_folder(test_what_is_never_written),
@@ -409,6 +471,7 @@ int main(void) {
                 in_folder(test_goes_on_before_a_block_that_is_not_whole),
                 in_folder(test_growth_survives_a_kill),
                 in_folder(test_each_failure_in_turn),
+                in_folder(test_a_full_disk),
                 in_folder(test_each_failure_of_reading),
         };
 
