@@ -145,7 +145,7 @@ struct hb_trace_writer_options {
         bool replace;       /* an existing file is replaced (atomic) or appended to (not); else -EEXIST */
         bool sync;          /* fsync at each block, else at close */
         uint8_t count_bits; /* counts are rounded to this many leading bits (5: within 3 %), which makes long
-                               windows up to 40 % smaller, and the header says so (ROUNDED). 0: exact */
+                               windows up to a third smaller, and the header says so (ROUNDED). 0: exact */
 };
 
 /* Creates the file 0640, never through a symlink. With replace and not atomic an existing trace of equal
