@@ -108,7 +108,7 @@ static void say_wrong(struct hb_repl *l, const struct hb_err *e) {
 
 static void prompt(const struct hb_repl *l, bool interactive) {
         fflush(l->c->io->out);
-        if (!interactive)
+        if (!interactive || l->quit)
                 return;
         fprintf(l->c->io->err, "epoch %u> ", l->point.epoch);
         fflush(l->c->io->err);

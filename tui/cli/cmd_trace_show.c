@@ -91,6 +91,17 @@ static void print_title(struct hb_cli *c, const struct hb_trace_header *h, const
         hb_cli_wrap(c, 0, v->width, line);
 }
 
+/* Where nothing was recorded the picture is as empty as where nothing was touched. */
+static void say_missing(struct hb_cli *c, const struct hb_heatmap *m) {
+        uint64_t missing = (uint64_t)m->to - m->from + 1 - m->epochs;
+
+        if (missing)
+                hb_cli_say(c, "%llu epochs of that range are not in the trace", (unsigned long long)missing);
+        if (m->damaged)
+                hb_cli_say(c, "%llu damaged block%s left out: harbinger trace verify tells where",
+                           (unsigned long long)m->damaged, m->damaged == 1 ? " is" : "s are");
+}
+
 static int read_map(struct hb_cli *c, hb_trace_reader *r, const struct hb_heatmap_options *o,
                     struct hb_heatmap **ret, struct hb_err *e) {
         struct hb_cli_work work;
@@ -122,9 +133,7 @@ static int run_show(struct hb_cli *c, struct hb_err *e) {
         }
         print_title(c, hb_trace_reader_header(reader), &v);
         hb_heat_view_print(c, &v, m);
-        if (m->damaged)
-                hb_cli_say(c, "%llu damaged block%s left out: harbinger trace verify tells where",
-                           (unsigned long long)m->damaged, m->damaged == 1 ? " is" : "s are");
+        say_missing(c, m);
 end:
         hb_heatmap_free(m);
         hb_trace_reader_free(reader);
