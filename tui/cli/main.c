@@ -1,4 +1,5 @@
 /* harbinger: streams and environment in, exit code out. */
+#include "base/fault.h"
 #include "cli/cli.h"
 #include <langinfo.h>
 #include <limits.h>
@@ -56,6 +57,10 @@ int main(int argc, char **argv) {
                 .interrupt_fd = -1,
         };
 
+        if (hb_fault_from_env("HB_FAULT") < 0) {
+                fputs("harbinger: HB_FAULT cannot be understood\n", stderr);
+                return HB_EXIT_USAGE;
+        }
         signal(SIGPIPE, SIG_IGN); /* `harbinger history | head` ends with an error to tell, not in silence */
         return hb_cli_run(&io, argc, argv);
 }
