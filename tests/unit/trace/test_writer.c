@@ -268,8 +268,13 @@ static void test_goes_on_after_any_cut(void **state) {
                 w = synth_writer();
                 assert_int_equal(hb_trace_writer_epoch(w, last, UINT64_MAX, NULL, 0), -EINVAL);
                 write_epochs(w, last + 1, synth.epochs);
-                assert_int_equal(hb_trace_writer_close(w, NULL), 0);
-                expect_all(true);
+                if (cut % 16 == 0) { /* a disk's patience is what closing costs */
+                        assert_int_equal(hb_trace_writer_close(w, NULL), 0);
+                } else {
+                        assert_int_equal(hb_trace_writer_flush(w), 0);
+                        hb_trace_writer_free(w);
+                }
+                expect_all(cut % 16 == 0);
         }
         free(data);
 }
