@@ -56,14 +56,16 @@ static inline void write_text(const char *dir, const char *name, const char *tex
 
 static inline int rig_setup(void **state) {
         struct rig *r = calloc(1, sizeof(*r));
+        char dir[] = "/dev/shm/hb-compare-XXXXXX"; /* in memory: each cell is synced, which is not what is
+                                                      tested */
 
-        /* In memory: every cell is synced to the disk, which is not what is tested. */
-        strcpy(r->dir,
-               access("/dev/shm", W_OK) == 0 ? "/dev/shm/hb-compare-XXXXXX" : "/tmp/hb-compare-XXXXXX");
-        assert_non_null(mkdtemp(r->dir));
-        snprintf(r->db, sizeof(r->db), "%s/results.db", r->dir);
+        if (access("/dev/shm", W_OK) != 0)
+                strcpy(dir, "/tmp/hb-compare-XXXXXX");
+        assert_non_null(mkdtemp(dir));
+        strcpy(r->dir, dir);
+        snprintf(r->db, sizeof(r->db), "%s/results.db", dir);
         for (int i = 0; i < 2; i++)
-                snprintf(r->trace[i], sizeof(r->trace[i]), "%s/trace%d.hbt", r->dir, i);
+                snprintf(r->trace[i], sizeof(r->trace[i]), "%s/trace%d.hbt", dir, i);
         write_trace(r->trace[0], 100, 120, 3);
         write_trace(r->trace[1], 64, 200, 5);
         atomic_store(&replays, 0);
