@@ -34,6 +34,11 @@ static void put_fields(void) {
         t.at[t.n] = at;
 }
 
+static struct { /* what each epoch holds, made once */
+        struct hb_trace_access a[400];
+        size_t n;
+} made[61];
+
 static int make_blocks(void **state) {
         struct hb_trace_writer_options o = {.block_bytes = 1500};
         struct hb_trace_header h;
@@ -47,6 +52,8 @@ static int make_blocks(void **state) {
         assert_int_equal(hb_trace_writer_close(w, NULL), 0);
         put_fields();
         assert_true(t.n >= 5);
+        for (uint32_t e = 1; e <= synth.epochs && made[synth.epochs].n == 0; e++)
+                made[e].n = hb_synth_epoch(&synth, e, made[e].a);
         return 0;
 }
 
@@ -62,7 +69,6 @@ struct found {
 
 /* Reads what there is; every epoch told must be the right one, in order. -1: not even a header. */
 static int read_all(struct found *f) {
-        static struct hb_trace_access a[400];
         struct hb_trace_item item;
         hb_trace_reader *r;
         struct hb_err e = {0};
@@ -87,8 +93,8 @@ static int read_all(struct found *f) {
                 if (item.epoch != last + 1 && !f->first_missing)
                         f->first_missing = last + 1;
                 last = item.epoch;
-                assert_int_equal(item.naccess, hb_synth_epoch(&synth, item.epoch, a));
-                assert_memory_equal(item.access, a, item.naccess * sizeof(*a));
+                assert_int_equal(item.naccess, made[item.epoch].n);
+                assert_memory_equal(item.access, made[item.epoch].a, item.naccess * sizeof(*item.access));
                 f->epochs++;
         }
         hb_trace_reader_info(r, &f->info);
