@@ -149,7 +149,7 @@ make_xz() {
 make_redis() {
   need redis-server redis-server >/dev/null && need redis-benchmark redis-tools >/dev/null || return 0
   local socket=$work/redis.sock n
-  n=$(part 40000)
+  n=$(part 25000)
   record redis "$(command -v redis-server)" --port 0 --unixsocket "$socket" --save "" --appendonly no --daemonize no \
     --dir "$work" --activerehashing no >"$work/redis.json" &
   server=$!
@@ -200,7 +200,7 @@ def grow(r):
 for r in range(rounds):
     print(look_up(), sweep(), grow(r), look_up(), sweep())
 PY
-  PYTHONHASHSEED=0 record mixed "$python" "$work/phases.py" "$(part 40000)"
+  PYTHONHASHSEED=0 record mixed "$python" "$work/phases.py" "$(part 16000)"
 }
 
 for name in "${names[@]}"; do

@@ -119,7 +119,8 @@ static void name_of(const struct walk *w, struct hb_guest_args *ret) {
 
         if (w->name && !property(w->name, "guest", name, sizeof(name)))
                 property(w->name, "", name, sizeof(name));
-        memcpy(ret->name, hb_name_ok(name) ? name : "", sizeof(ret->name));
+        if (hb_name_ok(name))
+                memcpy(ret->name, name, sizeof(ret->name));
 }
 
 int hb_guest_args_parse(char *const *argv, struct hb_guest_args *ret, struct hb_err *e) {

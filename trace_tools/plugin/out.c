@@ -78,13 +78,14 @@ static void drop_all(struct hb_out *o) {
 /* One chunk out of the lock. */
 static void write_first(struct hb_out *o) {
         struct chunk *c = o->first;
+        bool broken = o->broken;
         int r;
 
         o->first = c->next;
         if (!o->first)
                 o->end = &o->first;
         pthread_mutex_unlock(&o->lock);
-        r = o->broken ? -EPIPE : write_all(o->fd, c->data, c->size);
+        r = broken ? -EPIPE : write_all(o->fd, c->data, c->size);
         pthread_mutex_lock(&o->lock);
         o->queued -= c->size;
         free(c->data);

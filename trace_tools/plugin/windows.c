@@ -135,7 +135,7 @@ static void move(struct hb_windows *w, struct hb_vcpu *v) {
 }
 
 static bool runs_here(const struct hb_vcpu *v) {
-        return v->ran && pthread_equal(v->thread, pthread_self());
+        return v->thread == pthread_self();
 }
 
 static void hand_over(struct hb_windows *w, struct hb_vcpu *v) {
@@ -243,8 +243,8 @@ static void unpark(struct hb_windows *w, struct hb_vcpu *v) {
                 pthread_mutex_lock(&w->lock); /* who took it holds this */
                 pthread_mutex_unlock(&w->lock);
         }
-        v->thread = pthread_self();
-        v->ran = true;
+        if (atomic_load_explicit(&v->thread, memory_order_relaxed) != pthread_self())
+                v->thread = pthread_self();
 }
 
 /* Up to the window's end, so that with one vCPU windows are of exactly their size. */

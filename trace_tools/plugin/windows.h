@@ -27,8 +27,7 @@ struct hb_vcpu {
         uint64_t reserved, reserved_insns; /* since they were counted last */
         uint64_t accesses, insns;          /* in the table */
         atomic_uint seen;                  /* the last window it handed over for */
-        pthread_t thread;                  /* where it ran last */
-        bool ran;
+        _Atomic pthread_t thread;          /* where it ran last; 0: it never did */
         atomic_int state;
 } __attribute__((aligned(64)));
 
@@ -41,7 +40,7 @@ struct hb_windows_options {
 
 struct hb_windows {
         struct hb_vcpu *vcpus[HB_VCPUS_MAX];
-        unsigned limit; /* vCPUs that may count: 0 when nothing is recorded any more */
+        atomic_uint limit; /* vCPUs that may count: 0 when nothing is recorded any more */
         struct hb_windows_options o;
         hb_out *out;
         _Atomic uint64_t accesses, insns; /* counted so far, by chunks */
@@ -71,7 +70,9 @@ void hb_vcpu_park(struct hb_windows *w, struct hb_vcpu *v);
 struct hb_cell *hb_vcpu_miss(struct hb_windows *w, struct hb_vcpu *v, uint64_t key, bool write);
 
 static inline struct hb_vcpu *hb_vcpu_of(const struct hb_windows *w, unsigned vcpu) {
-        return __builtin_expect(vcpu < w->limit, 1) ? w->vcpus[vcpu] : NULL;
+        return __builtin_expect(vcpu < atomic_load_explicit(&w->limit, memory_order_relaxed), 1)
+                       ? w->vcpus[vcpu]
+                       : NULL;
 }
 
 static inline void hb_vcpu_count(struct hb_windows *w, struct hb_vcpu *v, uint64_t page, bool write) {
