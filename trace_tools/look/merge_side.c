@@ -65,19 +65,15 @@ static int add_regions(struct side *s, struct guest *g, const char *path, struct
         return 0;
 }
 
-/* What all of them can say. */
+/* What all of them can say; what is to be known of any. */
 static void join_header(struct side *s, const struct hb_trace_header *h, bool first) {
-        uint32_t exact = HB_TRACE_COUNTS | HB_TRACE_EXACT_READS | HB_TRACE_EXACT_WRITES | HB_TRACE_NO_READS;
+        uint32_t all = HB_TRACE_COUNTS | HB_TRACE_EXACT_READS | HB_TRACE_EXACT_WRITES | HB_TRACE_NO_READS;
+        uint32_t any = HB_TRACE_ANONYMIZED | HB_TRACE_ROUNDED;
 
-        if (first) {
-                s->h.flags = h->flags & (exact | HB_TRACE_ANONYMIZED);
-                s->h.origin = h->origin;
-        }
-        s->h.flags =
-                (s->h.flags & ((h->flags & exact) | HB_TRACE_ANONYMIZED)) | (h->flags & HB_TRACE_ANONYMIZED);
+        s->h.flags = ((first ? h->flags : s->h.flags) & h->flags & all) | ((s->h.flags | h->flags) & any);
+        s->h.origin = first || s->h.origin == h->origin ? h->origin : HB_TRACE_IMPORT;
         s->h.epoch_ns = h->epoch_ns > s->h.epoch_ns ? h->epoch_ns : s->h.epoch_ns;
         hb_look_note(&s->h, "%.60s", h->guest);
-        s->h.origin = s->h.origin == h->origin ? h->origin : HB_TRACE_IMPORT;
 }
 
 /* Time of the first epoch; 0: there is none. */

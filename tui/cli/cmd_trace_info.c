@@ -30,7 +30,9 @@ static const char *meaning(uint32_t flags, char *buf, size_t size) {
 
         snprintf(buf, size, "%s, %s, %s", reads,
                  flags & HB_TRACE_EXACT_WRITES ? "every write" : "sampled writes",
-                 flags & HB_TRACE_COUNTS ? "counted" : "seen or not in each epoch");
+                 !(flags & HB_TRACE_COUNTS) ? "seen or not in each epoch"
+                 : flags & HB_TRACE_ROUNDED ? "counted, large counts rounded"
+                                            : "counted");
         return buf;
 }
 
@@ -277,6 +279,7 @@ static json_t *as_json(const struct view *v) {
         hb_cli_set(o, "exact_reads", json_boolean(h->flags & HB_TRACE_EXACT_READS));
         hb_cli_set(o, "has_reads", json_boolean(!(h->flags & HB_TRACE_NO_READS)));
         hb_cli_set(o, "exact_writes", json_boolean(h->flags & HB_TRACE_EXACT_WRITES));
+        hb_cli_set(o, "rounded", json_boolean(h->flags & HB_TRACE_ROUNDED));
         hb_cli_set(o, "anonymized", json_boolean(h->flags & HB_TRACE_ANONYMIZED));
         hb_cli_set(o, "epochs", json_integer((json_int_t)v->i.epochs));
         hb_cli_set(o, "first_epoch", json_integer(v->i.first_epoch));
