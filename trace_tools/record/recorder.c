@@ -160,7 +160,7 @@ static void put(hb_recorder *r, int what, const struct hb_queued *head, const vo
 
 void hb_recorder_mark(hb_recorder *r, uint64_t now_ns, enum hb_trace_mark kind, uint64_t value,
                       const char *text) {
-        if (r->ended || (kind == HB_MARK_DIGEST && r->inputs_lost)) /* of what nobody can compare */
+        if (r->ended)
                 return;
         if (!told_dropped(r, now_ns) || put_mark(r, now_ns, kind, value, text) < 0)
                 count_dropped(r, HB_DROP_EVENT);
