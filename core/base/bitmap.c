@@ -61,11 +61,11 @@ static void put_range(struct hb_bitmap *b, uint64_t first, uint64_t count, bool 
         }
 }
 
-void hb_bitmap_set_range(struct hb_bitmap *b, uint64_t first, uint64_t count) {
+void hb_bitmap_set_long_range(struct hb_bitmap *b, uint64_t first, uint64_t count) {
         put_range(b, first, count, true);
 }
 
-void hb_bitmap_clear_range(struct hb_bitmap *b, uint64_t first, uint64_t count) {
+void hb_bitmap_clear_long_range(struct hb_bitmap *b, uint64_t first, uint64_t count) {
         put_range(b, first, count, false);
 }
 

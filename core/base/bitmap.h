@@ -20,8 +20,24 @@ static inline void hb_bitmap_set(struct hb_bitmap *b, uint64_t i) {
 static inline void hb_bitmap_clear(struct hb_bitmap *b, uint64_t i) {
         b->words[i >> 6] &= ~(1ull << (i & 63));
 }
-void hb_bitmap_set_range(struct hb_bitmap *b, uint64_t first, uint64_t count);
-void hb_bitmap_clear_range(struct hb_bitmap *b, uint64_t first, uint64_t count);
+void hb_bitmap_set_long_range(struct hb_bitmap *b, uint64_t first, uint64_t count);
+void hb_bitmap_clear_long_range(struct hb_bitmap *b, uint64_t first, uint64_t count);
+/* What is beyond the bitmap is left out. Most ranges lie within a word. */
+static inline bool hb_bitmap_in_word(const struct hb_bitmap *b, uint64_t first, uint64_t count) {
+        return first < b->bits && count - 1 < b->bits - first && (first & 63) + count <= 64;
+}
+static inline void hb_bitmap_set_range(struct hb_bitmap *b, uint64_t first, uint64_t count) {
+        if (hb_bitmap_in_word(b, first, count))
+                b->words[first >> 6] |= ~0ull >> (64 - count) << (first & 63);
+        else
+                hb_bitmap_set_long_range(b, first, count);
+}
+static inline void hb_bitmap_clear_range(struct hb_bitmap *b, uint64_t first, uint64_t count) {
+        if (hb_bitmap_in_word(b, first, count))
+                b->words[first >> 6] &= ~(~0ull >> (64 - count) << (first & 63));
+        else
+                hb_bitmap_clear_long_range(b, first, count);
+}
 void hb_bitmap_clear_all(struct hb_bitmap *b);
 void hb_bitmap_set_all(struct hb_bitmap *b);
 uint64_t hb_bitmap_count(const struct hb_bitmap *b);

@@ -40,6 +40,7 @@ struct pass {
         uint32_t epoch;
         uint64_t cost[CLASSES], end;
         struct hb_buf *out; /* NULL: first pass */
+        bool all;           /* all of it fits, and nothing waits behind the cursor */
         size_t limit;       /* out->len may not pass it */
         unsigned cut;       /* classes above go whole, this one from the cursor on, */
         uint64_t cut_room;  /* as far as they leave room */
@@ -110,12 +111,11 @@ static unsigned distance(unsigned a, unsigned b) {
 }
 
 static bool believed(const hb_summary_encoder *s, uint64_t gfn, const struct hb_map_brief *b) {
-        if (s->sent_write[gfn] == 0 || hb_bitmap_test(&s->sent_resident, gfn) != b->resident)
+        if (b->last_access != b->version) /* a read, or a write nobody really saw */
                 return false;
-        if (distance(s->sent_write[gfn], b->write_q + 1u) >= RESEND_STEPS ||
-            distance(s->sent_read[gfn], b->read_q + 1u) >= RESEND_STEPS)
-                return false;
-        return b->last_access == b->version; /* else: a read, or a write nobody really saw */
+        return s->sent_write[gfn] != 0 && hb_bitmap_test(&s->sent_resident, gfn) == b->resident &&
+               distance(s->sent_write[gfn], b->write_q + 1u) < RESEND_STEPS &&
+               distance(s->sent_read[gfn], b->read_q + 1u) < RESEND_STEPS;
 }
 
 static void brief(const struct pass *p, const uint32_t *gfn, uint32_t n, struct hb_map_brief *ret) {
@@ -169,20 +169,29 @@ static unsigned entry_size(const struct pass *p, const struct run *r) {
         return n;
 }
 
-static void put_entry(struct pass *p, const struct run *r) {
-        uint8_t f = flags_of(&r->b);
+static uint8_t *put_varint(uint8_t *to, uint64_t v) {
+        for (; v >= 0x80; v >>= 7)
+                *to++ = (uint8_t)(v | 0x80);
+        *to++ = (uint8_t)v;
+        return to;
+}
 
-        hb_buf_varint(p->out, r->gfn - p->end);
-        hb_buf_varint(p->out, r->pages);
-        hb_buf_u8(p->out, f);
+/* The room was asked for, so nothing is checked here. */
+static void put_entry(struct pass *p, const struct run *r) {
+        uint8_t f = flags_of(&r->b), *to = p->out->data + p->out->len;
+
+        to = put_varint(to, r->gfn - p->end);
+        to = put_varint(to, r->pages);
+        *to++ = f;
         if (f & HB_SF_WRITE_Q)
-                hb_buf_u8(p->out, r->b.write_q);
+                *to++ = r->b.write_q;
         if (f & HB_SF_READ_Q)
-                hb_buf_u8(p->out, r->b.read_q);
+                *to++ = r->b.read_q;
         if (f & HB_SF_VERSION)
-                hb_buf_varint(p->out, p->epoch - r->b.version);
+                to = put_varint(to, p->epoch - r->b.version);
         if (f & HB_SF_ACCESS)
-                hb_buf_varint(p->out, p->epoch - r->b.last_access);
+                to = put_varint(to, p->epoch - r->b.last_access);
+        p->out->len = (size_t)(to - p->out->data);
 }
 
 static void mark_sent(hb_summary_encoder *s, const struct run *r) {
@@ -220,15 +229,12 @@ static bool admitted(struct pass *p, const struct run *r, unsigned class, unsign
 }
 
 static void close_run(struct pass *p, struct run *r) {
-        unsigned class = class_of(&r->b), size;
-
         if (r->pages == 0)
                 return;
-        size = entry_size(p, r);
         if (!p->out) {
-                p->cost[class] += size;
+                p->cost[class_of(&r->b)] += entry_size(p, r);
                 p->end = r->gfn + r->pages;
-        } else if (admitted(p, r, class, size)) {
+        } else if (p->all || admitted(p, r, class_of(&r->b), entry_size(p, r))) {
                 put_entry(p, r);
                 mark_sent(p->s, r);
                 p->end = r->gfn + r->pages;
@@ -313,6 +319,7 @@ int64_t hb_summary_encode(hb_summary_encoder *s, uint64_t max_bytes, struct hb_b
         total = hb_bitmap_count(&s->watch.news) * ENTRY_MOST;
         if (total <= budget) { /* no need to find out what all of it costs */
                 p.cut_room = total;
+                p.all = s->cursor == 0;
                 rc = write_out(p, out, total);
                 return rc == 0 ? write_out(p, out, total) : rc;
         }

@@ -30,7 +30,8 @@ static uint32_t read_epoch(struct reader *r) {
         return r->epoch - (uint32_t)back;
 }
 
-static void read_entry(struct reader *r, struct hb_summary_entry *ret) {
+/* In line where it is used: what the pass that only checks does not want is then not made. */
+static inline __attribute__((always_inline)) void read_entry(struct reader *r, struct hb_summary_entry *ret) {
         uint64_t gap = hb_rd_varint(&r->rd);
         uint64_t pages = hb_rd_varint(&r->rd);
         uint8_t flags = hb_rd_u8(&r->rd);
@@ -61,17 +62,22 @@ static int open_reader(struct reader *r, const void *data, size_t size, uint64_t
         return hb_rd_ok(&r->rd) ? 0 : -EBADMSG;
 }
 
-static int read_all(struct reader r, void (*entry)(void *arg, const struct hb_summary_entry *e), void *arg) {
+static int check_all(struct reader r) {
+        struct hb_summary_entry e;
+
+        while (hb_rd_left(&r.rd) > 0)
+                read_entry(&r, &e);
+        return hb_rd_ok(&r.rd) ? 0 : -EBADMSG;
+}
+
+static void deliver_all(struct reader r, void (*entry)(void *arg, const struct hb_summary_entry *e),
+                        void *arg) {
         struct hb_summary_entry e;
 
         while (hb_rd_left(&r.rd) > 0) {
                 read_entry(&r, &e);
-                if (!hb_rd_ok(&r.rd))
-                        return -EBADMSG;
-                if (entry)
-                        entry(arg, &e);
+                entry(arg, &e);
         }
-        return hb_rd_ok(&r.rd) ? 0 : -EBADMSG;
 }
 
 int hb_summary_decode(const void *data, size_t size, uint64_t pages_total, uint32_t *ret_epoch,
@@ -81,10 +87,12 @@ int hb_summary_decode(const void *data, size_t size, uint64_t pages_total, uint3
         int rc = open_reader(&r, data, size, pages_total);
 
         if (rc == 0)
-                rc = read_all(r, NULL, NULL);
+                rc = check_all(r);
         if (rc < 0)
                 return rc;
         *ret_epoch = r.epoch;
         *ret_time_ns = r.time_ns;
-        return read_all(r, entry, arg);
+        if (entry)
+                deliver_all(r, entry, arg);
+        return 0;
 }

@@ -119,27 +119,25 @@ static uint32_t age_of(struct ages *a, uint32_t epoch) {
         return i;
 }
 
-static void fill(struct hb_planner *p, struct ages *a, uint32_t i, uint64_t gfn) {
-        const struct hb_plan_inputs *in = a->in;
-        const struct hb_image_page *page = &in->ledger->pages[gfn];
-        struct columns c = columns_of(p);
-        uint32_t k = age_of(a, page->last_access), written = written_at(page);
-
-        c.age_s[i] = a->of[k].age_s;
-        c.write_heat[i] = page->write_q ? hb_heat_of(page->write_q) * a->of[k].decay : 0.0f;
-        c.version_age_s[i] = written == page->last_access ? c.age_s[i] : a->of[age_of(a, written)].age_s;
-        c.read_heat[i] = hb_heat_of(page->read_q);
-        c.bytes_to_send[i] = (float)in->wire_bytes_per_page;
-}
-
 /* The records of a guest fit no cache, and a plan looks at them in no pattern a processor sees. */
-static void fill_all(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t n) {
-        struct ages ages = ages_begin(in);
+static void fill(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t n) {
+        const struct hb_image_page *pages = in->ledger->pages;
+        const float bytes = (float)in->wire_bytes_per_page;
+        struct ages a = ages_begin(in);
+        struct columns c = columns_of(p);
 
         for (uint32_t i = 0; i < n; i++) {
+                const struct hb_image_page page = pages[p->gfn[i]];
+                uint32_t k = age_of(&a, page.last_access), written = written_at(&page);
+
                 if (i + AHEAD < n)
-                        __builtin_prefetch(&in->ledger->pages[p->gfn[i + AHEAD]]);
-                fill(p, &ages, i, p->gfn[i]);
+                        __builtin_prefetch(&pages[p->gfn[i + AHEAD]]);
+                c.age_s[i] = a.of[k].age_s;
+                c.write_heat[i] = page.write_q ? hb_heat_of(page.write_q) * a.of[k].decay : 0.0f;
+                c.version_age_s[i] =
+                        written == page.last_access ? c.age_s[i] : a.of[age_of(&a, written)].age_s;
+                c.read_heat[i] = hb_heat_of(page.read_q);
+                c.bytes_to_send[i] = bytes;
         }
 }
 
@@ -150,22 +148,22 @@ static uint32_t collect(struct hb_planner *p, const struct hb_plan_inputs *in) {
 
         at = hb_page_ledger_next_wanted(in->ledger, at);
         p->cursor = at < in->ledger->npages ? at : 0;
-        fill_all(p, in, n);
+        fill(p, in, n);
         return n;
+}
+
+/* Most are alone. */
+static inline bool alone(const struct hb_planner *p, uint32_t i, uint32_t n) {
+        return i + 1 >= n || p->gfn[i + 1] != p->gfn[i] + 1;
 }
 
 /* Number of candidates from `i` on that are neighbours in one region, at most run_pages. */
 static uint32_t neighbours(const struct hb_planner *p, const struct hb_shape *shape, uint32_t i, uint32_t n) {
-        const struct hb_region *r;
+        int region = hb_shape_region_of(shape, p->gfn[i]);
+        const struct hb_region *r = &shape->regions[region < 0 ? 0 : region];
+        uint64_t end = r->first_gfn + r->pages;
         uint32_t k = 1;
-        uint64_t end;
-        int region;
 
-        if (i + 1 >= n || p->gfn[i + 1] != p->gfn[i] + 1) /* most are alone */
-                return 1;
-        region = hb_shape_region_of(shape, p->gfn[i]);
-        r = &shape->regions[region < 0 ? 0 : region];
-        end = r->first_gfn + r->pages;
         while (i + k < n && k < p->run_pages && p->gfn[i + k] == p->gfn[i] + k && p->gfn[i + k] < end)
                 k++;
         return k;
@@ -175,7 +173,7 @@ static void measure_runs(struct hb_planner *p, const struct hb_shape *shape, uin
         struct columns c = columns_of(p);
 
         for (uint32_t i = 0; i < n;) {
-                uint32_t k = neighbours(p, shape, i, n);
+                uint32_t k = alone(p, i, n) ? 1 : neighbours(p, shape, i, n);
 
                 for (uint32_t j = 0; j < k; j++)
                         c.run_length[i + j] = (float)k;
@@ -244,7 +242,7 @@ static void enqueue(struct hb_planner *p, const struct hb_shape *shape, uint32_t
                         i++;
                         continue;
                 }
-                most = neighbours(p, shape, i, n);
+                most = alone(p, i, n) ? 1 : neighbours(p, shape, i, n);
                 for (; k < most && joins(p, cut, i, i + k); k++)
                         sum += p->score[i + k];
                 hb_run_queue_add(&p->queue, p->gfn[i], k, bucket_of(sum / (float)k));
@@ -295,7 +293,7 @@ void hb_planner_predict(struct hb_planner *p, const struct hb_plan_inputs *in, h
 
                 for (uint32_t i = 0; i < n; i++)
                         p->gfn[i] = (uint32_t)(g + i);
-                fill_all(p, in, n);
+                fill(p, in, n);
                 measure_runs(p, in->shape, n);
                 p->view.n = n;
                 hb_policies_predict(with, &p->view, in->guest, accesses + g, writes + g);
@@ -322,10 +320,9 @@ static void measure_candidates(struct hb_planner *p, const struct hb_plan_inputs
 
 void hb_planner_look(struct hb_planner *p, const struct hb_plan_inputs *in, hb_policies *with, uint64_t gfn,
                      uint32_t n) {
-        struct ages ages = ages_begin(in);
-
         for (uint32_t i = 0; i < n; i++)
-                fill(p, &ages, i, gfn + i);
+                p->gfn[i] = (uint32_t)(gfn + i);
+        fill(p, in, n);
         measure_candidates(p, in, gfn, n);
         p->view.n = n;
         if (!with)

@@ -147,7 +147,7 @@ static void measure(struct setup *s) {
 
 int main(int argc, char **argv) {
         struct setup s = {
-                .synth = {.pages = 1 << 18, .epochs = 12, .seed = 1}, .dir = "/dev/shm", .shape = "mix"};
+                .synth = {.pages = 1 << 18, .epochs = 60, .seed = 1}, .dir = "/dev/shm", .shape = "mix"};
 
         for (int i = 1; i < argc; i++) {
                 if (strcmp(argv[i], "--json") == 0)
