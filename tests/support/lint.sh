@@ -12,9 +12,10 @@ files=("$@")
 # Its own parser stumbles over some C that two compilers accept: syntax is theirs to judge. Include roots as in the build: a room's folder by the room's name. Without system headers cppcheck knows libc by itself.
 rooms=$(mktemp -d)
 trap 'rm -rf "$rooms"' EXIT
-for dir in core/* transport transport/cert tui/*; do
+for dir in core/* transport transport/cert tui/* trace_tools/*; do
   [ -d "$dir" ] && ln -s "$PWD/$dir" "$rooms/$(basename "$dir")"
 done
+ln -s format "$rooms/trace"
 cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
   --suppress=missingIncludeSystem --suppress=syntaxError --suppress=internalAstError -D_GNU_SOURCE -D__linux__ -D__x86_64__ -I "$rooms" -j "$(nproc)" "${files[@]}" || rc=1
 if [ $# -eq 0 ]; then
