@@ -3,6 +3,7 @@
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
+#include "control/ctl.h"
 #include "report/report.h"
 #include <errno.h>
 #include <string.h>
@@ -15,11 +16,12 @@ static int say(struct hb_cli *c, const char *path, const struct hb_compare_table
                const struct hb_report_notes *n, struct hb_err *e) {
         if (c->json)
                 return hb_cli_print_json(c,
-                                         json_pack("{s:s,s:I,s:I,s:I,s:I,s:s,s:s}", "report", path, "cells",
-                                                   (json_int_t)t->ncells, "missing", (json_int_t)t->missing,
-                                                   "plots", (json_int_t)n->plots, "heat_maps",
-                                                   (json_int_t)n->maps, "plots_missing", n->plots_missing,
-                                                   "heat_maps_missing", n->maps_missing),
+                                         json_pack("{s:o,s:I,s:I,s:I,s:I,s:o,s:o}", "report",
+                                                   hb_ctl_text(path), "cells", (json_int_t)t->ncells,
+                                                   "missing", (json_int_t)t->missing, "plots",
+                                                   (json_int_t)n->plots, "heat_maps", (json_int_t)n->maps,
+                                                   "plots_missing", hb_ctl_text(n->plots_missing),
+                                                   "heat_maps_missing", hb_ctl_text(n->maps_missing)),
                                          e);
         hb_cli_say(c, "%s is written", path);
         if (n->plots_missing[0])

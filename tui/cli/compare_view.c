@@ -3,6 +3,7 @@
 #include "cli/compare_view.h"
 #include "cli/format.h"
 #include "cli/table.h"
+#include "control/ctl.h"
 #include <math.h>
 #include <string.h>
 
@@ -221,9 +222,10 @@ static json_t *json_cell(const struct hb_compare_table *t, unsigned cell) {
         const struct hb_compare_plan *p = t->plan;
         struct hb_compare_at at = hb_compare_at(p, cell);
         const struct hb_compare_cell *c = &t->cells[cell];
-        json_t *o = json_pack("{s:s,s:f,s:s,s:f,s:s}", "trace", p->traces[at.trace].name, "horizon_s",
-                              p->horizons[at.horizon], "link", p->links[at.link].name, "link_bytes_per_s",
-                              p->links[at.link].bytes_per_s, "policy", p->policies[at.policy].name);
+        json_t *o = json_pack(
+                "{s:o,s:f,s:o,s:f,s:o}", "trace", hb_ctl_text(p->traces[at.trace].name), "horizon_s",
+                p->horizons[at.horizon], "link", hb_ctl_text(p->links[at.link].name), "link_bytes_per_s",
+                p->links[at.link].bytes_per_s, "policy", hb_ctl_text(p->policies[at.policy].name));
 
         if (!o || !c->key[0]) {
                 hb_cli_set(o, "missing", json_true());
@@ -255,23 +257,24 @@ json_t *hb_compare_view_json(const struct hb_compare_table *t) {
         for (unsigned i = 0; i < p->ntraces; i++) {
                 const struct hb_compare_trace *trace = &p->traces[i];
 
-                json_array_append_new(traces,
-                                      json_pack("{s:s#,s:s,s:s,s:s,s:I,s:I,s:I,s:f}", "name", trace->name,
-                                                strlen(trace->name), "hash", trace->hash, "guest",
-                                                trace->guest, "origin", trace->origin, "pages",
-                                                (json_int_t)trace->pages, "epochs", (json_int_t)trace->epochs,
-                                                "records", (json_int_t)trace->records, "seconds",
-                                                (double)(trace->last_ns - trace->first_ns) / 1e9));
+                json_array_append_new(
+                        traces,
+                        json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:f}", "name", hb_ctl_text(trace->name),
+                                  "hash", hb_ctl_text(trace->hash), "guest", hb_ctl_text(trace->guest),
+                                  "origin", hb_ctl_text(trace->origin), "pages", (json_int_t)trace->pages,
+                                  "epochs", (json_int_t)trace->epochs, "records", (json_int_t)trace->records,
+                                  "seconds", (double)(trace->last_ns - trace->first_ns) / 1e9));
         }
         for (unsigned i = 0; i < p->npolicies; i++)
                 json_array_append_new(policies,
-                                      json_pack("{s:s,s:s,s:s,s:s,s:b}", "name", p->policies[i].name,
-                                                "predictor_hash", p->policies[i].hashes[0], "scorer_hash",
-                                                p->policies[i].hashes[1], "threshold_hash",
-                                                p->policies[i].hashes[2], "base", i == p->base));
+                                      json_pack("{s:o,s:o,s:o,s:o,s:b}", "name",
+                                                hb_ctl_text(p->policies[i].name), "predictor_hash",
+                                                hb_ctl_text(p->policies[i].hashes[0]), "scorer_hash",
+                                                hb_ctl_text(p->policies[i].hashes[1]), "threshold_hash",
+                                                hb_ctl_text(p->policies[i].hashes[2]), "base", i == p->base));
         for (unsigned i = 0; i < t->ncells; i++)
                 json_array_append_new(cells, json_cell(t, i));
-        return json_pack("{s:s,s:s,s:f,s:I,s:I,s:o,s:o,s:o}", "version", p->version, "budget",
+        return json_pack("{s:o,s:s,s:f,s:I,s:I,s:o,s:o,s:o}", "version", hb_ctl_text(p->version), "budget",
                          p->oracle_budget ? "oracle" : "working-set", "latency_s", p->latency_s, "seed",
                          (json_int_t)p->seed, "missing", (json_int_t)t->missing, "traces", traces, "policies",
                          policies, "cells", cells);
