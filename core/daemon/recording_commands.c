@@ -94,7 +94,8 @@ static int choose_path(hb_daemon *d, const struct hb_recording_wish *w, const hb
         return 0;
 }
 
-static void forget_oldest(hb_daemon *d) {
+/* False: as many as we keep are under way. */
+static bool make_room(hb_daemon *d) {
         struct hb_recording *oldest = NULL;
         unsigned n = 0;
         for (struct hb_recording *c = d->recordings; c; c = c->next, n++)
@@ -102,6 +103,7 @@ static void forget_oldest(hb_daemon *d) {
                         oldest = c;
         if (n >= MAX_KEPT && oldest)
                 hb_recording_forget(oldest);
+        return n < MAX_KEPT || oldest;
 }
 
 static struct hb_recording *blank(hb_daemon *d, const struct hb_recording_wish *w) {
@@ -137,8 +139,10 @@ void hb_recording_start(hb_daemon *d, const struct hb_recording_wish *w, hb_requ
                                 "it is being recorded already, into %s", before->path);
         if (rc == 0)
                 rc = choose_path(d, w, r, path, sizeof path, &e);
+        if (rc == 0 && !before && !make_room(d))
+                rc = hb_err_set(&e, -EBUSY, w->guest, "harbinger trace record --list, and --stop one",
+                                "%u recordings are under way on host %s", MAX_KEPT, d->settings->name);
         if (rc == 0) {
-                forget_oldest(d);
                 c = blank(d, w);
                 if (!c)
                         rc = hb_err_set(&e, -ENOMEM, w->guest, NULL, "no memory for a recording");
