@@ -33,7 +33,6 @@ const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_trace_replay,
         &hb_cli_trace_compare,
         &hb_cli_trace_report,
-        &hb_cli_trace_report,
         &hb_cli_trace_info,
         &hb_cli_trace_show,
         &hb_cli_trace_cut,

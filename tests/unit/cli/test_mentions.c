@@ -135,6 +135,7 @@ static void check_line(const char *path, const char *line) {
                         e.what, e.which);
                 wrong++;
         }
+        free(c.words);
 }
 
 static void check_document(const char *path) {

@@ -23,8 +23,9 @@ static struct hb_cli_io quiet(void) {
 /* Parses "harbinger LINE" up to a pipe, redirection or remark. */
 static int parse(const char *line, struct hb_cli *c, const struct hb_cli_io *io, struct hb_err *e) {
         static char copy[512], *words[32];
+        static const char **taken; /* by the line before */
         char *save = NULL;
-        int n = 1;
+        int n = 1, r;
 
         words[0] = (char *)"harbinger";
         snprintf(copy, sizeof(copy), "%s", line);
@@ -34,9 +35,12 @@ static int parse(const char *line, struct hb_cli *c, const struct hb_cli_io *io,
                 words[n++] = w;
         }
         words[n] = NULL;
+        free(taken);
         *c = (struct hb_cli){.io = io};
         memset(e, 0, sizeof(*e));
-        return hb_cli_parse(c, n, words, e);
+        r = hb_cli_parse(c, n, words, e);
+        taken = c->words;
+        return r;
 }
 
 static void rows_are_sound(void **state) {
