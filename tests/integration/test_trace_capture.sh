@@ -83,6 +83,27 @@ wait $recorder || code=$?
 [ "$code" = 143 ] || fail "SIGTERM was not handed on: exit code $code"
 "$harbinger" trace verify stop.hbt >/dev/null || fail "the trace of a stopped program is not whole"
 
+# Recording that fails, or a recorder that is killed, is not the program's trouble.
+code=0
+HB_FAULT="capture.window=fail" "$harbinger" trace record -o fault.hbt -- "$touch" 300 50 exit:5 >out 2>err || code=$?
+{ [ "$code" = 1 ] && grep -q '^first' out && [ ! -e fault.hbt ]; } || fail "no memory for a window: exit code $code"
+code=0
+HB_FAULT="capture.spawn=fail" "$harbinger" trace record -o fault.hbt -- "$touch" 300 50 >out 2>err || code=$?
+{ [ "$code" != 0 ] && ! grep -q '^first' out && [ ! -e fault.hbt ]; } || fail "not started: exit code $code"
+mkfifo go
+# shellcheck disable=SC2016 # for the program
+"$harbinger" trace record -o killed.hbt --epoch-accesses 1000 -- sh -c 'read x <go; i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; echo "$x" >went-on' 2>err &
+recorder=$!
+echo yes >go.text
+timeout 20 sh -c 'exec 9>go; kill -KILL '"$recorder"'; cat go.text >&9'
+wait $recorder || true
+for _ in $(seq 200); do
+  [ ! -s went-on ] || break
+  sleep 0.05 # nobody's child any more: its file is all that tells of it
+done
+[ "$(cat went-on)" = yes ] || fail "the program did not outlive its recorder"
+"$harbinger" trace info killed.hbt --json | jq -e '.epochs >= 0' >/dev/null || fail "what a killed recorder leaves cannot be read"
+
 # A real program, its input and output passed through; --json after the program's own output.
 if command -v sqlite3 >/dev/null; then
   cat >sql <<'SQL'

@@ -158,11 +158,24 @@ static void take_signals(struct run *r) {
         }
 }
 
+/* Recording failed. A command that has begun is not to suffer for it: it goes on to its end, uncounted. */
+static bool goes_on(struct run *r) {
+        struct hb_capture_sums s;
+
+        hb_capture_sink_sums(r->sink, &s);
+        if (!s.began)
+                return false;
+        close(r->in); /* the plugin hears of it at its next window */
+        r->in = -1;
+        r->open = false;
+        return true;
+}
+
 static int attend(struct run *r, struct hb_err *e) {
         struct pollfd p[3];
         int rc = 0;
 
-        while (rc == 0 && (r->open || !r->ended)) {
+        while (r->open || !r->ended) {
                 p[0] = (struct pollfd){.fd = r->signals, .events = POLLIN};
                 p[1] = (struct pollfd){.fd = r->open ? r->in : -1, .events = POLLIN};
                 p[2] = (struct pollfd){.fd = r->told ? -1 : r->o->stop_fd, .events = POLLIN};
@@ -173,10 +186,15 @@ static int attend(struct run *r, struct hb_err *e) {
                         take_signals(r);
                 if (p[2].revents) {
                         r->told = true;
-                        kill(r->pid, SIGTERM);
+                        if (r->ended)
+                                r->open = false;
+                        else
+                                kill(r->pid, SIGTERM);
                 }
-                if (p[1].revents)
+                if (p[1].revents && r->open)
                         rc = read_windows(r, e);
+                if (rc < 0 && r->in >= 0 && !goes_on(r))
+                        break;
         }
         return rc;
 }
@@ -216,7 +234,7 @@ static int finish(struct run *r, struct hb_capture_result *ret, struct hb_err *e
 static void put_away(struct run *r) {
         struct signalfd_siginfo s;
 
-        if (r->pid && !r->ended) { /* we failed: it shall not run on unrecorded */
+        if (r->pid && !r->ended) { /* we failed before it began */
                 kill(r->pid, SIGKILL);
                 while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
                         ;

@@ -78,8 +78,9 @@ static int begin(hb_capture_sink *s, const struct hb_frame *f, struct hb_err *e)
         if (r < 0)
                 return r;
         s->shown_pages = pages;
-        s->sums.began = true;
-        return hb_trace_writer_new(s->path, &h, &o, &s->writer, e);
+        r = hb_trace_writer_new(s->path, &h, &o, &s->writer, e);
+        s->sums.began = r == 0;
+        return r;
 }
 
 /* ---- a window ---- */
@@ -250,7 +251,7 @@ hb_capture_sink *hb_capture_sink_free(hb_capture_sink *s) {
                 return NULL;
         if (s->writer) {
                 hb_trace_writer_free(s->writer);
-                if (!s->replace)
+                if (!s->replace && !s->sums.epochs)
                         unlink(s->path);
         }
         hb_frames_fini(&s->frames);

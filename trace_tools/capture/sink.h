@@ -25,4 +25,5 @@ struct hb_capture_sums {
 void hb_capture_sink_sums(const hb_capture_sink *s, struct hb_capture_sums *ret);
 /* A word at the trace's end; then the index. The sink stays, for its sums. */
 int hb_capture_sink_close(hb_capture_sink *s, const char *why, struct hb_err *e);
-hb_capture_sink *hb_capture_sink_free(hb_capture_sink *s); /* unclosed: no trace is left */
+hb_capture_sink *hb_capture_sink_free(
+        hb_capture_sink *s); /* unclosed: what was whole is left, unless it was to replace another */
