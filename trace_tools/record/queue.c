@@ -1,7 +1,8 @@
-/* queue: a ring of bytes. Both sides hold the lock for a few instructions, never while they copy or write to
- * a disk: the room between head and tail is the consumer's, the rest the producer's. A record that would lie
- * over the end begins again at the front, with a gap (kind 0) before it. The consumer is woken when a quarter
- * is full; otherwise it looks by itself. */
+/* queue: a ring of bytes. The room between head and tail is the consumer's, the rest the producer's; each
+ * moves its own end (release) and looks at the other's (acquire). The lock is for waiting and for the end
+ * alone. A record that would lie over the end begins again at the front, with a gap (kind 0) before it. The
+ * consumer is woken when a quarter is full; otherwise it looks by itself, so a wake-up that is missed costs
+ * nothing. */
 #include "record/queue.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -12,6 +13,14 @@
 #define ALIGN     8u
 #define HEAD      sizeof(struct hb_queued)
 #define WAKE_PART 4u
+
+static uint64_t load(const uint64_t *end) {
+        return __atomic_load_n(end, __ATOMIC_ACQUIRE);
+}
+
+static void store(uint64_t *end, uint64_t v) {
+        __atomic_store_n(end, v, __ATOMIC_RELEASE);
+}
 
 static size_t padded(size_t bytes) {
         return HEAD + ((bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1));
@@ -45,6 +54,12 @@ static void write_head(struct hb_record_queue *q, uint64_t at, const struct hb_q
         memcpy(q->bytes + at % q->cap, head, HEAD);
 }
 
+static void wake(struct hb_record_queue *q) {
+        pthread_mutex_lock(&q->lock);
+        pthread_cond_signal(&q->filled);
+        pthread_mutex_unlock(&q->lock);
+}
+
 int hb_record_queue_put(struct hb_record_queue *q, const struct hb_queued *head, const void *bytes) {
         size_t need = padded(head->size), gap = 0;
         uint64_t used, tail = q->tail; /* only we move it */
@@ -53,9 +68,7 @@ int hb_record_queue_put(struct hb_record_queue *q, const struct hb_queued *head,
                 return -EMSGSIZE;
         if (q->cap - tail % q->cap < need)
                 gap = q->cap - tail % q->cap;
-        pthread_mutex_lock(&q->lock);
-        used = tail - q->head;
-        pthread_mutex_unlock(&q->lock);
+        used = tail - load(&q->head);
         if (used + gap + need > q->cap)
                 return -ENOBUFS;
         if (gap >= HEAD) /* less needs no head: the consumer knows that none fits */
@@ -63,11 +76,9 @@ int hb_record_queue_put(struct hb_record_queue *q, const struct hb_queued *head,
         write_head(q, tail + gap, head);
         if (head->size)
                 memcpy(q->bytes + (tail + gap) % q->cap + HEAD, bytes, head->size);
-        pthread_mutex_lock(&q->lock);
-        q->tail = tail + gap + need;
-        if (q->waiting && q->tail - q->head > q->cap / WAKE_PART)
-                pthread_cond_signal(&q->filled);
-        pthread_mutex_unlock(&q->lock);
+        store(&q->tail, tail + gap + need);
+        if (used + gap + need > q->cap / WAKE_PART && __atomic_load_n(&q->waiting, __ATOMIC_RELAXED))
+                wake(q);
         return 0;
 }
 
@@ -88,45 +99,42 @@ static void wait_a_while(struct hb_record_queue *q, unsigned ms) {
                 until.tv_nsec -= 1000000000;
                 until.tv_sec++;
         }
-        q->waiting = true;
+        __atomic_store_n(&q->waiting, true, __ATOMIC_RELAXED);
         pthread_cond_timedwait(&q->filled, &q->lock, &until);
-        q->waiting = false;
+        __atomic_store_n(&q->waiting, false, __ATOMIC_RELAXED);
 }
 
 const struct hb_queued *hb_record_queue_head(struct hb_record_queue *q, unsigned wait_ms, bool *ret_ended) {
-        const struct hb_queued *r = NULL;
+        uint64_t head = q->head; /* only we move it */
+        size_t left = q->cap - head % q->cap;
+        const struct hb_queued *r;
 
-        pthread_mutex_lock(&q->lock);
-        if (q->head == q->tail && !q->ended && wait_ms)
-                wait_a_while(q, wait_ms);
-        *ret_ended = q->ended && q->head == q->tail;
-        if (q->head != q->tail) {
-                size_t left = q->cap - q->head % q->cap;
-
-                r = (const struct hb_queued *)(const void *)(q->bytes + q->head % q->cap);
-                if (left < HEAD || r->kind == 0) {
-                        q->head += left;
-                        r = (const struct hb_queued *)(const void *)q->bytes;
-                }
+        *ret_ended = false;
+        if (head == load(&q->tail)) {
+                pthread_mutex_lock(&q->lock);
+                if (!q->ended && wait_ms)
+                        wait_a_while(q, wait_ms);
+                *ret_ended = q->ended && head == load(&q->tail);
+                pthread_mutex_unlock(&q->lock);
         }
-        pthread_mutex_unlock(&q->lock);
+        if (head == load(&q->tail))
+                return NULL;
+        r = (const struct hb_queued *)(const void *)(q->bytes + head % q->cap);
+        if (left < HEAD || r->kind == 0) {
+                store(&q->head, head + left);
+                r = (const struct hb_queued *)(const void *)q->bytes;
+        }
         return r;
 }
 
 void hb_record_queue_took(struct hb_record_queue *q) {
         const struct hb_queued *r = (const struct hb_queued *)(const void *)(q->bytes + q->head % q->cap);
-        size_t size = padded(r->size);
 
-        pthread_mutex_lock(&q->lock);
-        q->head += size;
-        pthread_mutex_unlock(&q->lock);
+        store(&q->head, q->head + padded(r->size));
 }
 
 size_t hb_record_queue_used(struct hb_record_queue *q) {
-        size_t n;
+        uint64_t head = load(&q->head); /* first: it never passes the tail */
 
-        pthread_mutex_lock(&q->lock);
-        n = q->tail - q->head;
-        pthread_mutex_unlock(&q->lock);
-        return n;
+        return load(&q->tail) - head;
 }

@@ -10,9 +10,8 @@
 
 struct hb_record_queue {
         uint8_t *bytes;
-        size_t cap; /* a multiple of 8 */
-        uint64_t head,
-                tail; /* bytes ever taken, ever put; by `lock`, but each is written by one side alone */
+        size_t cap;          /* a multiple of 8 */
+        uint64_t head, tail; /* bytes ever taken, ever put; each is written by one side alone */
         pthread_mutex_t lock;
         pthread_cond_t filled;
         bool waiting, ended;

@@ -1,6 +1,6 @@
-/* recorder: the side that records. Invariant: nothing here waits for anything but the queue's lock, which is
- * never held for longer than a few stores. Cost: one copy of the bytes; an epoch costs its runs. Owned by one
- * thread, the daemon's loop. */
+/* recorder: the side that records. Invariant: nothing here waits: the queue takes or refuses at once, and the
+ * lock of the status is never held for longer than a few stores. Cost: one copy of the bytes; an epoch costs
+ * its runs. Owned by one thread, the daemon's loop. */
 #include "record/recorder.h"
 #include "base/fault.h"
 #include "map/summary.h"
