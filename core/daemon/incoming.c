@@ -97,6 +97,8 @@ void hb_incoming_tick(struct hb_incoming *in) {
         uint64_t now = hb_now_ns();
         hb_incoming_fetch_feed_link(in, now);
         hb_incoming_step(in);
+        if (in->judge)
+                hb_judge_tick(in->judge, now);
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
         if (in->session && (s.draining || now - in->last_report_ns >= REPORT_NS))
@@ -159,6 +161,8 @@ static void on_announce(struct hb_incoming *in, enum hb_msg_type type, const uin
         if (type == HB_MSG_ZERO) {
                 hb_engine_zero(in->engine, now, a.to, &in->scratch);
         } else {
+                if (in->judge)
+                        hb_judge_announced(in->judge, now, a.from, a.to, &in->scratch);
                 hb_engine_invalidate(in->engine, now, a.from, a.to, &in->scratch);
                 hb_image_set_processed(in->image, in->processed);
         }
@@ -176,6 +180,8 @@ struct summary_arg {
 static void on_summary_entry(void *arg, const struct hb_summary_entry *e) {
         struct summary_arg *s = arg;
         hb_engine_summary(s->in->engine, s->now, s->epoch, e);
+        if (s->in->judge)
+                hb_judge_summary(s->in->judge, e);
 }
 
 static void on_summary(struct hb_incoming *in, const uint8_t *p, size_t n) {

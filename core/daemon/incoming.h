@@ -5,6 +5,7 @@
 #include "map/announce.h"
 #include "place/engine.h"
 #include "place/image.h"
+#include "place/judge.h"
 #include "transport/peer.h"
 #include "transport/tcp.h"
 
@@ -21,6 +22,8 @@ struct hb_incoming {
         uint32_t processed;
         hb_policies *policies;
         hb_engine *engine;
+        hb_judge *judge;     /* NULL: its predictor is not judged */
+        hb_policies *judged; /* the judge's own */
         hb_fetcher *fetcher;
         struct hb_done_queue *done;
         struct hb_bitmap scratch; /* pages of the announcement that is under way */

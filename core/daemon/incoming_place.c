@@ -15,6 +15,7 @@
 
 #define TICK_MS       100
 #define MAX_OF_A_HOST 256u
+#define JUDGED_PAGES  (1u << 20) /* asking takes the loop some 20 ms of each 5 s */
 
 /* ---- may it? ---- */
 
@@ -139,11 +140,35 @@ static int op_zero(void *arg, uint64_t gfn, uint64_t pages) {
         return hb_image_zero(in->image, gfn, pages);
 }
 
-static int make_engine(struct hb_incoming *in, struct hb_err *e) {
+static int make_policies(const struct hb_incoming *in, hb_policies **ret, struct hb_err *e) {
         const hb_settings *s = in->d->settings;
         struct hb_policy_options po = {
                 .dir = s->policy_dir, .names = {s->predictor, s->scorer, s->threshold}, .seed = 1};
-        int r = hb_policies_new(&po, &in->policies, e);
+        return hb_policies_new(&po, ret, e);
+}
+
+/* Nobody needs a judge: without one the placement works the same. */
+static void make_judge(struct hb_incoming *in) {
+        const hb_settings *s = in->d->settings;
+        bool wanted = strcmp(s->judge, "auto") == 0 ? in->shape.pages <= JUDGED_PAGES
+                                                    : strcmp(s->judge, "yes") == 0;
+        struct hb_err e = {0};
+        if (!wanted)
+                return;
+        int r = make_policies(in, &in->judged, &e);
+        if (r == 0)
+                r = hb_judge_new(in->engine, in->judged, in->shape.pages, in->engine_options.horizon_s,
+                                 hb_now_ns(), &in->judge);
+        if (r == 0)
+                return;
+        in->judged = hb_policies_free(in->judged);
+        hb_log(HB_LOG_WARNING, "the predictor of the placement of %s is not judged: %s", in->guest,
+               e.code ? e.what : hb_errno_name(r));
+}
+
+static int make_engine(struct hb_incoming *in, struct hb_err *e) {
+        const hb_settings *s = in->d->settings;
+        int r = make_policies(in, &in->policies, e);
         if (r < 0)
                 return r;
         struct hb_engine_options eo = {.window_bytes = s->window_bytes,
@@ -160,6 +185,7 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         if (r < 0)
                 return hb_err_set(e, r, in->guest, NULL, "cannot set up the engine");
         in->engine_options = eo;
+        make_judge(in);
         hb_recording_placed(in); /* before it is told anything: then it can be replayed exactly */
         return 0;
 }
@@ -276,10 +302,13 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
         if (in->tick)
                 event_free(in->tick);
         hb_recording_unplaced(in);
+        in->judge = hb_judge_free(in->judge);
+        in->judged = hb_policies_free(in->judged);
         in->engine = hb_engine_free(in->engine);
         in->policies = hb_policies_free(in->policies);
         end_image(in, how);
-        if (how == HB_IN_RELEASE) /* last: an image without a record is swept, and this one is a guest's memory now */
+        if (how == HB_IN_RELEASE) /* last: an image without a record is swept, and this one is a guest's
+                                     memory now */
                 hb_store_placement_remove(in->d->store, in->id);
         hb_bitmap_fini(&in->scratch);
         if (in->session && how != HB_IN_KEEP)

@@ -84,6 +84,22 @@ static json_t *states_json(const struct hb_engine_stats *s) {
                          (json_int_t)s->zero_pages);
 }
 
+static json_t *known(double v) {
+        return isfinite(v) ? json_real(v) : json_null();
+}
+
+/* By the definition of docs/POLICY_API.md, as far as the target hears of the guest. */
+static json_t *quality_json(const struct hb_incoming *in) {
+        struct hb_quality_result q;
+        if (!in->judge)
+                return json_null();
+        hb_judge_result(in->judge, &q);
+        return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "moments", (json_int_t)q.all.moments, "precision",
+                         known(q.all.precision), "recall", known(q.all.recall), "f1", known(q.all.f1),
+                         "f1_returning", known(q.returning.f1), "f1_new", known(q.fresh.f1), "f1_writes",
+                         known(q.writes.f1));
+}
+
 json_t *hb_incoming_json(const struct hb_incoming *in) {
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
@@ -112,6 +128,7 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
         json_object_set_new(j, "recording", hb_recording_json(in->recording));
         json_object_set_new(j, "policies", policies_json(in));
+        json_object_set_new(j, "quality", quality_json(in));
         return j;
 }
 
@@ -150,8 +167,8 @@ static int add_dormant(void *arg, const struct hb_store_placement *p) {
         if (!p->incoming || !wanted(p->guest, x->only) || hb_incoming_find((hb_daemon *)x->d, p->guest))
                 return 0;
         hb_id_hex(p->id, id);
-        json_array_append_new(x->out, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", id, "guest", p->guest, "from", p->host,
-                                                "dir", p->image_dir, "state", "lost"));
+        json_array_append_new(x->out, json_pack("{s:s,s:s,s:s,s:s,s:s}", "id", id, "guest", p->guest, "from",
+                                                p->host, "dir", p->image_dir, "state", "lost"));
         return 0;
 }
 

@@ -53,6 +53,7 @@ must a --json place g --to b --wait --timeout 60 >"$pair/place.json"
 await 10 "the target's recording to begin" recorded b '.state + " " + .side' "recording target"
 recorded b .exact true || fail "the recording has not the engine from its beginning"
 status_is b '.incoming[0].recording.file' "$target" || fail "the status does not show the recording"
+status_is b '.incoming[0].quality.moments' 0 || fail "the predictor is not judged"
 status_is a '.guests[0].recording.side' source || fail "the status does not show the recording"
 hb b --json status g | jq -e '.incoming[0].recording.epochs >= 0' >"$pair/output"
 move a b
