@@ -1,5 +1,4 @@
 #!/bin/bash
-# label: integration
 # timeout: 180
 # A program under the recorder: its accesses counted exactly, its input, output, exit code and signals its own; a real one
 # (sqlite3) in one command; what cannot be recorded, said in words.

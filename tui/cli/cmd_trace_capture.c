@@ -5,6 +5,7 @@
 #include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
+#include "control/ctl.h"
 #include <errno.h>
 
 struct shown {
@@ -72,9 +73,9 @@ static void say(const struct hb_cli *c, const char *file, const struct hb_captur
 static json_t *as_json(const char *file, const struct hb_capture_result *r) {
         const struct hb_capture_progress *s = &r->sum;
 
-        return json_pack("{s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:i,s:b,s:b,s:i,s:I}", "file", file,
-                         "whole_guest", r->whole_guest, "epochs", (json_int_t)s->epochs, "pages",
-                         (json_int_t)s->pages, "records", (json_int_t)s->records, "accesses",
+        return json_pack("{s:o,s:b,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:i,s:b,s:b,s:i,s:I}", "file",
+                         hb_ctl_text(file), "whole_guest", r->whole_guest, "epochs", (json_int_t)s->epochs,
+                         "pages", (json_int_t)s->pages, "records", (json_int_t)s->records, "accesses",
                          (json_int_t)s->accesses, "bytes", (json_int_t)s->bytes, "bytes_per_record",
                          s->records ? (double)s->bytes / (double)s->records : 0.0, "seconds", s->seconds,
                          "exit_status", r->status, "complete", r->complete, "replaced", r->replaced,
