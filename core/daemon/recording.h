@@ -30,6 +30,6 @@ void hb_recording_unplaced(struct hb_incoming *in); /* its engine is about to go
 void hb_recording_summary(struct hb_recording *c, uint64_t now_ns, uint32_t epoch, uint64_t bytes);
 void hb_recording_attached(struct hb_guest *g);
 void hb_recording_detached(struct hb_guest *g);
-void hb_recording_moved(struct hb_guest *g); /* another host runs it now */
+void hb_recording_moved(struct hb_guest *g);                            /* another host runs it now */
 void hb_recording_scan(struct hb_guest *g, uint64_t at_ns, bool final); /* its page map has the epoch */
 void hb_recording_drain(struct hb_recording *c, bool on);
