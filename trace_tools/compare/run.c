@@ -177,12 +177,14 @@ static int collect(struct run *run, struct hb_err *first, struct hb_err *e) {
                 if (r == 0)
                         r = now;
                 if (r == 0 && tell(run) != 0)
-                        r = hb_err_set(e, -ECANCELED, NULL, "run the same again: it goes on from here",
-                                       "stopped: %u of %u cells are done",
-                                       run->progress.there + run->progress.done, run->progress.cells);
+                        r = -ECANCELED;
                 if (r < 0)
                         atomic_store(&run->stop, true);
         }
+        if (r == -ECANCELED) /* now, when what was computed by then is kept too */
+                hb_err_set(e, r, NULL, "run the same again: it goes on from here",
+                           "stopped: %u of %u cells are done", run->progress.there + run->progress.done,
+                           run->progress.cells);
         return r;
 }
 

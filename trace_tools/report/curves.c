@@ -26,8 +26,8 @@ static const struct curve {
         [COVERAGE] = {"Coverage",
                       "Line chart: share of the accessed pages that lay fresh on the target, over time.",
                       "coverage", true},
-        [SENT] = {"Cost: sent ahead so far", "Line chart: megabytes of pages sent ahead, over time.",
-                  "MiB sent", false},
+        [SENT] = {"Cost: pages sent ahead so far, before compression",
+                  "Line chart: pages sent ahead so far in MiB, over time.", "MiB of pages", false},
 };
 
 static unsigned length_of(const struct hb_compare_cell *c, enum what w) {

@@ -64,6 +64,18 @@ static void put_lists(struct hb_page *p) {
                           p->t->missing, p->t->ncells);
 }
 
+/* Its begin is enough to tell files apart by eye; the whole is in the tooltip. */
+static void put_hash(struct hb_page *p, const char *hash, bool first) {
+        char begin[13];
+
+        snprintf(begin, sizeof(begin), "%s", strcmp(hash, "builtin") == 0 ? "built-in" : hash);
+        hb_html_put(p->out, first ? " &middot; <code title=\"" : " <code title=\"");
+        hb_html_text(p->out, hash);
+        hb_html_put(p->out, "\">");
+        hb_html_text(p->out, begin);
+        hb_html_put(p->out, "</code>");
+}
+
 static void put_policy(struct hb_page *p, unsigned i) {
         const struct hb_compare_policy *policy = &p->t->plan->policies[i];
         char name[4];
@@ -76,12 +88,8 @@ static void put_policy(struct hb_page *p, unsigned i) {
                 hb_html_put(p->out, " (bounds: what one who knows the future could do)");
         else if (policy->kind == HB_COMPARE_NOTHING)
                 hb_html_put(p->out, " (no prefetch: everything after the request)");
-        for (int k = 0; k < HB_POLICY_KINDS && policy->kind == HB_COMPARE_TRIPLE; k++) {
-                hb_html_f(p->out, "%s<code>", k ? " " : " &middot; ");
-                hb_html_text(p->out,
-                             strcmp(policy->hashes[k], "builtin") == 0 ? "built-in" : policy->hashes[k]);
-                hb_html_put(p->out, "</code>");
-        }
+        for (int k = 0; k < HB_POLICY_KINDS && policy->kind == HB_COMPARE_TRIPLE; k++)
+                put_hash(p, policy->hashes[k], k == 0);
         hb_html_put(p->out, "</li>\n");
 }
 
@@ -113,8 +121,6 @@ static int put_trace(struct hb_page *p, unsigned i, struct hb_err *e) {
         hb_html_text(p->out, t->origin);
         hb_html_put(p->out, ".</p>\n");
         r = hb_page_heat(p, t, e);
-        hb_page_figures(p, i);
-        hb_page_differences(p, i);
         if (r == 0) {
                 hb_html_f(p->out, "<p class=\"note\">Curves: horizon %g s, link ",
                           plan->horizons[p->horizon]);
@@ -122,6 +128,8 @@ static int put_trace(struct hb_page *p, unsigned i, struct hb_err *e) {
                 hb_html_put(p->out, "; the letters are the policies'.</p>\n");
                 r = hb_page_curves(p, i);
         }
+        hb_page_figures(p, i);
+        hb_page_differences(p, i);
         hb_page_moves(p, i);
         hb_html_put(p->out, "</section>\n");
         return r;

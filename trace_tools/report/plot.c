@@ -13,8 +13,10 @@
 
 static void head(struct hb_buf *s, const struct hb_plot *plot) {
         hb_html_f(s, "set terminal svg size %d,%d dynamic noenhanced font 'sans-serif,12'\n", WIDTH, HEIGHT);
-        hb_html_put(s, "set border 3\nset tics nomirror\nset grid y\nset key outside right top samplen 3\n");
+        hb_html_put(s, "set border 3\nset tics nomirror\nset grid y\nset autoscale xfix\nset key outside "
+                       "right top samplen 3\n");
         hb_html_f(s, "set xlabel '%s'\nset ylabel '%s'\n", plot->x_label, plot->y_label);
+        hb_html_put(s, plot->boxes ? "" : "set xrange [0:*]\n");
         hb_html_put(s, plot->share ? "set yrange [0:1.02]\n" : "set yrange [0:*]\n");
 }
 

@@ -37,6 +37,14 @@ static void figure_row(struct hb_page *p, struct hb_compare_at at, enum hb_figur
         hb_html_put(p->out, "</tr>\n");
 }
 
+static void figure_group(struct hb_page *p, struct hb_compare_at at, bool main_only) {
+        hb_html_put(p->out, "<tbody>\n");
+        for (int f = 0; f < HB_FIGURES; f++)
+                if (hb_figure_rows[f].main == main_only)
+                        figure_row(p, at, (enum hb_figure)f);
+        hb_html_put(p->out, "</tbody>\n");
+}
+
 static void figure_table(struct hb_page *p, unsigned trace, bool main_only, const char *caption) {
         static const char *const columns[] = {"horizon", "link", "figure", NULL};
         const struct hb_compare_plan *plan = p->t->plan;
@@ -46,13 +54,11 @@ static void figure_table(struct hb_page *p, unsigned trace, bool main_only, cons
         table_head(p, caption, columns);
         for (unsigned i = 0; i < plan->npolicies; i++)
                 hb_html_f(p->out, "<th scope=\"col\" class=\"c%u\">%s</th>", i + 1, hb_html_letter(i, name));
-        hb_html_put(p->out, "</tr></thead>\n<tbody>\n");
+        hb_html_put(p->out, "</tr></thead>\n");
         for (at.horizon = 0; at.horizon < plan->nhorizons; at.horizon++)
                 for (at.link = 0; at.link < plan->nlinks; at.link++)
-                        for (int f = 0; f < HB_FIGURES; f++)
-                                if (hb_figure_rows[f].main == main_only)
-                                        figure_row(p, at, (enum hb_figure)f);
-        hb_html_put(p->out, "</tbody></table></div>\n");
+                        figure_group(p, at, main_only);
+        hb_html_put(p->out, "</table></div>\n");
 }
 
 void hb_page_figures(struct hb_page *p, unsigned trace) {
