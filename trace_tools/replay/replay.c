@@ -38,13 +38,15 @@ const struct hb_trace_header *hb_replay_header(const hb_replay *r) {
 
 /* ---- which policies, which way ---- */
 
-/* The one asked for, else the trace's, else the built-in (NULL). */
+/* The one asked for, else the trace's, else the built-in (NULL). What decides alike stands in for a file that
+ * is not at hand: the built-in for the shipped policy of its name. */
 static const char *policy_name(const struct hb_replay *r, unsigned k) {
+        static const char *const shipped[HB_POLICY_KINDS] = {"ewma", "cost_benefit", "adaptive"};
         const struct hb_trace_policy *p = &r->h->policies[k];
 
         if (r->names[k])
                 return r->names[k];
-        if (!p->name[0] || strcmp(p->hash, "builtin") == 0)
+        if (!p->name[0] || strcmp(p->hash, "builtin") == 0 || (!r->dir && strcmp(p->name, shipped[k]) == 0))
                 return NULL;
         return p->name;
 }

@@ -130,6 +130,11 @@ static void test_one_constant_shows(void **state) {
         assert_string_equal(r.policies[HB_POLICY_PREDICTOR].name, "ewma");
         assert_true(strcmp(r.policies[HB_POLICY_PREDICTOR].hash, "builtin") != 0);
 
+        o.policy_dir = NULL; /* the built-in ones decide like the shipped files */
+        r = rig_run(rig_path, &o);
+        assert_true(r.exact && r.digest_matches && r.digest == digest);
+        assert_string_equal(r.policies[HB_POLICY_PREDICTOR].hash, "builtin");
+
         change_a_constant();
         o.policy_dir = policies;
         r = rig_run(rig_file("lua.hbt"), &o);
