@@ -11,12 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct piece { /* accesses that keep their order */
+        size_t from, count;
+        uint64_t gfn, to; /* the first one's page, before and after */
+};
+
 struct anonymize {
         struct hb_look_pipe p;
         struct hb_shape shape; /* as it was */
         struct hb_permute permute;
         struct hb_bitmap from, to; /* of one resident event */
-        struct hb_trace_access *a;
+        struct hb_trace_access *a; /* of one epoch */
+        struct piece *pieces;
         size_t cap;
 };
 
@@ -32,28 +38,63 @@ static void nameless(struct hb_trace_header *h) {
 }
 
 /* ---- epochs ---- */
-static int by_gfn(const void *a, const void *b) {
-        const struct hb_trace_access *x = a, *y = b;
+static int by_place(const void *a, const void *b) {
+        const struct piece *x = a, *y = b;
 
-        return x->gfn < y->gfn ? -1 : x->gfn > y->gfn;
+        return x->to < y->to ? -1 : x->to > y->to;
+}
+
+/* Room for n accesses and as many pieces. */
+static int make_room(struct anonymize *n, size_t count, struct hb_err *e) {
+        struct hb_trace_access *a;
+        struct piece *p;
+
+        if (count <= n->cap)
+                return 0;
+        a = realloc(n->a, count * sizeof(*a));
+        n->a = a ? a : n->a;
+        p = a ? realloc(n->pieces, count * sizeof(*p)) : NULL;
+        n->pieces = p ? p : n->pieces;
+        if (!p)
+                return hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for an epoch's accesses");
+        n->cap = count;
+        return 0;
+}
+
+/* Accesses whose pages stay together are a piece; pieces are put in their new order. */
+static size_t cut_up(struct anonymize *n, const struct hb_trace_access *a, size_t count) {
+        size_t pieces = 0;
+
+        for (size_t i = 0; i < count;) {
+                uint64_t gfn = a[i].gfn, end = gfn + hb_permute_together(&n->permute, gfn);
+                struct piece *p = &n->pieces[pieces++];
+
+                *p = (struct piece){.from = i, .gfn = gfn, .to = hb_permute_page(&n->permute, gfn)};
+                while (i < count && a[i].gfn < end)
+                        i++;
+                p->count = i - p->from;
+        }
+        if (pieces)
+                qsort(n->pieces, pieces, sizeof(*n->pieces), by_place);
+        return pieces;
 }
 
 static int take_epoch(struct anonymize *n, const struct hb_trace_item *i, struct hb_err *e) {
-        if (i->naccess > n->cap) {
-                struct hb_trace_access *grown = realloc(n->a, i->naccess * sizeof(*grown));
+        size_t pieces, at = 0;
+        int r = make_room(n, i->naccess, e);
 
-                if (!grown)
-                        return hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for an epoch's accesses");
-                n->a = grown;
-                n->cap = i->naccess;
+        if (r < 0)
+                return r;
+        pieces = cut_up(n, i->access, i->naccess);
+        for (size_t k = 0; k < pieces; k++) {
+                const struct piece *p = &n->pieces[k];
+
+                for (size_t j = p->from; j < p->from + p->count; j++) {
+                        n->a[at] = i->access[j];
+                        n->a[at++].gfn = (uint32_t)(i->access[j].gfn - p->gfn + p->to);
+                }
         }
-        for (size_t k = 0; k < i->naccess; k++) {
-                n->a[k] = i->access[k];
-                n->a[k].gfn = (uint32_t)hb_permute_page(&n->permute, i->access[k].gfn);
-        }
-        if (i->naccess)
-                qsort(n->a, i->naccess, sizeof(*n->a), by_gfn);
-        return hb_look_pipe_epoch(&n->p, i->epoch, i->time_ns, n->a, i->naccess, e);
+        return hb_look_pipe_epoch(&n->p, i->epoch, i->time_ns, n->a, at, e);
 }
 
 /* ---- events ---- */
@@ -222,6 +263,7 @@ int hb_look_anonymize(const char *in, const struct hb_look_key *key, const struc
         hb_bitmap_fini(&n.from);
         hb_bitmap_fini(&n.to);
         free(n.a);
+        free(n.pieces);
         hb_trace_reader_free(reader);
         return r;
 }

@@ -15,7 +15,7 @@ static int read_options(const struct hb_cli *c, struct hb_look_cut *w, struct hb
         double from = hb_cli_number(c, "from"), to = hb_cli_number(c, "to");
         int r = 0;
 
-        if (hb_cli_flag(c, "to") && to < from)
+        if (hb_cli_flag(c, "to") && (to < from || to == 0))
                 return hb_err_set(e, -EINVAL, "--to", NULL, "the part ends before it begins");
         if (!hb_cli_flag(c, "from") && !hb_cli_flag(c, "to") && !hb_cli_flag(c, "pages"))
                 return hb_err_set(e, -EINVAL, "trace cut", "harbinger trace cut --help",
@@ -61,7 +61,7 @@ const struct hb_cli_command hb_cli_trace_cut = {
                      "trace cut vm1.hbt -o heap.hbt --pages 0x8000-0xffff"},
         .operands = {{"FILE", HB_CLI_TEXT}},
         .options = {HB_CLI_OUTPUT_OPTIONS,
-                    {"from", 0, HB_CLI_REAL, "E", false, 0, 1e9, "the first epoch, or second"},
+                    {"from", 0, HB_CLI_REAL, "E", false, 0, 4294967295.0, "the first epoch, or second"},
                     {"to", 0, HB_CLI_REAL, "E", false, 0, 4294967295.0, "the last epoch, or second"},
                     {"seconds", 0, HB_CLI_FLAG, NULL, false, 0, 0,
                      "count --from and --to in seconds since the trace began"},

@@ -92,6 +92,7 @@ static void lines_that_mean_nothing_are_refused(void **state) {
         expect(f, HB_EXIT_USAGE, "harbinger trace cut %s -o %s", f->trace, f->out);
         shows(f->run.err, "which part?");
         expect(f, HB_EXIT_USAGE, "harbinger trace cut %s -o %s --from 9 --to 3", f->trace, f->out);
+        expect(f, HB_EXIT_USAGE, "harbinger trace cut %s -o %s --to 0", f->trace, f->out);
         expect(f, HB_EXIT_USAGE, "harbinger trace cut %s -o %s --from 1.5", f->trace, f->out);
         shows(f->run.err, "whole number");
         expect(f, HB_EXIT_USAGE, "harbinger trace cut %s --from 1", f->trace);
