@@ -44,21 +44,23 @@ static int by_place(const void *a, const void *b) {
         return x->to < y->to ? -1 : x->to > y->to;
 }
 
-/* Room for n accesses and as many pieces. */
-static int make_room(struct anonymize *n, size_t count, struct hb_err *e) {
+/* Room for so many accesses and as many pieces. */
+static bool make_room(struct anonymize *n, size_t count) {
         struct hb_trace_access *a;
         struct piece *p;
 
         if (count <= n->cap)
-                return 0;
+                return true;
         a = realloc(n->a, count * sizeof(*a));
-        n->a = a ? a : n->a;
-        p = a ? realloc(n->pieces, count * sizeof(*p)) : NULL;
-        n->pieces = p ? p : n->pieces;
+        if (!a)
+                return false;
+        n->a = a;
+        p = realloc(n->pieces, count * sizeof(*p));
         if (!p)
-                return hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for an epoch's accesses");
+                return false;
+        n->pieces = p;
         n->cap = count;
-        return 0;
+        return true;
 }
 
 /* Accesses whose pages stay together are a piece; pieces are put in their new order. */
@@ -81,10 +83,9 @@ static size_t cut_up(struct anonymize *n, const struct hb_trace_access *a, size_
 
 static int take_epoch(struct anonymize *n, const struct hb_trace_item *i, struct hb_err *e) {
         size_t pieces, at = 0;
-        int r = make_room(n, i->naccess, e);
 
-        if (r < 0)
-                return r;
+        if (!make_room(n, i->naccess))
+                return hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for an epoch's accesses");
         pieces = cut_up(n, i->access, i->naccess);
         for (size_t k = 0; k < pieces; k++) {
                 const struct piece *p = &n->pieces[k];
