@@ -7,7 +7,9 @@
 #include "base/fault.h"
 #include "replay/replay_priv.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int op_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
         return 0; /* the recorded answer counts */
@@ -99,9 +101,27 @@ static int take_input(struct hb_replay *r, const struct hb_trace_item *i, struct
         return 1;
 }
 
-static int take_mark(struct hb_replay *r, const struct hb_trace_item *i) {
+/* What the engine was told and the recorder had no room for: from here on its decisions cannot be had again.
+ */
+static int inputs_lost(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e) {
+        char next[96];
+
+        if (i->epoch > 1)
+                snprintf(next, sizeof next, "replay it with --simulated, or with --until %u", i->epoch - 1);
+        else
+                snprintf(next, sizeof next, "replay it with --simulated");
+        return hb_err_set(
+                e, -ENODATA, r->h->guest, next,
+                "the recorder dropped %llu of the engine's inputs after epoch %u: what follows cannot be "
+                "replayed exactly",
+                (unsigned long long)i->event.mark.value, i->epoch);
+}
+
+static int take_mark(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e) {
         struct hb_engine_stats s;
 
+        if (i->event.mark.kind == HB_MARK_DROPPED && strcmp(i->event.mark.text, "input") == 0 && r->x.engine)
+                return inputs_lost(r, i, e);
         if (i->event.mark.kind != HB_MARK_DIGEST || !r->x.engine)
                 return 1;
         hb_engine_stats(r->x.engine, &s);
@@ -161,5 +181,5 @@ int hb_replay_exact_item(struct hb_replay *r, const struct hb_trace_item *i, str
                 return 1;
         if (i->event.stream == HB_TRACE_INPUT)
                 return take_input(r, i, e);
-        return i->event.stream == HB_TRACE_MARK ? take_mark(r, i) : 1;
+        return i->event.stream == HB_TRACE_MARK ? take_mark(r, i, e) : 1;
 }

@@ -81,7 +81,12 @@ static int choose(struct hb_replay *r, struct hb_err *e) {
         bool can;
 
         hb_trace_reader_info(r->reader, &info);
-        can = info.events[HB_TRACE_INPUT] > 0 && r->h->engine_size > 0;
+        can = info.events[HB_TRACE_INPUT] > 0 && r->h->engine_size > 0 && r->h->part == 0;
+        if (r->o.mode == HB_REPLAY_EXACT && r->h->part > 0)
+                return hb_err_set(e, -EOPNOTSUPP, r->h->guest,
+                                  "join the parts with harbinger trace merge, or replay it simulated",
+                                  "this is part %u of a recording, and the engine began in part 0",
+                                  r->h->part);
         if (r->o.mode == HB_REPLAY_EXACT && !can)
                 return hb_err_set(e, -EOPNOTSUPP, r->h->guest, "replay it simulated, without --exact",
                                   "the trace has no engine inputs: it was not recorded on a target");

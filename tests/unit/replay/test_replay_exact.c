@@ -3,6 +3,7 @@
 #include "replay_rig.h"
 
 static char policies[200];
+static uint32_t lose_after, part; /* of what record() writes */
 
 struct recorder {
         hb_trace_writer *w;
@@ -61,6 +62,7 @@ static uint64_t record(const char *name, const struct hb_replay_options *o, bool
         if (hb_replay_open(from, o, &r, &e) < 0)
                 fail_msg("%s", e.what);
         make_header(r, &h);
+        h.part = part;
         assert_int_equal(hb_trace_writer_new(rig_file(name), &h, &wo, &rec.w, &e), 0);
         assert_int_equal(hb_trace_writer_mark(rec.w, 0, HB_MARK_ENGINE, 0, ""), 0);
         if (!late)
@@ -72,6 +74,9 @@ static uint64_t record(const char *name, const struct hb_replay_options *o, bool
                 rec.time_ns = i.time_ns;
                 assert_int_equal(hb_trace_writer_epoch(rec.w, i.epoch, i.time_ns, i.access, i.naccess), 0);
                 mark_digest(&rec, r);
+                if (lose_after && i.epoch == lose_after)
+                        assert_int_equal(
+                                hb_trace_writer_mark(rec.w, rec.time_ns, HB_MARK_DROPPED, 3, "input"), 0);
                 if (late && i.epoch == 10)
                         assert_int_equal(hb_engine_set_tap(r->sim->engine, hear, &rec), 0);
         }
@@ -174,6 +179,29 @@ static void test_a_beginning_that_is_not_there(void **state) {
         assert_int_equal(rig_run(rig_path, &o).epochs, 45);
 }
 
+/* The recorder had no room for an input: exact up to there, by name. Another part than the first has no
+ * beginning. */
+static void test_inputs_that_are_not_there(void **state) {
+        struct hb_replay_options o = {.mode = HB_REPLAY_EXACT};
+        struct hb_replay_result r;
+        struct hb_err e = {0};
+
+        lose_after = 20;
+        record("lossy.hbt", &(struct hb_replay_options){0}, false);
+        lose_after = 0;
+        assert_int_equal(hb_replay_run(rig_path, &o, NULL, NULL, &r, &e), -ENODATA);
+        assert_true(strstr(e.what, "dropped 3") && strstr(e.next, "--until 19"));
+        o.until = 19;
+        assert_true(rig_run(rig_path, &o).digest_matches);
+        part = 1;
+        record("part.hbt", &(struct hb_replay_options){0}, false);
+        part = 0;
+        assert_int_equal(hb_replay_run(rig_path, &(struct hb_replay_options){.mode = HB_REPLAY_EXACT}, NULL,
+                                       NULL, &r, &e),
+                         -EOPNOTSUPP);
+        assert_false(rig_run(rig_path, &(struct hb_replay_options){0}).exact);
+}
+
 /* Bytes that are no input, and inputs of another guest's size. */
 static void test_bad_inputs(void **state) {
         struct hb_trace_event ev = {.stream = HB_TRACE_INPUT, .time_ns = S};
@@ -215,6 +243,7 @@ int main(void) {
                 cmocka_unit_test(test_one_constant_shows),
                 cmocka_unit_test(test_other_questions_are_simulated),
                 cmocka_unit_test(test_a_beginning_that_is_not_there),
+                cmocka_unit_test(test_inputs_that_are_not_there),
                 cmocka_unit_test(test_bad_inputs),
         };
 
