@@ -192,7 +192,7 @@ int main(int argc, char **argv) {
                 printf("drain all, bytes aside   %7.1f ns a page (plan, send, arrive)\n", fetch);
                 printf("memory: %zu bytes a page of records, and %.2f MiB for the engine, of which %.3f "
                        "bytes a page\n",
-                       sizeof(struct hb_image_page), (double)heap / (1 << 20), 2.0 / 512);
+                       sizeof(struct hb_image_page), (double)heap / (1 << 20), 1.0 / 8);
         }
         hb_engine_free(w.engine);
         hb_policies_free(w.policies);

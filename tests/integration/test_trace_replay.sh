@@ -66,7 +66,8 @@ for word in "pages used" "never seen before" missing "$digest" converges "lay fr
   grep -q "$word" table || fail "the table does not say: $word"
 done
 printf 'stats\npage 1\ntop 3\ndecisions 2\nuntil 30\npoint\nwhat\nquit\n' | replay t.hbt --until 12 >asked 2>said || fail "$(cat said)"
-grep -q "^processed" asked && grep -q "decisions:" asked || fail "no answers: $(cat asked)"
+grep -q "^processed" asked || fail "no answers: $(cat asked)"
+grep -q "decisions:" asked || fail "no table at the end: $(cat asked)"
 grep -q what said || fail "a wrong question is not told"
 [ "$(replay t.hbt --until 12 --json | jq .epochs)" = 12 ] || fail "--until went on"
 
