@@ -135,12 +135,24 @@ static int cancelled(hb_trace_reader *r, hb_look_tick *tick, void *arg, struct h
         return hb_err_set(e, -ECANCELED, NULL, NULL, "stopped");
 }
 
+/* Behind the last epoch there is none that ends after the mark: then it is that one's. */
+static void tell_mark(const struct hb_heatmap *m, const struct hb_heatmap_options *o, uint32_t last,
+                      const struct hb_trace_item *i) {
+        uint32_t epoch = i->epoch < last ? i->epoch + 1 : last;
+
+        if (o->mark && i->event.stream == HB_TRACE_MARK && epoch >= m->from && epoch <= m->to)
+                o->mark(o->mark_arg, epoch, i->event.mark.kind, i->event.mark.value);
+}
+
 /* Until the range or the trace ends. */
-static int take(struct hb_heatmap *m, hb_trace_reader *r, hb_look_tick *tick, void *arg, struct hb_err *e) {
+static int take(struct hb_heatmap *m, hb_trace_reader *r, const struct hb_heatmap_options *o,
+                hb_look_tick *tick, void *arg, struct hb_err *e) {
+        struct hb_trace_info info;
         struct hb_trace_item item;
         unsigned since = 0;
         int rc;
 
+        hb_trace_reader_info(r, &info);
         for (;;) {
                 rc = hb_trace_reader_next(r, &item, e);
                 if (rc == -EBADMSG) {
@@ -149,8 +161,10 @@ static int take(struct hb_heatmap *m, hb_trace_reader *r, hb_look_tick *tick, vo
                 }
                 if (rc <= 0)
                         return rc;
-                if (item.kind != HB_TRACE_EPOCH)
+                if (item.kind != HB_TRACE_EPOCH) {
+                        tell_mark(m, o, info.last_epoch, &item);
                         continue;
+                }
                 if (item.epoch > m->to)
                         return 0;
                 hb_heatmap_add(m, item.epoch, item.time_ns, item.access, item.naccess);
@@ -176,7 +190,7 @@ int hb_heatmap_read(hb_trace_reader *r, const struct hb_heatmap_options *o, hb_l
         hb_trace_reader_rewind(r);
         rc = m->from > info.first_epoch ? hb_trace_reader_seek(r, m->from, e) : 0;
         if (rc == 0)
-                rc = take(m, r, tick, arg, e);
+                rc = take(m, r, o, tick, arg, e);
         if (rc < 0) {
                 hb_heatmap_free(m);
                 return rc;

@@ -10,10 +10,15 @@
 
 #define HB_HEATMAP_MAX 4096u /* columns and rows at most */
 
+/* A mark inside the range; `epoch`: that which ends after it. */
+typedef void hb_heatmap_mark(void *arg, uint32_t epoch, enum hb_trace_mark kind, uint64_t value);
+
 struct hb_heatmap_options {          /* zero: the default */
         uint32_t width, height;      /* 80 x 24; at most HB_HEATMAP_MAX each */
         uint32_t from, to;           /* epochs, both included; 0: the trace's first, last */
         uint64_t first_page, npages; /* npages 0: to the last */
+        hb_heatmap_mark *mark;       /* for hb_heatmap_read; NULL: nobody asks */
+        void *mark_arg;
 };
 
 struct hb_heatmap {

@@ -115,7 +115,8 @@ static int read_map(struct hb_cli *c, hb_trace_reader *r, const struct hb_heatma
 
 static int run_show(struct hb_cli *c, struct hb_err *e) {
         struct hb_heat_view v = {0};
-        struct hb_heatmap_options o = {0};
+        struct hb_heat_marks marks = {0};
+        struct hb_heatmap_options o = {.mark = hb_heat_marks_add, .mark_arg = &marks};
         struct hb_heatmap *m = NULL;
         hb_trace_reader *reader = NULL;
         int r = choose(c, &v, &o, e);
@@ -126,6 +127,7 @@ static int run_show(struct hb_cli *c, struct hb_err *e) {
                 r = read_map(c, reader, &o, &m, e);
         if (r < 0)
                 goto end;
+        v.marks = &marks;
         v.counts = hb_trace_reader_header(reader)->flags & HB_TRACE_COUNTS;
         if (c->json) {
                 r = hb_cli_print_json(c, matrix(m, &v), e);
@@ -147,7 +149,8 @@ const struct hb_cli_command hb_cli_trace_show = {
                  "how "
                  "often its pages were accessed, on a logarithmic scale that the legend below explains; "
                  "colour "
-                 "only repeats it. Braille characters hold 2 x 4 cells each. The default glyphs are braille "
+                 "only repeats it. Letters below the time tell what was marked there: drops, migrations, "
+                 "policies. Braille characters hold 2 x 4 cells each. The default glyphs are braille "
                  "in "
                  "a UTF-8 locale, else ASCII. --json prints the sums themselves.",
         .examples = {"trace show vm1.hbt", "trace show vm1.hbt --what writes --from 60 --to 120",

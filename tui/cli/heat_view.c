@@ -185,6 +185,63 @@ static void time_label(const struct picture *p, uint32_t x, char *buf) {
         hb_fmt_seconds(s, buf);
 }
 
+/* ---- marks ---- */
+static char mark_letter(enum hb_trace_mark kind) {
+        static const char letters[HB_MARKS] = {
+                [HB_MARK_NOTE] = 'N',   [HB_MARK_DROPPED] = 'D',      [HB_MARK_MIGRATE] = 'M',
+                [HB_MARK_FREEZE] = 'F', [HB_MARK_COMPLETE] = 'C',     [HB_MARK_THAW] = 'T',
+                [HB_MARK_POLICY] = 'P', [HB_MARK_POLICY_ERROR] = 'E', [HB_MARK_REPAIRED] = 'R',
+        };
+
+        return (unsigned)kind < HB_MARKS ? letters[kind] : 0;
+}
+
+void hb_heat_marks_add(void *marks, uint32_t epoch, enum hb_trace_mark kind, uint64_t value) {
+        struct hb_heat_marks *m = marks;
+
+        if (m->n == HB_HEAT_MARKS || !mark_letter(kind))
+                return;
+        m->mark[m->n].epoch = epoch;
+        m->mark[m->n++].kind = kind;
+}
+
+/* The first character of the plot that shows an epoch. */
+static unsigned column_of(const struct picture *p, uint32_t epoch) {
+        uint64_t span = (uint64_t)p->m->to - p->m->from + 1;
+        uint64_t x = (uint64_t)(epoch - p->m->from) * p->m->width / span;
+
+        return (unsigned)((x * p->columns + p->m->width - 1) / p->m->width);
+}
+
+/* A letter where something happened, '*' where several things did; and what the letters mean. */
+static void print_marks(const struct picture *p) {
+        const struct hb_heat_marks *marks = p->v->marks;
+        bool met[HB_MARKS] = {false};
+        char line[1100], legend[300] = "";
+
+        if (!marks || marks->n == 0 || p->columns >= sizeof(line))
+                return;
+        memset(line, ' ', p->columns);
+        for (unsigned i = 0; i < marks->n; i++) {
+                char *at = &line[column_of(p, marks->mark[i].epoch)],
+                     letter = mark_letter(marks->mark[i].kind);
+
+                *at = *at == ' ' || *at == letter ? letter : '*';
+                met[marks->mark[i].kind] = true;
+        }
+        line[p->columns] = '\0';
+        for (unsigned n = p->columns; n > 0 && line[n - 1] == ' '; n--)
+                line[n - 1] = '\0';
+        fprintf(p->c->io->out, "%*s %s\n", (int)LABEL, "marks", line);
+        for (unsigned k = 0; k < HB_MARKS; k++)
+                if (met[k])
+                        snprintf(legend + strlen(legend), sizeof(legend) - strlen(legend), " %c %s,",
+                                 mark_letter((enum hb_trace_mark)k),
+                                 hb_trace_mark_name((enum hb_trace_mark)k));
+        legend[strlen(legend) - 1] = '\0';
+        hb_cli_wrap(p->c, 0, p->columns + LABEL + 1, legend + 1);
+}
+
 /* ---- the legend ---- */
 static void sample(const struct picture *p, unsigned level, char out[8]) {
         unsigned dots = 0;
@@ -286,6 +343,7 @@ void hb_heat_view_print(struct hb_cli *c, const struct hb_heat_view *v, const st
         print_ticks(&p);
         print_scale(&p, "epoch", epoch_label);
         print_scale(&p, "time", time_label);
+        print_marks(&p);
         if (p.peak == 0)
                 fprintf(c->io->out, "no %s\n", unit(v));
         else

@@ -8,12 +8,23 @@
 
 enum hb_glyphs { HB_GLYPHS_ASCII, HB_GLYPHS_BLOCK, HB_GLYPHS_BRAILLE };
 
+#define HB_HEAT_MARKS 256u
+
+struct hb_heat_marks { /* what happened when; more than these are left out */
+        unsigned n;
+        struct {
+                uint32_t epoch;
+                enum hb_trace_mark kind;
+        } mark[HB_HEAT_MARKS];
+};
+
 struct hb_heat_view {
         enum hb_glyphs glyphs;
         enum hb_heatmap_what what;
         unsigned width; /* of the whole picture; narrower than HB_HEAT_NARROWEST is drawn at that */
         unsigned rows;  /* of characters */
         bool counts;    /* the trace counts accesses; else the sums are touched pages over epochs */
+        const struct hb_heat_marks *marks; /* NULL: none */
 };
 
 #define HB_HEAT_NARROWEST 30u
@@ -22,5 +33,7 @@ struct hb_heat_view {
 int hb_heat_glyphs_named(const char *name);
 /* Columns and rows that a matrix should have to fill the picture. */
 void hb_heat_view_size(const struct hb_heat_view *v, uint32_t *ret_width, uint32_t *ret_height);
+/* For hb_heatmap_options.mark, with a struct hb_heat_marks: notes the kinds that have a letter. */
+void hb_heat_marks_add(void *marks, uint32_t epoch, enum hb_trace_mark kind, uint64_t value);
 /* Picture, axes and legend. */
 void hb_heat_view_print(struct hb_cli *c, const struct hb_heat_view *v, const struct hb_heatmap *m);

@@ -189,6 +189,26 @@ static void writes_alone(void **state) {
               "0x0-0xff (1.0 MiB)\n");
 }
 
+static void marks_have_letters(void **state) {
+        static struct hb_heat_marks marks;
+        struct hb_heat_view v = {HB_GLYPHS_ASCII, HB_HEATMAP_ALL, 60, 8, true, &marks};
+        char *text;
+
+        hb_heat_marks_add(&marks, 1, HB_MARK_NOTE, 0);
+        hb_heat_marks_add(&marks, 30, HB_MARK_DROPPED, 100);
+        hb_heat_marks_add(&marks, 31, HB_MARK_DIGEST, 100); /* of no interest */
+        hb_heat_marks_add(&marks, 60, HB_MARK_FREEZE, 60);
+        hb_heat_marks_add(&marks, 60, HB_MARK_COMPLETE, 60);
+        text = draw(v, false);
+        assert_non_null(strstr(text, "\n      marks N                      D                       *\n"
+                                     "N note, D dropped, F freeze, C complete\n"));
+        free(text);
+        for (unsigned i = 0; i < 1000; i++)
+                hb_heat_marks_add(&marks, 40, HB_MARK_POLICY, 0);
+        assert_int_equal(marks.n, HB_HEAT_MARKS);
+        free(draw(v, false));
+}
+
 /* Colour is added to the same characters, one of the 16 by name, and ended on each line. */
 static void colours_only_repeat(void **state) {
         struct hb_heat_view v = {.glyphs = HB_GLYPHS_BLOCK, .width = 60, .rows = 8, .counts = true};
@@ -259,11 +279,12 @@ static void an_empty_map_says_so(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(ascii_at_60),       cmocka_unit_test(ascii_at_90),
-                cmocka_unit_test(block_at_60),       cmocka_unit_test(block_at_90),
-                cmocka_unit_test(braille_at_60),     cmocka_unit_test(braille_at_90),
-                cmocka_unit_test(writes_alone),      cmocka_unit_test(colours_only_repeat),
-                cmocka_unit_test(any_width_is_kept), cmocka_unit_test(an_empty_map_says_so),
+                cmocka_unit_test(ascii_at_60),          cmocka_unit_test(ascii_at_90),
+                cmocka_unit_test(block_at_60),          cmocka_unit_test(block_at_90),
+                cmocka_unit_test(braille_at_60),        cmocka_unit_test(braille_at_90),
+                cmocka_unit_test(writes_alone),         cmocka_unit_test(colours_only_repeat),
+                cmocka_unit_test(marks_have_letters),   cmocka_unit_test(any_width_is_kept),
+                cmocka_unit_test(an_empty_map_says_so),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

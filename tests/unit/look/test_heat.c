@@ -133,6 +133,34 @@ static void sums_are_those_of_the_trace(void **state) {
         free(scan);
 }
 
+static void note_mark(void *arg, uint32_t epoch, enum hb_trace_mark kind, uint64_t value) {
+        char *text = arg;
+
+        sprintf(text + strlen(text), "%u %s %llu, ", epoch, hb_trace_mark_name(kind),
+                (unsigned long long)value);
+}
+
+static void marks_go_with_the_epoch_that_ends_after_them(void **state) {
+        struct hb_trace_header h = head("g", 10);
+        struct rig *r = *state;
+        char text[200] = "";
+        struct hb_heatmap_options o = {.from = 2, .to = 4, .mark = note_mark, .mark_arg = text};
+        hb_trace_reader *reader = NULL;
+        struct hb_heatmap *m;
+        hb_trace_writer *w = begin_trace(r->a, &h);
+
+        for (uint32_t k = 1; k <= 6; k++) {
+                put_mark(w, (k - 1) * S + 1, HB_MARK_NOTE, k, "");
+                put_epoch(w, k, k, 1, 1);
+        }
+        end_trace(w);
+        assert_int_equal(hb_trace_reader_open(r->a, &reader, NULL), 0);
+        assert_int_equal(hb_heatmap_read(reader, &o, NULL, NULL, &m, NULL), 0);
+        assert_string_equal(strstr(text, "3 note"), "3 note 3, 4 note 4, ");
+        hb_heatmap_free(m);
+        hb_trace_reader_free(reader);
+}
+
 static int stop_at_once(void *arg, uint64_t at, uint64_t of) {
         assert_true(at <= of);
         return 1;
@@ -199,6 +227,8 @@ int main(void) {
                 cmocka_unit_test(reads_and_writes_are_apart),
                 cmocka_unit_test(ranges_that_are_none_are_refused),
                 cmocka_unit_test_setup_teardown(sums_are_those_of_the_trace, rig_setup, rig_teardown),
+                cmocka_unit_test_setup_teardown(marks_go_with_the_epoch_that_ends_after_them, rig_setup,
+                                                rig_teardown),
                 cmocka_unit_test_setup_teardown(it_can_be_stopped, rig_setup, rig_teardown),
                 cmocka_unit_test(levels_are_even_on_the_logarithm),
                 cmocka_unit_test(few_cells_do_not_spoil_the_scale),
