@@ -8,7 +8,7 @@ harbinger=${HB_BUILD:?}/harbinger
 vm=${HB_SOURCE:?}/tests/support/vm
 work=$(mktemp -d)
 ram=$(mktemp /dev/shm/hb-capture.XXXXXX)
-trap 'rm -rf "$work" "$ram"' EXIT
+trap '[ ! -s "$work/pid" ] || kill "$(cat "$work/pid")" 2>/dev/null; rm -rf "$work" "$ram"' EXIT
 cd "$work"
 
 skip() {
@@ -52,6 +52,23 @@ awk 'NR == FNR { magic[$1]; n++; next } $1 in magic && $2 >= 90 && $3 >= 120 { r
      END { printf "%d pages with the word, %d of them touched as often as the program did, %d by nobody else\n", n, right, alone
            exit !(right >= 1900 && right >= n - 8 && alone >= n * 0.8) }' magic sums || fail "the trace's pages are not the memory file's"
 [ "$(awk '$1 >= 65536' sums | wc -l)" = 0 ] || fail "pages outside of the guest"
+
+# A guest that became a daemon outlives the end of its recording.
+"$harbinger" trace record -o daemon.hbt --epoch-time 0.2 -- qemu-system-x86_64 -accel tcg -m 64 -nodefaults -display none \
+  -kernel "$kernel/vmlinux" -daemonize -pidfile "$work/pid" >out 2>err &
+recorder=$!
+for _ in $(seq 300); do
+  [ ! -s pid ] || [ "$(pgrep -c -P $recorder)" != 0 ] || break
+  sleep 0.1 # QEMU's first process tells nobody that it has left
+done
+guest=$(cat pid)
+kill -INT $recorder
+code=0
+wait $recorder || code=$?
+kill -0 "$guest" || fail "the guest ended with its recording"
+kill "$guest"
+{ [ "$code" = 0 ] && grep -q 'the command goes on' err; } || fail "a daemon's recording: exit code $code"
+"$harbinger" trace verify daemon.hbt >/dev/null || fail "the trace of a daemon is not whole"
 
 # What cannot be recorded is said before anything starts.
 code=0

@@ -33,6 +33,7 @@ struct run {
         int in, out, signals;
         sigset_t before;
         bool masked, ended, told, open; /* ended: the command; told: it was asked to end; open: the pipe */
+        bool left;                      /* it became a daemon, and the recording was ended before it */
         bool killed;                    /* by a signal */
         pid_t pid;
         int status;
@@ -150,11 +151,14 @@ static void take_signals(struct run *r) {
         struct signalfd_siginfo s;
 
         while (read(r->signals, &s, sizeof(s)) == (ssize_t)sizeof(s)) {
-                if (s.ssi_signo == SIGCHLD)
+                if (s.ssi_signo == SIGCHLD) {
                         take_status(r);
-                else if (!r->ended &&
-                         s.ssi_code != SI_KERNEL) /* the terminal's: the command has it already */
+                } else if (r->ended) { /* a guest that became a daemon: it goes on, the recording ends */
+                        r->left = true;
+                        r->open = false;
+                } else if (s.ssi_code != SI_KERNEL) { /* the terminal's: the command has it already */
                         kill(r->pid, (int)s.ssi_signo);
+                }
         }
 }
 
@@ -210,12 +214,11 @@ static int finish(struct run *r, struct hb_capture_result *ret, struct hb_err *e
         if (!s.began)
                 return hb_err_set(e, -ENOEXEC, r->o->argv[0], "see what it said above",
                                   "the emulator ended (exit code %d) before the command ran", r->status);
-        if (!s.ended && !r->killed)
-                snprintf(why, sizeof(why),
-                         "the command replaced itself by another program (execve), not recorded");
-        else if (!s.ended)
-                snprintf(why, sizeof(why), "killed (exit code %d): the last, unfinished window is missing",
-                         r->status);
+        if (!s.ended)
+                snprintf(why, sizeof(why), "%s",
+                         r->left     ? "the recording was ended; the command goes on as a daemon"
+                         : r->killed ? "killed: its last, unfinished window is missing"
+                                     : "it replaced itself by another program (execve), not recorded");
         rc = hb_capture_sink_close(r->sink, why[0] ? why : NULL, e);
         if (rc < 0)
                 return rc;
@@ -226,7 +229,8 @@ static int finish(struct run *r, struct hb_capture_result *ret, struct hb_err *e
         ret->forks = s.forks;
         ret->status = r->status;
         ret->complete = s.ended;
-        ret->replaced = !s.ended && !r->killed;
+        ret->replaced = !s.ended && !r->killed && !r->left;
+        ret->left = r->left && !s.ended;
         ret->whole_guest = r->m.whole_guest;
         return 0;
 }

@@ -45,6 +45,7 @@ struct hb_capture_result {
         int status;     /* the command's exit code, 128 + N when signal N ended it */
         bool complete;  /* its last window is there too */
         bool replaced;  /* by another program: what that did is not in the trace */
+        bool left;      /* a guest that became a daemon, and was asked to be recorded no longer */
         bool whole_guest;
 };
 

@@ -59,6 +59,8 @@ static void say(const struct hb_cli *c, const char *file, const struct hb_captur
                 fprintf(err,
                         "the command replaced itself by another program (execve): what that did is not in "
                         "the trace; record it directly\n");
+        else if (r->left)
+                fprintf(err, "the recording was ended; the command goes on\n");
         else if (!r->complete)
                 fprintf(err, "the command was killed: its last, unfinished epoch is missing\n");
         if (r->forks)
