@@ -44,6 +44,7 @@ static void set_length(struct hb_accuracy *a, uint32_t epoch, double horizon_epo
         a->running = true;
         a->epochs = want;
         memset(a->window, 0, sizeof(a->window));
+        a->recent_epoch = 0;
         a->current = number_of(a, epoch);
 }
 
@@ -73,6 +74,7 @@ static int window_of(struct hb_accuracy *a, uint32_t epoch) {
                 return -1;
         if (a->window[i].number < number) {
                 memset(&a->window[i], 0, sizeof(a->window[i]));
+                a->recent_epoch = 0;
                 a->window[i].number = number;
         }
         return (int)i;
@@ -87,9 +89,16 @@ void hb_accuracy_copied(struct hb_accuracy *a, uint32_t stamp) {
 }
 
 struct hb_accuracy_at hb_accuracy_at(struct hb_accuracy *a, uint32_t epoch) {
-        uint32_t first = number_of(a, epoch) * a->epochs;
+        uint32_t first;
+        int window;
 
-        return (struct hb_accuracy_at){window_of(a, epoch), first, (uint64_t)first + a->epochs};
+        if (epoch && epoch == a->recent_epoch)
+                return a->recent;
+        window = window_of(a, epoch);
+        first = number_of(a, epoch) * a->epochs;
+        a->recent = (struct hb_accuracy_at){window, first, (uint64_t)first + a->epochs};
+        a->recent_epoch = epoch;
+        return a->recent;
 }
 
 void hb_accuracy_accessed(struct hb_accuracy *a, uint32_t epoch, uint32_t before, bool held_fresh) {

@@ -11,6 +11,13 @@
 
 #define HB_ACCURACY_WINDOWS 4u
 
+/* The window of an epoch, found once for many pages accessed in it. Good until another window opens. */
+struct hb_accuracy_at {
+        int window;     /* -1: long judged */
+        uint32_t first; /* epoch of the window */
+        uint64_t end;
+};
+
 struct hb_accuracy {
         uint32_t epochs;  /* length of a window */
         uint32_t current; /* its number */
@@ -19,6 +26,8 @@ struct hb_accuracy {
                 uint32_t number;
                 uint64_t made, used, accessed, held;
         } window[HB_ACCURACY_WINDOWS];
+        struct hb_accuracy_at recent; /* of recent_epoch; 0: none */
+        uint32_t recent_epoch;
         double transfers, wasted; /* decayed */
         struct hb_policy_accuracy out;
 };
@@ -27,13 +36,6 @@ void hb_accuracy_init(struct hb_accuracy *a);
 /* Epoch `epoch` has been processed; a window is `horizon_epochs` long from the next one on. */
 void hb_accuracy_epoch(struct hb_accuracy *a, uint32_t epoch, double horizon_epochs);
 void hb_accuracy_copied(struct hb_accuracy *a, uint32_t stamp);
-/* The window of an epoch, found once for many pages accessed in it. Good until the next hb_accuracy_ call but
- * those that take it. */
-struct hb_accuracy_at {
-        int window;     /* -1: long judged */
-        uint32_t first; /* epoch of the window */
-        uint64_t end;
-};
 struct hb_accuracy_at hb_accuracy_at(struct hb_accuracy *a, uint32_t epoch);
 /* A page was accessed in that window's epoch; `before`: its access known so far. */
 static inline void hb_accuracy_accessed_at(struct hb_accuracy *a, const struct hb_accuracy_at *at,

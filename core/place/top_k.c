@@ -1,6 +1,7 @@
 /* top_k: the bits of a float that is not negative order as the float does, so the K-th largest is found by
- * counting: its upper half among all values, then its lower half among those that share the upper one.
- * A last pass marks what is above it, and as many of its equals as are still missing, first ones first. */
+ * counting: its upper bits among all values, then the next ones among those that share the upper ones, then
+ * the last. The counters stay in the first cache. A last pass marks what is above it, and as many of its
+ * equals as are still missing, first ones first. */
 #include "place/top_k.h"
 #include <immintrin.h>
 #include <string.h>
@@ -21,30 +22,33 @@ static uint32_t find(const uint32_t room[HB_TOP_K_ROOM], uint64_t *k) {
         return i;
 }
 
-static uint32_t kth(const float *value, uint64_t n, uint64_t *k, uint32_t room[HB_TOP_K_ROOM]) {
-        uint32_t high, zeros = 0;
+/* Counts the bits from `shift` on of the keys that begin with `prefix`. */
+static void count(const float *value, uint64_t n, uint32_t prefix, unsigned above, unsigned shift,
+                  uint32_t room[HB_TOP_K_ROOM]) {
+        uint32_t zeros = 0, mask = (1u << (above - shift)) - 1;
 
         memset(room, 0, HB_TOP_K_ROOM * sizeof(*room));
         for (uint64_t i = 0; i < n; i++) { /* most are 0: one counter must not wait for itself */
                 uint32_t key = key_of(value[i]);
 
-                if (key)
-                        room[key >> 16]++;
-                else
+                if (key == 0)
                         zeros++;
+                else if ((uint64_t)key >> above == prefix)
+                        room[key >> shift & mask]++;
         }
-        room[0] += zeros;
-        high = find(room, k);
-        memset(room, 0, HB_TOP_K_ROOM * sizeof(*room));
-        for (uint64_t i = 0; i < n; i++) {
-                uint32_t key = key_of(value[i]);
-
-                if (key && key >> 16 == high)
-                        room[key & 0xffff]++;
-        }
-        if (high == 0)
+        if (prefix == 0)
                 room[0] += zeros;
-        return high << 16 | find(room, k);
+}
+
+static uint32_t kth(const float *value, uint64_t n, uint64_t *k, uint32_t room[HB_TOP_K_ROOM]) {
+        static const unsigned shifts[] = {32, 21, 10, 0};
+        uint32_t prefix = 0;
+
+        for (unsigned i = 1; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+                count(value, n, prefix, shifts[i - 1], shifts[i], room);
+                prefix = prefix << (shifts[i - 1] - shifts[i]) | find(room, k);
+        }
+        return prefix;
 }
 
 struct marks { /* of 64 values: above the limit, equal to it */
