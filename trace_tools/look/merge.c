@@ -6,7 +6,6 @@
  * after the earlier. One part is open at a time. One thread. */
 #include "look/pipe.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -22,15 +22,6 @@ struct picture {
         uint64_t low, high, peak; /* the scale's ends */
 };
 
-int hb_heat_glyphs_named(const char *name) {
-        static const char *const names[] = {"ascii", "block", "braille"};
-
-        for (int i = 0; i < 3; i++)
-                if (strcmp(names[i], name) == 0)
-                        return i;
-        return -1;
-}
-
 static unsigned plot_columns(const struct hb_heat_view *v) {
         return (v->width > HB_HEAT_NARROWEST ? v->width : HB_HEAT_NARROWEST) - LABEL - 1;
 }

@@ -29,8 +29,6 @@ struct hb_heat_view {
 
 #define HB_HEAT_NARROWEST 30u
 
-/* "ascii", "block", "braille"; -1: another word. */
-int hb_heat_glyphs_named(const char *name);
 /* Columns and rows that a matrix should have to fill the picture. */
 void hb_heat_view_size(const struct hb_heat_view *v, uint32_t *ret_width, uint32_t *ret_height);
 /* For hb_heatmap_options.mark, with a struct hb_heat_marks: notes the kinds that have a letter. */
