@@ -22,10 +22,10 @@ static uint32_t find(const uint32_t room[HB_TOP_K_ROOM], uint64_t *k) {
         return i;
 }
 
-/* Counts the bits from `shift` on of the keys that begin with `prefix`. */
-static void count(const float *value, uint64_t n, uint32_t prefix, unsigned above, unsigned shift,
+/* Counts, of the keys that begin with `prefix`, the `bits` that follow it. */
+static void count(const float *value, uint64_t n, uint32_t prefix, unsigned shift, unsigned bits,
                   uint32_t room[HB_TOP_K_ROOM]) {
-        uint32_t zeros = 0, mask = (1u << (above - shift)) - 1;
+        uint32_t zeros = 0, mask = (1u << bits) - 1;
 
         memset(room, 0, HB_TOP_K_ROOM * sizeof(*room));
         for (uint64_t i = 0; i < n; i++) { /* most are 0: one counter must not wait for itself */
@@ -33,7 +33,7 @@ static void count(const float *value, uint64_t n, uint32_t prefix, unsigned abov
 
                 if (key == 0)
                         zeros++;
-                else if ((uint64_t)key >> above == prefix)
+                else if ((uint64_t)key >> (shift + bits) == prefix)
                         room[key >> shift & mask]++;
         }
         if (prefix == 0)
@@ -41,14 +41,14 @@ static void count(const float *value, uint64_t n, uint32_t prefix, unsigned abov
 }
 
 static uint32_t kth(const float *value, uint64_t n, uint64_t *k, uint32_t room[HB_TOP_K_ROOM]) {
-        static const unsigned shifts[] = {32, 21, 10, 0};
-        uint32_t prefix = 0;
+        uint32_t prefix;
 
-        for (unsigned i = 1; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
-                count(value, n, prefix, shifts[i - 1], shifts[i], room);
-                prefix = prefix << (shifts[i - 1] - shifts[i]) | find(room, k);
-        }
-        return prefix;
+        count(value, n, 0, 21, 11, room);
+        prefix = find(room, k);
+        count(value, n, prefix, 10, 11, room);
+        prefix = prefix << 11 | find(room, k);
+        count(value, n, prefix, 0, 10, room);
+        return prefix << 10 | find(room, k);
 }
 
 struct marks { /* of 64 values: above the limit, equal to it */
