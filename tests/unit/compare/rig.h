@@ -8,6 +8,7 @@
 #include "compare/results.h"
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct rig {
 };
 
 static atomic_uint replays;    /* run so far */
+static atomic_uint hold_after; /* replays from this on last until they are stopped */
 static atomic_int fail_policy; /* -1, or the link's kB/s whose replays fail */
 
 static inline void write_trace(const char *path, uint32_t pages, uint32_t epochs, uint32_t stride) {
@@ -69,6 +71,7 @@ static inline int rig_setup(void **state) {
         write_trace(r->trace[0], 100, 120, 3);
         write_trace(r->trace[1], 64, 200, 5);
         atomic_store(&replays, 0);
+        atomic_store(&hold_after, UINT32_MAX);
         atomic_store(&fail_policy, -1);
         setenv("TMPDIR", r->dir, 1);
         *state = r;
@@ -105,7 +108,11 @@ static inline int fake_replay(const char *path, const struct hb_replay_options *
         struct hb_replay_result r = {
                 .epochs = 100, .records = 1000, .seconds = 100, .coverage = made_up(path, o, 1)};
 
-        atomic_fetch_add(&replays, 1);
+        if (atomic_fetch_add(&replays, 1) >= atomic_load(&hold_after)) {
+                while (tick(arg, 0.5, NULL) == 0)
+                        sched_yield();
+                return -ECANCELED;
+        }
         if (o->link_bytes_per_s / 1000 == atomic_load(&fail_policy))
                 return hb_err_set(e, -EBADMSG, path, "harbinger trace verify it", "a damaged block");
         r.quality.all = (struct hb_quality_score){
