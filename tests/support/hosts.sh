@@ -113,6 +113,9 @@ fail() {
   local f
   exec >&3
   echo "FAIL: $*"
+  for f in "$pair"/*/pid; do
+    [ ! -e "$f" ] || echo "--- ${f#"$work"/}: $(cat "$f"), $(alive "$f" && echo running || echo gone): $(tr '\0' ' ' 2>/dev/null <"/proc/$(cut -d' ' -f1 "$f")/cmdline" || true)"
+  done
   for f in "$pair"/*/log.* "$pair"/guest.*/log; do
     [ -s "$f" ] || continue
     echo "--- ${f#"$work"/}"
