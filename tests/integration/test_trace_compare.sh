@@ -49,7 +49,7 @@ echo "$cells cells, none beyond the bounds"
 # ---- stopped by ctrl-C, then killed, then to the end ----
 # until_kept N SIGNAL: ends a run once N cells are kept; cells are held up so that it cannot be over by then.
 until_kept() {
-  HB_FAULT='compare.put=stall:150' "$harbinger" trace compare "${matrix[@]}" --results parts.db >/dev/null 2>said &
+  HB_FAULT='compare.put=stall:300' "$harbinger" trace compare "${matrix[@]}" --results parts.db >/dev/null 2>said &
   local pid=$! rc=0
   while [ "$(kept parts.db)" -lt "$1" ]; do
     kill -0 $pid 2>/dev/null || fail "over before $1 cells were kept"
