@@ -231,7 +231,8 @@ const struct hb_cli_command hb_cli_trace_record = {
                      "trace record --list", "trace record -o sort.hbt -- sort big.txt"},
         .forms = {"GUEST [-o FILE] [--for S] [--rotate-size MIB] [--rotate-time S] [--note TEXT]",
                   "--stop GUEST", "--list [GUEST]",
-                  "-o FILE [--force] [--epoch-... N] [--name NAME] -- CMD [ARG...]"},
+                  "-o FILE [--force] [--epoch-accesses N|--epoch-time S|--epoch-instructions N] [--name "
+                  "NAME] [--plugin PATH] -- CMD [ARG...]"},
         .operands = {{"GUEST", HB_CLI_NAME, .optional = true}},
         .options = {{"output", 'o', HB_CLI_TEXT, "FILE", false, 0, 0,
                      "where to; a file that is there is refused"},
