@@ -21,14 +21,8 @@ matrix=(one.hbt two.hbt --policies "$HB_SOURCE/policies" --policy default,defaul
 cells=$((2 * 2 * 2 * 5)) # with nothing and optimum
 
 compare() { "$harbinger" trace compare "${matrix[@]}" "$@"; }
-kept() { python3 - "$1" <<'PY'
-import sqlite3, sys
-try:
-    print(sqlite3.connect(sys.argv[1], timeout=10).execute("SELECT count(*) FROM cell").fetchone()[0])
-except sqlite3.OperationalError:
-    print(0)
-PY
-}
+# kept DB : how many cells are in it.
+kept() { python3 -c "import sqlite3; print(sqlite3.connect('$1', timeout=10).execute('SELECT count(*) FROM cell').fetchone()[0])"; }
 
 # ---- through ----
 compare --results whole.db --json >whole.json
@@ -47,17 +41,25 @@ jq -e '[.cells | group_by([.trace, .horizon_s, .link])[] | (map(select(.policy =
 echo "$cells cells, none beyond the bounds"
 
 # ---- stopped by ctrl-C, then killed, then to the end ----
-# until_kept N SIGNAL: ends a run once N cells are kept; cells are held up so that it cannot be over by then.
+# until_kept N SIGNAL: ends a run once N cells are kept; prints its exit code (negative: the signal's number). Cells are held up so that
+# it cannot be over by then.
 until_kept() {
-  HB_FAULT='compare.put=stall:300' "$harbinger" trace compare "${matrix[@]}" --results parts.db >/dev/null 2>said &
-  local pid=$! rc=0
-  while [ "$(kept parts.db)" -lt "$1" ]; do
-    kill -0 $pid 2>/dev/null || fail "over before $1 cells were kept"
-    sleep 0.05
-  done
-  kill "-$2" $pid
-  wait $pid || rc=$?
-  echo $rc
+  HB_FAULT='compare.run=stall:200' python3 - "$@" "$harbinger" trace compare "${matrix[@]}" --jobs 2 --results parts.db <<'PY'
+import signal, sqlite3, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+run = subprocess.Popen(sys.argv[3:], stdout=subprocess.DEVNULL, stderr=open("said", "w"))
+def kept():
+    try:
+        return sqlite3.connect("parts.db", timeout=10).execute("SELECT count(*) FROM cell").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+while kept() < int(sys.argv[1]):
+    if run.poll() is not None:
+        sys.exit("over before %s cells were kept" % sys.argv[1])
+    time.sleep(0.01)
+run.send_signal(getattr(signal, "SIG" + sys.argv[2]))
+print(run.wait())
+PY
 }
 rc=$(until_kept 4 INT)
 [ "$rc" -eq 10 ] || fail "ctrl-C: exit code $rc, expected 10"
@@ -65,7 +67,7 @@ grep -q 'run the same again' said || fail "not said how to go on"
 some=$(kept parts.db)
 [ "$some" -ge 4 ] && [ "$some" -lt $cells ] || fail "$some cells after ctrl-C"
 rc=$(until_kept $((some + 4)) KILL)
-[ "$rc" -eq 137 ] || fail "kill -9: exit code $rc"
+[ "$rc" -eq -9 ] || fail "kill -9: exit code $rc"
 more=$(kept parts.db)
 [ "$more" -lt $cells ] || fail "nothing left to go on with"
 compare --results parts.db --json >parts.json
