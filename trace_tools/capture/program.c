@@ -156,7 +156,7 @@ int hb_program_open(const char *word, struct hb_program *p, struct hb_err *e) {
                         r = check_rights(p->path, fd, e);
                 if (fd >= 0)
                         close(fd);
-                if (r < 0)
+                if (r < 0 || n < 0)
                         break;
                 head[n] = '\0';
                 if (n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0)

@@ -110,17 +110,19 @@ static int read_header(struct hb_trace_reader *r, uint64_t size, uint32_t *ret_l
 
 int hb_trace_reader_open(const char *path, hb_trace_reader **ret, struct hb_err *e) {
         struct hb_trace_reader *r = hb_fault("trace.alloc") ? NULL : calloc(1, sizeof(*r));
-        uint32_t length;
-        uint64_t size;
-        int rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory to read a trace");
+        uint32_t length = 0;
+        uint64_t size = 0;
+        int rc;
 
         if (!r)
-                return rc;
+                return hb_err_set(e, -ENOMEM, path, NULL, "no memory to read a trace");
         r->fd = -1;
         strncpy(r->path, path, sizeof(r->path) - 1);
         r->codec = hb_block_codec_new();
-        if (!r->codec)
+        if (!r->codec) {
+                rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory to read a trace");
                 goto fail;
+        }
         rc = open_file(r, path, &size, e);
         if (rc == 0)
                 rc = read_header(r, size, &length, e);

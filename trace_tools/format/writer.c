@@ -68,17 +68,19 @@ int hb_trace_writer_new(const char *path, const struct hb_trace_header *h,
         struct hb_trace_writer *w = hb_fault("trace.alloc") ? NULL : calloc(1, sizeof(*w));
         struct hb_trace_header as_written = *h;
         struct hb_buf header = {0};
-        int rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory to write a trace");
+        int rc;
 
         if (o && o->count_bits)
                 as_written.flags |= HB_TRACE_ROUNDED;
 
         if (!w)
-                return rc;
+                return hb_err_set(e, -ENOMEM, path, NULL, "no memory to write a trace");
         w->file.fd = -1;
         w->codec = hb_block_codec_new();
-        if (!w->codec)
+        if (!w->codec) {
+                rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory to write a trace");
                 goto fail;
+        }
         rc = hb_trace_header_encode(&as_written, &header, e);
         if (rc < 0)
                 goto fail;

@@ -44,8 +44,8 @@ static const char *policy_name(const struct hb_replay *r, unsigned k) {
         static const char *const shipped[HB_POLICY_KINDS] = {"ewma", "cost_benefit", "adaptive"};
         const struct hb_trace_policy *p = &r->h->policies[k];
 
-        if (r->names[k])
-                return r->names[k];
+        if (r->names[k]) /* "": the built-in */
+                return r->names[k][0] ? r->names[k] : NULL;
         if (!p->name[0] || strcmp(p->hash, "builtin") == 0 || (!r->dir && strcmp(p->name, shipped[k]) == 0))
                 return NULL;
         return p->name;

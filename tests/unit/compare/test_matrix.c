@@ -180,13 +180,6 @@ static void test_a_trace_that_brings_policies(void **state) {
         assert_int_equal(hb_compare_plan_new(&o, NULL, NULL, &p, NULL), 0);
         assert_int_equal(hb_results_open(":memory:", false, &db, NULL), 0);
         r = hb_compare_run(p, db, &run, &e);
-        if (r == -EINVAL && strstr(e.what, "not a name of a predictor")) {
-                print_message(
-                        "skipped: the replay does not know \"\" as the built-in yet (replay/replay.h)\n");
-                hb_compare_plan_free(p);
-                hb_results_close(db);
-                skip();
-        }
         if (r < 0)
                 fail_msg("%s (%s)", e.what, e.which);
         hb_compare_key(p, 0, key);
