@@ -19,6 +19,7 @@ until_line() {
   grep -m1 -q -- "$1" < <(timeout 20 tail -n +1 -f --pid="$pid" "$work/out") || fail "no line '$1'"
 }
 start() {
+  : >"$work/out" # there before anybody reads it
   "$load" --memory "$work/memory" mb=16 rate=5000 verify_s="$1" beat_ms=50 >"$work/out" &
   pid=$!
   until_line '^LOAD-READY pages=4092 bytes=16777216'
