@@ -260,6 +260,8 @@ int hb_replay_migrate(const char *path, const struct hb_replay_options *o, uint6
         rc = run_until(&m, at_ns, w, &i, e);
         if (rc == 0 && !m.r->began)
                 rc = hb_err_set(e, -ENODATA, path, NULL, "there is no epoch in it to migrate in");
+        if (rc == 0 && i.kind == HB_TRACE_END && at_ns > m.r->last_ns - m.r->begin_ns)
+                m.m.at_ns = m.r->last_ns - m.r->begin_ns; /* asked for after the end: asked for at the end */
         if (rc == 0)
                 rc = live_on(&m, &i, e);
         if (rc == 0)

@@ -47,7 +47,7 @@ struct hb_replay_options { /* zero: the default */
 };
 
 struct hb_replay_migration { /* what asking for the move at that moment gives */
-        uint64_t at_ns;
+        uint64_t at_ns;      /* as asked; what is asked for after the trace's end is asked for at its end */
         double predicted_downtime_s, predicted_bytes; /* the engine's estimate at that moment */
         double drain_s, downtime_s;                   /* simulated: request to freeze, freeze to complete */
         uint64_t bytes_after, final_pages;

@@ -190,7 +190,10 @@ static void test_moves(void **state) {
                 const struct hb_replay_migration *m = &r.migrations[i];
 
                 assert_true(m->converged);
-                assert_int_equal(m->at_ns, o.migrate_at_ns[i]);
+                if (i < 2)
+                        assert_int_equal(m->at_ns, o.migrate_at_ns[i]);
+                else /* after the end: at the end */
+                        assert_true(m->at_ns > 20 * S && m->at_ns < 4000 * S);
                 assert_true(m->downtime_s > 0.0002 && m->downtime_s < 0.27);
                 assert_true(m->drain_s > 0.05 && m->drain_s < 20);
                 assert_true(m->predicted_bytes >= 0 && isfinite(m->predicted_downtime_s));
