@@ -91,7 +91,8 @@ static void cmd_detach(hb_daemon *d, hb_request *r, json_t *args) {
         }
         if (g->placement && !g->gone) {
                 struct hb_err e;
-                hb_err_set(&e, -EBUSY, g->name, "harbinger unplace it first", "it has a placement on host %s", g->placement->host);
+                hb_err_set(&e, -EBUSY, g->name, "harbinger unplace it first", "it has a placement on host %s",
+                           g->placement->host);
                 hb_request_fail(r, &e);
                 return;
         }
@@ -264,8 +265,8 @@ static void cmd_trace_record(hb_daemon *d, hb_request *r, json_t *args) {
                 .path = str(args, "path"),
                 .note = str(args, "note"),
                 .seconds = num(args, "seconds", 0),
-                .rotate_bytes = (uint64_t)fmax(
-                        num_to(args, "rotate_bytes", (double)s->trace_rotate_bytes, 1e15), 0),
+                .rotate_bytes =
+                        (uint64_t)fmax(num_to(args, "rotate_bytes", (double)s->trace_rotate_bytes, 1e15), 0),
                 .rotate_s = num(args, "rotate_s", s->trace_rotate_s),
                 .wait = json_is_true(json_object_get(args, "wait")),
         };

@@ -27,12 +27,12 @@ typedef struct hb_daemon {
         hb_mailbox *mailbox;
         hb_peer_listener *listener;
         hb_control_server *control;
-        struct hb_guest *guests;       /* tracked here */
-        struct hb_incoming *incoming;  /* images here for guests elsewhere */
-        struct hb_handover *handovers; /* both roles, until ended */
-        struct hb_cold *colds;         /* moves whose placement is being opened */
+        struct hb_guest *guests;         /* tracked here */
+        struct hb_incoming *incoming;    /* images here for guests elsewhere */
+        struct hb_handover *handovers;   /* both roles, until ended */
+        struct hb_cold *colds;           /* moves whose placement is being opened */
         struct hb_recording *recordings; /* under way, armed, and the last one of each guest */
-        struct hb_arrival *arrivals;   /* accepted sessions that have not said what they want */
+        struct hb_arrival *arrivals;     /* accepted sessions that have not said what they want */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;

@@ -1,7 +1,7 @@
-/* guest: the epoch clock, and the end of tracking. Everything slow is a job; the page map is touched on the loop
- * only, and a scan's bitmaps belong to the job while `scanning` is set. completed_epoch is published after
- * the map holds the epoch: a page server that reads it early stamps its pages too old, which only costs a
- * second fetch. */
+/* guest: the epoch clock, and the end of tracking. Everything slow is a job; the page map is touched on the
+ * loop only, and a scan's bitmaps belong to the job while `scanning` is set. completed_epoch is published
+ * after the map holds the epoch: a page server that reads it early stamps its pages too old, which only costs
+ * a second fetch. */
 #include "daemon/guest.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -33,7 +33,7 @@ struct hb_guest {
         const struct hb_tracker_caps *caps; /* of the tracker in use; NULL while attaching */
         double scan_ms, guest_cost_share;
         struct hb_outgoing *placement;
-        struct hb_handover *handover; /* this guest is leaving */
+        struct hb_handover *handover;   /* this guest is leaving */
         struct hb_recording *recording; /* it is being recorded; NULL: not */
         /* set while a hand-over wants to know of every completed scan */
         void (*scanned)(struct hb_guest *g, int rc, const struct hb_err *e);
@@ -49,7 +49,7 @@ int hb_guest_attach(hb_daemon *d, const char *name, const char *kind, const char
                     const char *tracker, hb_guest_attached cb, void *arg, struct hb_err *e);
 /* guest.c, for attach: */
 struct event *hb_guest_new_clock(struct hb_guest *g); /* NULL: no memory */
-void hb_guest_start_clock(struct hb_guest *g);        /* all of the guest is there: the first scan, then epochs */
+void hb_guest_start_clock(struct hb_guest *g); /* all of the guest is there: the first scan, then epochs */
 struct hb_guest *hb_guest_find(hb_daemon *d, const char *name);
 /* Map and tracking of a guest that was never taken up again by this daemon and is no longer here. */
 void hb_guest_unlink_files(hb_daemon *d, const char *name);

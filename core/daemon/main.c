@@ -54,7 +54,8 @@ static void free_retired(hb_daemon *d) {
         }
 }
 
-/* A host that was taken out, or may no longer place this guest, is cut off; but not in the middle of a hand-over. */
+/* A host that was taken out, or may no longer place this guest, is cut off; but not in the middle of a
+ * hand-over. */
 static void recheck_hosts(hb_daemon *d) {
         struct hb_err e;
         for (struct hb_incoming *in = d->incoming; in; in = in->next)

@@ -71,8 +71,9 @@ void hb_recover_remove_files(const char *list) {
         snprintf(files, sizeof files, "%s", list);
         while ((path = strsep(&rest, "\n")))
                 if (*path && unlink(path) < 0 && errno != ENOENT)
-                        hb_log(HB_LOG_WARNING, "cannot remove the memory of a guest that is no longer here: %s: %s",
-                               path, strerror(errno));
+                        hb_log(HB_LOG_WARNING,
+                               "cannot remove the memory of a guest that is no longer here: %s: %s", path,
+                               strerror(errno));
 }
 
 /* An image that became no guest has its own end. */
@@ -112,7 +113,8 @@ static void taken_up(void *arg, const char *name, struct hb_guest *g, const stru
         hb_recover_forget(d, name);
 }
 
-void hb_recover_attach(hb_daemon *d, const char *name, const char *kind, const char *path, const char *tracker) {
+void hb_recover_attach(hb_daemon *d, const char *name, const char *kind, const char *path,
+                       const char *tracker) {
         struct hb_err e;
         if (hb_guest_attach(d, name, kind, path, tracker, taken_up, d, &e) < 0)
                 hb_log_err(HB_LOG_ERR, "taking up a guest", &e);
@@ -132,7 +134,8 @@ void hb_recover_release_image(hb_daemon *d, const char *guest) {
         hb_store_placement_remove(d->store, p.id);
 }
 
-/* Images are known by their state files and removed through them: one whose placement the store does not name is nobody's. */
+/* Images are known by their state files and removed through them: one whose placement the store does not name
+ * is nobody's. */
 struct keep {
         const uint8_t *but;
         struct hb_image_id *ids;
@@ -154,7 +157,8 @@ static int add_keep(void *arg, const struct hb_store_placement *p) {
         return 0;
 }
 
-/* Removes the images in dir that no placement in the store but `but` has; those in use are safe by their locks. */
+/* Removes the images in dir that no placement in the store but `but` has; those in use are safe by their
+ * locks. */
 static int sweep(hb_daemon *d, const char *dir, const uint8_t *but) {
         struct keep k = {.but = but};
         struct hb_err e;

@@ -103,14 +103,17 @@ const struct hb_setting hb_setting_rows[] = {
          "the guest."},
 
         {"trace", "dir", HB_SET_PATH, AT(trace_dir), 0, 0, "", NULL, false, NULL,
-         "Where recordings are written. Left empty: STATE_DIR/traces. Only harbingerd's own user may have one "
+         "Where recordings are written. Left empty: STATE_DIR/traces. Only harbingerd's own user may have "
+         "one "
          "written elsewhere."},
-        {"trace", "queue_bytes", HB_SET_BYTES, AT(trace_queue_bytes), 1048576, 1073741824, "16Mi", NULL, false,
-         NULL,
-         "Memory of one recording for what the disk has not taken yet. What does not fit is left out, and the "
+        {"trace", "queue_bytes", HB_SET_BYTES, AT(trace_queue_bytes), 1048576, 1073741824, "16Mi", NULL,
+         false, NULL,
+         "Memory of one recording for what the disk has not taken yet. What does not fit is left out, and "
+         "the "
          "recording says so."},
         {"trace", "rotate_bytes", HB_SET_BYTES, AT(trace_rotate_bytes), 0, 1e15, "0", NULL, false, NULL,
-         "Go on in another file when one has this size, unless the recording was asked for otherwise; 0: never."},
+         "Go on in another file when one has this size, unless the recording was asked for otherwise; 0: "
+         "never."},
         {"trace", "rotate_s", HB_SET_INT, AT(trace_rotate_s), 0, 31536000, "0", NULL, false, NULL,
          "The same after so many seconds; 0: never."},
 

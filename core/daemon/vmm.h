@@ -6,7 +6,8 @@
 
 struct hb_vmm_start {
         const char *guest, *command, *socket_path, *log_path;
-        const char *note_path; /* names the process from before it runs until the caller knows it by its socket */
+        const char *
+                note_path; /* names the process from before it runs until the caller knows it by its socket */
         const struct hb_shape *shape;
         char image_paths[HB_MAX_REGIONS][320];
 };
@@ -15,8 +16,8 @@ struct hb_vmm_start {
 int hb_vmm_spawn(const struct hb_vmm_start *v, int *ret_pidfd, struct hb_err *e);
 /* Ends what was spawned and did not become a VMM: the whole session of its command. */
 void hb_vmm_kill(int pidfd);
-/* The same for what an earlier life of the daemon spawned, by its note, which is removed. BLOCKING until it has ended;
- * -ETIMEDOUT. No note: nothing to do. */
+/* The same for what an earlier life of the daemon spawned, by its note, which is removed. BLOCKING until it
+ * has ended; -ETIMEDOUT. No note: nothing to do. */
 int hb_vmm_kill_noted(const char *note_path);
 /* The last lines of the log, for an error message. */
 void hb_vmm_log_tail(const char *log_path, char *out, size_t size);

@@ -1,33 +1,39 @@
-/* store: one SQLite database a host (state_dir/harbinger.db): what must survive the daemon. Everything here is called from the loop
- * thread, except journal puts, which a worker may do (the store has its own lock). Strings returned are copies in the structs.
- * A callback may put and remove in the store it is called from; entries it adds are not shown to it.
+/* store: one SQLite database a host (state_dir/harbinger.db): what must survive the daemon. Everything here
+ * is called from the loop thread, except journal puts, which a worker may do (the store has its own lock).
+ * Strings returned are copies in the structs. A callback may put and remove in the store it is called from;
+ * entries it adds are not shown to it.
  *
- * Journal puts are durable on return (synchronous=FULL). -ENOSPC when the disk is full: the caller must not go past the point that
- * the record announces; the former record is still there. -EBUSY: another process holds the database for more than 2 s. -EUCLEAN: the
- * file is damaged (never repaired or removed by us; e->next says what to do). -EIO, -EROFS, -EACCES as the disk has it. */
+ * Journal puts are durable on return (synchronous=FULL). -ENOSPC when the disk is full: the caller must not
+ * go past the point that the record announces; the former record is still there. -EBUSY: another process
+ * holds the database for more than 2 s. -EUCLEAN: the file is damaged (never repaired or removed by us;
+ * e->next says what to do). -EIO, -EROFS, -EACCES as the disk has it. */
 #pragma once
 #include "base/shape.h"
 #include <stdint.h>
 
 typedef struct hb_store hb_store;
-int hb_store_open(const char *path, hb_store **ret, struct hb_err *e); /* creates, migrates the schema; -EPROTONOSUPPORT newer schema */
+int hb_store_open(const char *path, hb_store **ret,
+                  struct hb_err *e); /* creates, migrates the schema; -EPROTONOSUPPORT newer schema */
 hb_store *hb_store_close(hb_store *s);
 
 /* ---- journal of hand-overs: the newest state of each ---- */
 struct hb_journal_entry {
         uint8_t id[16];
         char guest[HB_NAME_MAX], peer[HB_NAME_MAX];
-        char state[32];     /* hb_ho_state_name */
+        char state[32];                     /* hb_ho_state_name */
         char port_kind[16], port_path[256]; /* the guest's socket here */
-        char image[1024]; /* files of the guest's memory that hand-overs made here, to remove once it has left or ended; one a line */
+        char image[1024]; /* files of the guest's memory that hand-overs made here, to remove once it has left
+                             or ended; one a line */
         uint64_t wall_ns;
-        bool open;          /* not ended */
+        bool open; /* not ended */
         char detail[256];
 };
 int hb_journal_put(hb_store *s, const struct hb_journal_entry *j, struct hb_err *e);
 int hb_journal_get(hb_store *s, const uint8_t id[16], struct hb_journal_entry *ret); /* -ENOENT */
-/* Calls fn for each open entry (or all when open_only is false), newest last; stops at the first non-zero return. */
-int hb_journal_each(hb_store *s, bool open_only, int (*fn)(void *arg, const struct hb_journal_entry *j), void *arg);
+/* Calls fn for each open entry (or all when open_only is false), newest last; stops at the first non-zero
+ * return. */
+int hb_journal_each(hb_store *s, bool open_only, int (*fn)(void *arg, const struct hb_journal_entry *j),
+                    void *arg);
 
 /* ---- registry: what to take up again after a restart ---- */
 struct hb_store_guest {
@@ -53,9 +59,11 @@ int hb_store_placements(hb_store *s, int (*fn)(void *arg, const struct hb_store_
 struct hb_history_entry {
         int64_t rowid;
         uint64_t wall_ns;
-        char kind[24];  /* "migration", "placement", "attach", "detach" ... */
-        char guest[HB_NAME_MAX], from[HB_NAME_MAX], to[HB_NAME_MAX], result[24]; /* "done", "aborted", "refused", "dead" */
-        char json[4096]; /* figures, one object */
+        char kind[24]; /* "migration", "placement", "attach", "detach" ... */
+        char guest[HB_NAME_MAX], from[HB_NAME_MAX], to[HB_NAME_MAX],
+                result[24]; /* "done", "aborted", "refused", "dead" */
+        char json[4096];    /* figures, one object */
 };
 int hb_history_add(hb_store *s, const struct hb_history_entry *h, struct hb_err *e);
-int hb_history_list(hb_store *s, unsigned limit, int (*fn)(void *arg, const struct hb_history_entry *h), void *arg); /* newest first */
+int hb_history_list(hb_store *s, unsigned limit, int (*fn)(void *arg, const struct hb_history_entry *h),
+                    void *arg); /* newest first */

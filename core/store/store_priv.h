@@ -22,12 +22,14 @@ struct hb_sql_arg {
 #define HB_I(i) ((struct hb_sql_arg){.kind = HB_SQL_ID, .id = (i)})
 
 /* Runs one statement that returns no rows; `doing` for the error: "journal the hand-over". Takes the lock. */
-int hb_store_run(hb_store *s, const char *sql, const struct hb_sql_arg *args, unsigned n, const char *doing, struct hb_err *e);
+int hb_store_run(hb_store *s, const char *sql, const struct hb_sql_arg *args, unsigned n, const char *doing,
+                 struct hb_err *e);
 
-/* Runs a query: all rows are copied first, `size` bytes each by `row`, then shown to fn without the lock, until it returns non-zero
- * (which is returned). */
+/* Runs a query: all rows are copied first, `size` bytes each by `row`, then shown to fn without the lock,
+ * until it returns non-zero (which is returned). */
 int hb_store_each(hb_store *s, const char *sql, const struct hb_sql_arg *args, unsigned n, size_t size,
-                  void (*row)(sqlite3_stmt *st, void *out), int (*fn)(void *arg, const void *item), void *arg);
+                  void (*row)(sqlite3_stmt *st, void *out), int (*fn)(void *arg, const void *item),
+                  void *arg);
 
 /* Errno and words for the database's present error. */
 int hb_store_fail(hb_store *s, int sqlite_rc, const char *doing, struct hb_err *e);

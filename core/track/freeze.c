@@ -85,9 +85,10 @@ static int seize_new(struct frost *f, int *ret_listed) {
         return listed < 0 ? listed : taken;
 }
 
-/* Takes what is new and waits for each: the stops overlap. 0 when all threads are held: none was new, none was
- * ending, and the list had as many as the process says it has. (Reading the list can skip a thread while others
- * end, so its silence alone proves nothing; and one that ends between list and count would make up for it.) */
+/* Takes what is new and waits for each: the stops overlap. 0 when all threads are held: none was new, none
+ * was ending, and the list had as many as the process says it has. (Reading the list can skip a thread while
+ * others end, so its silence alone proves nothing; and one that ends between list and count would make up for
+ * it.) */
 static int take_new(struct frost *f) {
         unsigned first = f->n;
         uint64_t threads = 0;

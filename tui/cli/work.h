@@ -14,7 +14,8 @@ struct hb_cli_work {
 
 /* From here to the end an interrupt is an answer of tick, not the end of the program. */
 void hb_cli_work_begin(struct hb_cli_work *w, struct hb_cli *c, const char *subject);
-/* `at` bytes of `of` (0: not known) are done. Cheap; the line is redrawn at most five times a second. True: asked to stop.
+/* `at` bytes of `of` (0: not known) are done. Cheap; the line is redrawn at most five times a second. True:
+ * asked to stop.
  */
 bool hb_cli_work_tick(struct hb_cli_work *w, uint64_t at, uint64_t of);
 /* The same for work that is not measured in bytes: `what` ("epoch 120, coverage 91.2 %"), then the time to

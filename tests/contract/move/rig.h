@@ -1,4 +1,5 @@
-/* rig: real guests for the guest-port contract, one way to start each kind. Everything it starts ends with the test program. */
+/* rig: real guests for the guest-port contract, one way to start each kind. Everything it starts ends with
+ * the test program. */
 #pragma once
 #include "move/guest_port.h"
 #include <stdbool.h>
@@ -18,7 +19,7 @@ struct rig {
 };
 
 extern const struct rig rig_qemu, rig_process;
-void rig_kill(struct vm *v);                     /* and reap; harmless twice */
+void rig_kill(struct vm *v);                          /* and reap; harmless twice */
 pid_t rig_spawn(char *const argv[], const char *log); /* dies with us */
 void rig_paths(const char *dir, const char *name, uint64_t bytes, struct vm *ret);
-int rig_guest_main(int argc, char **argv);       /* the process rig's guest: our own program, run again */
+int rig_guest_main(int argc, char **argv); /* the process rig's guest: our own program, run again */

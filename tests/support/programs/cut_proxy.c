@@ -1,7 +1,7 @@
-/* cut_proxy LISTEN TARGET [LISTEN TARGET ...]: a wire that can be cut. Forwards TCP connections from each ADDRESS:PORT to the next.
- *   SIGUSR1  cut: every connection is reset, and new ones are too
- *   SIGUSR2  joined again
- * Stopped by SIGSTOP it is a wire that swallows everything and says nothing. Prints a line after each signal was obeyed. One thread, poll. */
+/* cut_proxy LISTEN TARGET [LISTEN TARGET ...]: a wire that can be cut. Forwards TCP connections from each
+ * ADDRESS:PORT to the next. SIGUSR1  cut: every connection is reset, and new ones are too SIGUSR2  joined
+ * again Stopped by SIGSTOP it is a wire that swallows everything and says nothing. Prints a line after each
+ * signal was obeyed. One thread, poll. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,8 @@ static bool parse_address(const char *text, struct sockaddr_in *ret) {
                 return false;
         memcpy(host, text, (size_t)(colon - text));
         host[colon - text] = '\0';
-        *ret = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10))};
+        *ret = (struct sockaddr_in){.sin_family = AF_INET,
+                                    .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10))};
         return inet_pton(AF_INET, host, &ret->sin_addr) == 1;
 }
 
@@ -172,7 +173,8 @@ int main(int argc, char **argv) {
                 for (unsigned i = 0; i < pairs_now; i++)
                         for (int k = 0; k < 2; k++) {
                                 const struct half *in = &pairs[i]->half[k], *out = &pairs[i]->half[1 - k];
-                                short want = (short)((in->from == in->to && !in->ended ? POLLIN : 0) | (out->from < out->to ? POLLOUT : 0));
+                                short want = (short)((in->from == in->to && !in->ended ? POLLIN : 0) |
+                                                     (out->from < out->to ? POLLOUT : 0));
                                 polls[n++] = (struct pollfd){want ? pairs[i]->fd[k] : -1, want, 0};
                         }
                 for (unsigned i = 0; i < nwires; i++)

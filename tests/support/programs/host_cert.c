@@ -1,4 +1,5 @@
-/* host_cert DIR HOST DAYS: a certificate that `harbinger cert` would not make: DAYS below 0 ended that long ago, "not-yet" is of the future. */
+/* host_cert DIR HOST DAYS: a certificate that `harbinger cert` would not make: DAYS below 0 ended that long
+ * ago, "not-yet" is of the future. */
 #include "cert/cert_make.h"
 #include <stdio.h>
 #include <stdlib.h>

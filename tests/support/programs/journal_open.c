@@ -1,4 +1,5 @@
-/* journal_open FILE: the hand-overs that a host's journal holds open, one a line: STATE GUEST PEER. Nothing printed: all were ended. */
+/* journal_open FILE: the hand-overs that a host's journal holds open, one a line: STATE GUEST PEER. Nothing
+ * printed: all were ended. */
 #include "store/store.h"
 #include <stdio.h>
 

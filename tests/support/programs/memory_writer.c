@@ -1,7 +1,7 @@
-/* memory_writer PATH read-write|read-only: maps a file shared, as a vhost-user back-end or a debugger would, and obeys lines on standard input:
- *   write OFFSET BYTE     one byte through the mapping
- *   read OFFSET           prints the byte there
- * Says "mapped" once it has the mapping, and "ok" or the byte after each line. Ends with its input. */
+/* memory_writer PATH read-write|read-only: maps a file shared, as a vhost-user back-end or a debugger would,
+ * and obeys lines on standard input: write OFFSET BYTE     one byte through the mapping read OFFSET prints
+ * the byte there Says "mapped" once it has the mapping, and "ok" or the byte after each line. Ends with its
+ * input. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

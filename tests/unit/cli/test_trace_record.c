@@ -14,7 +14,7 @@
 
 #define RECORDING(state, more)                                                                               \
         "{\"guest\":\"vm1\",\"state\":\"" state "\",\"side\":\"target\",\"seconds\":60.5,\"exact\":true,"    \
-                                                "\"file\":\"/t/vm1\\u001b[2J.hbt\",\"files\":1,"             \
+        "\"file\":\"/t/vm1\\u001b[2J.hbt\",\"files\":1,"                                                     \
         "\"bytes\":1048576,\"epochs\":61,\"accesses\":12345,\"events\":9,\"inputs\":77,\"dropped\":" more    \
         "}"
 #define FINE  RECORDING("recording", "0,\"queued_bytes\":0,\"why\":\"\",\"error\":null")
