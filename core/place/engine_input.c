@@ -121,7 +121,9 @@ static struct hb_engine_input_page *grow(struct hb_engine_input_room *room, uint
         return &room->runs[n];
 }
 
-static void get_page_run(struct hb_rd *r, uint64_t total, uint64_t *end, struct hb_engine_input_page *p) {
+/* In the midst of a placement pages are on their way; at its true beginning none is. */
+static void get_page_run(struct hb_rd *r, uint64_t total, bool whole, uint64_t *end,
+                         struct hb_engine_input_page *p) {
         uint64_t gap = get_to(r, total - *end), pages = get_to(r, total - *end);
 
         if (pages == 0 || pages > total - *end - gap)
@@ -134,7 +136,8 @@ static void get_page_run(struct hb_rd *r, uint64_t total, uint64_t *end, struct 
         p->fetches = hb_rd_u8(r);
         p->write_q = hb_rd_u8(r);
         p->read_q = hb_rd_u8(r);
-        if (p->flags & ~FLAGS_ALL || p->flags & HB_IP_FETCHING || p->write_q == 255 || p->read_q == 255)
+        if (p->flags & ~FLAGS_ALL || (whole && p->flags & HB_IP_FETCHING) || p->write_q == 255 ||
+            p->read_q == 255)
                 hb_rd_fail(r);
         *end = hb_rd_ok(r) ? p->gfn + p->pages : *end;
 }
@@ -153,7 +156,7 @@ static int get_begin(struct hb_rd *r, uint64_t total, struct hb_engine_input *in
 
                 if (!p)
                         return -ENOMEM;
-                get_page_run(r, total, &end, p);
+                get_page_run(r, total, in->on, &end, p);
         }
         in->begin = room->runs;
         in->nbegin = n;

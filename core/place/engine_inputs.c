@@ -63,6 +63,7 @@ static void invalidate(struct hb_engine *e, uint32_t from, uint32_t to, const st
         if (a.one)
                 hb_rates_announced(&e->rates, e->now_ns, pages, e->epochs.epoch_s);
         hb_accuracy_epoch(&e->accuracy, to, e->o.horizon_s / e->epochs.epoch_s);
+        e->news = true;
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         __atomic_store_n(e->image.processed, to, __ATOMIC_RELEASE);
 }
@@ -196,6 +197,7 @@ void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const stru
         t.read_q = hb_heat_q(entry->read_heat);
         for (uint64_t g = entry->gfn; g < end; g++)
                 summarize_page(e, g, &t);
+        e->news = true;
         if (hb_engine_heard(e))
                 hb_engine_tell(
                         e, (struct hb_engine_input){
@@ -231,6 +233,7 @@ static void arrived(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool zero
                         hb_accuracy_wasted(&e->accuracy);
                 }
         }
+        e->news |= hb_page_ledger_wants(p); /* wanted again */
         hb_page_ledger_put(&e->ledger, gfn);
 }
 

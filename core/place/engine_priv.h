@@ -42,6 +42,7 @@ struct hb_engine {
         unsigned demands;
         uint64_t final_cursor;
         bool told_ready, told_filled, resync_wanted, report_wanted;
+        bool news; /* a page may be worth more, or wanted again, since the last round began */
         struct hb_engine_stats s; /* what is counted as it happens; the rest is filled in when asked */
         /* engine_tap.c */
         hb_engine_tap *tap;

@@ -8,6 +8,7 @@
 
 #define BATCHES       2u
 #define FINAL_WINDOWS 4u
+#define IDLE_ROUND    5u /* plan_ns between rounds when nothing was heard */
 
 static uint64_t window_pages(const struct hb_engine *e) {
         return (e->o.window_bytes >> HB_PAGE_SHIFT) * (e->s.frozen ? FINAL_WINDOWS : 1);
@@ -141,6 +142,13 @@ static bool fill(struct hb_engine *e) {
         return true;
 }
 
+/* Between two epochs only time goes by, and worth changes slowly with it. */
+static bool round_due(const struct hb_engine *e) {
+        uint64_t since = e->now_ns - e->planner.round_ns;
+
+        return since >= e->o.plan_ns * (e->news ? 1 : IDLE_ROUND);
+}
+
 static bool batch_due(const struct hb_engine *e) {
         const struct hb_planner *p = &e->planner;
         bool low = p->queue.pages < window_pages(e) || !hb_planner_head_may_go(p);
@@ -149,7 +157,7 @@ static bool batch_due(const struct hb_engine *e) {
                 return false;
         if (hb_planner_mid_round(p))
                 return low || e->now_ns - p->batch_ns >= e->o.plan_ns;
-        if (!p->started || e->now_ns - p->round_ns >= e->o.plan_ns)
+        if (!p->started || round_due(e))
                 return true;
         return p->queue.truncated && p->queue.count == 0;
 }
@@ -162,6 +170,8 @@ static void plan(struct hb_engine *e) {
         e->accuracy.out.hit = (double)e->ledger.hits;
         e->accuracy.out.late = (double)flying_pages(e);
         e->accuracy.out.stale = (double)e->ledger.stale_hits;
+        if (!hb_planner_mid_round(&e->planner)) /* what is heard from here on is for the next */
+                e->news = false;
         hb_planner_batch(&e->planner, &in);
 }
 
