@@ -45,7 +45,8 @@ int hb_qemu_prepare_source(struct hb_qemu *q, struct hb_err *e) {
 static int timed_out(const struct hb_qemu *q, const char *what, const struct hb_qemu_status *st,
                      struct hb_err *e) {
         return hb_err_set(e, -ETIMEDOUT, q->path, "try again; if it persists see QEMU's log",
-                          "QEMU did not %s in time (guest '%s')", what, st->run);
+                          "QEMU did not %s in time (guest '%s', its migration in state %d%s%s)", what,
+                          st->run, (int)st->mig, st->mig_error[0] ? ": " : "", st->mig_error);
 }
 
 static int migration_ended(const struct hb_qemu *q, const struct hb_qemu_status *st, struct hb_err *e) {
