@@ -283,14 +283,17 @@ static void test_on_huge_pages(void **state) {
         uint8_t out[4096];
         int rc;
 
-        if (geteuid() != 0 || mount("hb-test", dir, "hugetlbfs", 0, "pagesize=2M") < 0)
+        if (geteuid() != 0 || mount("hb-test", dir, "hugetlbfs", 0, "pagesize=2M") < 0) {
+                print_message("huge pages: needs root and a kernel with hugetlbfs\n");
                 skip();
+        }
         assert_int_equal(hb_shape_add(&huge, "ram", 4 << 20, 2 << 20, NULL), 0);
         rc = hb_image_open(dir, &id, &huge, 0, &i, &resumed, &e);
         if (rc < 0) { /* no huge pages here: then that, by name, and no remains */
                 assert_int_equal(files(false), 0);
                 assert_true(e.next[0] != 0);
                 umount(dir);
+                print_message("huge pages: none are set aside here (vm.nr_hugepages)\n");
                 skip();
         }
         put(i, 700, 3, 0x11);
