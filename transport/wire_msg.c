@@ -142,19 +142,10 @@ int hb_msg_placed_get(const void *p, size_t n, struct hb_msg_placed *ret) {
         return 0;
 }
 
-static uint64_t bits_of(double v) {
-        uint64_t u;
-
-        memcpy(&u, &v, sizeof(u));
-        return u;
-}
-
 /* Not-a-number and infinities are refused: nobody downstream expects them. */
 static double get_f64(struct hb_rd *r) {
-        uint64_t u = hb_rd_u64(r);
-        double v;
+        double v = hb_rd_f64(r);
 
-        memcpy(&v, &u, sizeof(v));
         if (!isfinite(v)) {
                 hb_rd_fail(r);
                 return 0;
@@ -188,7 +179,7 @@ void hb_msg_report_put(const struct hb_msg_report *m, struct hb_buf *b) {
                 double v;
 
                 memcpy(&v, at + report_f64[i], sizeof(v));
-                hb_buf_u64(b, bits_of(isfinite(v) ? v : v > 0 ? HB_WIRE_FOREVER : 0));
+                hb_buf_f64(b, isfinite(v) ? v : v > 0 ? HB_WIRE_FOREVER : 0);
         }
         hb_buf_u32(b, m->processed);
         for (size_t i = 0; i < COUNT(report_flag); i++)

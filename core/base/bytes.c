@@ -78,6 +78,30 @@ uint64_t hb_rd_varint_long(struct hb_rd *r) {
         return 0;
 }
 
+uint64_t hb_rd_upto(struct hb_rd *r, uint64_t most) {
+        uint64_t v = hb_rd_varint(r);
+
+        if (v > most)
+                hb_rd_fail(r);
+        return r->failed ? 0 : v;
+}
+
+double hb_rd_f64(struct hb_rd *r) {
+        uint64_t bits = hb_rd_u64(r);
+        double v;
+
+        memcpy(&v, &bits, sizeof(v));
+        return v;
+}
+
+bool hb_rd_bool(struct hb_rd *r) {
+        uint8_t v = hb_rd_u8(r);
+
+        if (v > 1)
+                hb_rd_fail(r);
+        return v == 1;
+}
+
 void hb_rd_str(struct hb_rd *r, char *out, size_t size) {
         size_t n = hb_rd_u16(r);
         const char *p = hb_rd_raw(r, n);
@@ -171,6 +195,13 @@ void hb_buf_varint_long(struct hb_buf *b, uint64_t v) {
         }
         tmp[n++] = (uint8_t)v;
         hb_buf_raw(b, tmp, n);
+}
+
+void hb_buf_f64(struct hb_buf *b, double v) {
+        uint64_t bits;
+
+        memcpy(&bits, &v, sizeof(bits));
+        hb_buf_u64(b, bits);
 }
 
 void hb_buf_raw(struct hb_buf *b, const void *p, size_t n) {

@@ -28,7 +28,10 @@ uint64_t hb_rd_varint_long(struct hb_rd *r);
 static inline uint64_t hb_rd_varint(struct hb_rd *r) {
         return r->p < r->end && *r->p < 0x80 ? *r->p++ : hb_rd_varint_long(r);
 }
-const void *hb_rd_raw(struct hb_rd *r, size_t n); /* points into the data; NULL when failed */
+uint64_t hb_rd_upto(struct hb_rd *r, uint64_t most); /* a varint; fails above `most` */
+double hb_rd_f64(struct hb_rd *r);                   /* the bits of a double, whatever they are */
+bool hb_rd_bool(struct hb_rd *r);                    /* a byte; fails above 1 */
+const void *hb_rd_raw(struct hb_rd *r, size_t n);    /* points into the data; NULL when failed */
 /* u16 length + bytes, no NUL inside; copied with a terminator; fails if it needs more than `size` bytes. */
 void hb_rd_str(struct hb_rd *r, char *out, size_t size);
 static inline size_t hb_rd_left(const struct hb_rd *r) {
@@ -68,6 +71,7 @@ static inline void hb_buf_varint(struct hb_buf *b, uint64_t v) {
         else
                 hb_buf_varint_long(b, v);
 }
+void hb_buf_f64(struct hb_buf *b, double v); /* its bits */
 void hb_buf_raw(struct hb_buf *b, const void *p, size_t n);
 void hb_buf_str(struct hb_buf *b, const char *s); /* u16 length + bytes; longer than 65535: failed */
 void hb_buf_set_u32(struct hb_buf *b, size_t at, uint32_t v); /* patch an earlier field */

@@ -15,36 +15,13 @@
 
 /* ---- small ones ---- */
 
-static void put_f64(struct hb_buf *b, double v) {
-        uint64_t bits;
-
-        memcpy(&bits, &v, sizeof(bits));
-        hb_buf_u64(b, bits);
-}
-
-static double get_f64(struct hb_rd *r) {
-        uint64_t bits = hb_rd_u64(r);
-        double v;
-
-        memcpy(&v, &bits, sizeof(v));
-        return v;
-}
-
-static uint64_t get_to(struct hb_rd *r, uint64_t most) {
-        uint64_t v = hb_rd_varint(r);
-
-        if (v > most)
-                hb_rd_fail(r);
-        return hb_rd_ok(r) ? v : 0;
-}
-
 static uint32_t get_u32(struct hb_rd *r) {
-        return (uint32_t)get_to(r, UINT32_MAX);
+        return (uint32_t)hb_rd_upto(r, UINT32_MAX);
 }
 
 /* A run of pages inside the guest; `most` pages. */
 static void get_run(struct hb_rd *r, uint64_t total, uint64_t most, uint64_t *ret_gfn, uint64_t *ret_pages) {
-        uint64_t gfn = get_to(r, total ? total - 1 : 0), pages = get_to(r, most);
+        uint64_t gfn = hb_rd_upto(r, total ? total - 1 : 0), pages = hb_rd_upto(r, most);
 
         if (total == 0 || pages == 0 || pages > total - gfn)
                 hb_rd_fail(r);
@@ -59,7 +36,7 @@ static void put_answers(const struct hb_engine_input *in, struct hb_buf *b) {
 }
 
 static void get_answers(struct hb_rd *r, struct hb_engine_input *in, struct hb_engine_input_room *room) {
-        uint64_t v = get_to(r, HB_ENGINE_ANSWERS << 1 | 1);
+        uint64_t v = hb_rd_upto(r, HB_ENGINE_ANSWERS << 1 | 1);
 
         in->answers_cut = v & 1;
         in->nanswers = (uint32_t)(v >> 1);
@@ -124,7 +101,7 @@ static struct hb_engine_input_page *grow(struct hb_engine_input_room *room, uint
 /* In the midst of a placement pages are on their way; at its true beginning none is. */
 static void get_page_run(struct hb_rd *r, uint64_t total, bool whole, uint64_t *end,
                          struct hb_engine_input_page *p) {
-        uint64_t gap = get_to(r, total - *end), pages = get_to(r, total - *end);
+        uint64_t gap = hb_rd_upto(r, total - *end), pages = hb_rd_upto(r, total - *end);
 
         if (pages == 0 || pages > total - *end - gap)
                 hb_rd_fail(r);
@@ -145,12 +122,9 @@ static void get_page_run(struct hb_rd *r, uint64_t total, bool whole, uint64_t *
 static int get_begin(struct hb_rd *r, uint64_t total, struct hb_engine_input *in,
                      struct hb_engine_input_room *room) {
         uint64_t end = 0, n = 0;
-        uint8_t on = hb_rd_u8(r);
 
-        in->on = on;
+        in->on = hb_rd_bool(r);
         in->to = get_u32(r);
-        if (on > 1)
-                hb_rd_fail(r);
         for (; hb_rd_ok(r) && hb_rd_left(r) > 0; n++) {
                 struct hb_engine_input_page *p = grow(room, n);
 
@@ -197,19 +171,19 @@ static void get_summary(struct hb_rd *r, uint64_t total, struct hb_engine_input 
 }
 
 static void put_link(const struct hb_policy_link *l, struct hb_buf *b) {
-        put_f64(b, l->latency_s);
-        put_f64(b, l->bytes_per_s);
-        put_f64(b, l->free_bytes_per_s);
-        put_f64(b, l->used_share);
-        put_f64(b, l->cap_bytes_per_s);
+        hb_buf_f64(b, l->latency_s);
+        hb_buf_f64(b, l->bytes_per_s);
+        hb_buf_f64(b, l->free_bytes_per_s);
+        hb_buf_f64(b, l->used_share);
+        hb_buf_f64(b, l->cap_bytes_per_s);
 }
 
 static void get_link(struct hb_rd *r, struct hb_policy_link *l) {
-        l->latency_s = get_f64(r);
-        l->bytes_per_s = get_f64(r);
-        l->free_bytes_per_s = get_f64(r);
-        l->used_share = get_f64(r);
-        l->cap_bytes_per_s = get_f64(r);
+        l->latency_s = hb_rd_f64(r);
+        l->bytes_per_s = hb_rd_f64(r);
+        l->free_bytes_per_s = hb_rd_f64(r);
+        l->used_share = hb_rd_f64(r);
+        l->cap_bytes_per_s = hb_rd_f64(r);
 }
 
 static void put_fetched(const struct hb_engine_input *in, struct hb_buf *b) {
@@ -242,7 +216,7 @@ static void get_failed(struct hb_rd *r, uint64_t total, struct hb_engine_input *
 
 static void get_invalidate(struct hb_rd *r, struct hb_engine_input *in, struct hb_engine_input_room *room) {
         in->from = get_u32(r);
-        in->to = in->from + (uint32_t)get_to(r, UINT32_MAX - in->from);
+        in->to = in->from + (uint32_t)hb_rd_upto(r, UINT32_MAX - in->from);
         if (in->to == in->from)
                 hb_rd_fail(r);
         get_set(r, in, room);
@@ -327,19 +301,14 @@ static int get_body(struct hb_rd *r, uint64_t total, struct hb_engine_input *in,
         case HB_IN_FAILED:
                 get_failed(r, total, in);
                 break;
-        case HB_IN_DRAIN: {
-                uint8_t on = hb_rd_u8(r);
-
-                in->on = on;
-                if (on > 1)
-                        hb_rd_fail(r);
+        case HB_IN_DRAIN:
+                in->on = hb_rd_bool(r);
                 break;
-        }
         case HB_IN_FREEZE:
                 in->to = get_u32(r);
                 break;
         case HB_IN_DEMAND:
-                in->gfn = get_to(r, total ? total - 1 : 0);
+                in->gfn = hb_rd_upto(r, total ? total - 1 : 0);
                 get_answers(r, in, room);
                 break;
         case HB_IN_STEP:
@@ -388,9 +357,9 @@ void hb_engine_options_encode(const struct hb_engine_options *o, struct hb_buf *
         hb_buf_u8(out, OPTIONS_VERSION);
         hb_buf_u64(out, o->window_bytes);
         hb_buf_u32(out, o->run_pages);
-        put_f64(out, o->horizon_s);
-        put_f64(out, o->epoch_s);
-        put_f64(out, o->final_epoch_s);
+        hb_buf_f64(out, o->horizon_s);
+        hb_buf_f64(out, o->epoch_s);
+        hb_buf_f64(out, o->final_epoch_s);
         hb_buf_u64(out, o->plan_ns);
         hb_buf_u32(out, o->plan_pages);
 }
@@ -401,9 +370,9 @@ int hb_engine_options_decode(struct hb_rd *in, struct hb_engine_options *ret) {
 
         o.window_bytes = hb_rd_u64(in);
         o.run_pages = hb_rd_u32(in);
-        o.horizon_s = get_f64(in);
-        o.epoch_s = get_f64(in);
-        o.final_epoch_s = get_f64(in);
+        o.horizon_s = hb_rd_f64(in);
+        o.epoch_s = hb_rd_f64(in);
+        o.final_epoch_s = hb_rd_f64(in);
         o.plan_ns = hb_rd_u64(in);
         o.plan_pages = hb_rd_u32(in);
         if (!hb_rd_done(in) || version != OPTIONS_VERSION || !isfinite(o.horizon_s) || !isfinite(o.epoch_s) ||

@@ -278,3 +278,17 @@ void hb_trace_reader_rewind(hb_trace_reader *r) {
         r->from = 0;
         r->at = 0;
 }
+
+size_t hb_trace_access_from(const struct hb_trace_access *a, size_t n, uint64_t gfn) {
+        size_t low = 0;
+
+        while (low < n) {
+                size_t mid = low + (n - low) / 2;
+
+                if (a[mid].gfn < gfn)
+                        low = mid + 1;
+                else
+                        n = mid;
+        }
+        return low;
+}

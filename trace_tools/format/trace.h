@@ -63,6 +63,9 @@ struct hb_trace_access {
         uint32_t gfn, reads, writes; /* not both 0 */
 };
 
+/* The first of n sorted accesses at or after a page; n: none. */
+size_t hb_trace_access_from(const struct hb_trace_access *a, size_t n, uint64_t gfn);
+
 enum hb_trace_stream {
         HB_TRACE_NETWORK = 1, /* a link sample */
         HB_TRACE_SUMMARY,     /* a map summary heard: its size and what it covers */

@@ -4,35 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-static void put_real(struct hb_buf *out, double v) {
-        uint64_t bits;
-
-        memcpy(&bits, &v, sizeof(bits));
-        hb_buf_u64(out, bits);
-}
-
-static double get_real(struct hb_rd *in) {
-        uint64_t bits = hb_rd_u64(in);
-        double v;
-
-        memcpy(&v, &bits, sizeof(v));
-        return v;
-}
-
 static uint32_t get_u32(struct hb_rd *in) {
-        uint64_t v = hb_rd_varint(in);
-
-        if (v > UINT32_MAX)
-                hb_rd_fail(in);
-        return (uint32_t)v;
-}
-
-static bool get_bool(struct hb_rd *in) {
-        uint8_t v = hb_rd_u8(in);
-
-        if (v > 1)
-                hb_rd_fail(in);
-        return v == 1;
+        return (uint32_t)hb_rd_upto(in, UINT32_MAX);
 }
 
 static void put_outcome(const struct hb_trace_event *ev, struct hb_buf *out) {
@@ -44,9 +17,9 @@ static void put_outcome(const struct hb_trace_event *ev, struct hb_buf *out) {
         hb_buf_varint(out, ev->outcome.resident);
         hb_buf_varint(out, ev->outcome.bytes);
         hb_buf_varint(out, ev->outcome.wire_bytes);
-        put_real(out, ev->outcome.threshold);
-        put_real(out, ev->outcome.precision);
-        put_real(out, ev->outcome.recall);
+        hb_buf_f64(out, ev->outcome.threshold);
+        hb_buf_f64(out, ev->outcome.precision);
+        hb_buf_f64(out, ev->outcome.recall);
 }
 
 static void get_outcome(struct hb_rd *in, struct hb_trace_event *ev) {
@@ -58,25 +31,25 @@ static void get_outcome(struct hb_rd *in, struct hb_trace_event *ev) {
         ev->outcome.resident = hb_rd_varint(in);
         ev->outcome.bytes = hb_rd_varint(in);
         ev->outcome.wire_bytes = hb_rd_varint(in);
-        ev->outcome.threshold = get_real(in);
-        ev->outcome.precision = get_real(in);
-        ev->outcome.recall = get_real(in);
+        ev->outcome.threshold = hb_rd_f64(in);
+        ev->outcome.precision = hb_rd_f64(in);
+        ev->outcome.recall = hb_rd_f64(in);
 }
 
 static void put_network(const struct hb_trace_event *ev, struct hb_buf *out) {
-        put_real(out, ev->network.latency_s);
-        put_real(out, ev->network.bytes_per_s);
-        put_real(out, ev->network.free_bytes_per_s);
-        put_real(out, ev->network.used_share);
-        put_real(out, ev->network.cap_bytes_per_s);
+        hb_buf_f64(out, ev->network.latency_s);
+        hb_buf_f64(out, ev->network.bytes_per_s);
+        hb_buf_f64(out, ev->network.free_bytes_per_s);
+        hb_buf_f64(out, ev->network.used_share);
+        hb_buf_f64(out, ev->network.cap_bytes_per_s);
 }
 
 static void get_network(struct hb_rd *in, struct hb_trace_event *ev) {
-        ev->network.latency_s = get_real(in);
-        ev->network.bytes_per_s = get_real(in);
-        ev->network.free_bytes_per_s = get_real(in);
-        ev->network.used_share = get_real(in);
-        ev->network.cap_bytes_per_s = get_real(in);
+        ev->network.latency_s = hb_rd_f64(in);
+        ev->network.bytes_per_s = hb_rd_f64(in);
+        ev->network.free_bytes_per_s = hb_rd_f64(in);
+        ev->network.used_share = hb_rd_f64(in);
+        ev->network.cap_bytes_per_s = hb_rd_f64(in);
 }
 
 static void put_decision(const struct hb_trace_event *ev, struct hb_buf *out) {
@@ -108,7 +81,7 @@ static void get_transfer(struct hb_rd *in, struct hb_trace_event *ev) {
         ev->transfer.pages = get_u32(in);
         ev->transfer.stamp = get_u32(in);
         ev->transfer.wire_bytes = hb_rd_varint(in);
-        ev->transfer.failed = get_bool(in);
+        ev->transfer.failed = hb_rd_bool(in);
 }
 
 static int put_mark(const struct hb_trace_event *ev, struct hb_buf *out) {

@@ -92,24 +92,11 @@ static int ready(struct cut *c, uint64_t time_ns, struct hb_err *e) {
         return c->p.out ? 0 : begin(c, time_ns, e);
 }
 
-static size_t first_at(const struct hb_trace_access *a, size_t n, uint64_t page) {
-        size_t low = 0;
-
-        while (low < n) {
-                size_t mid = low + (n - low) / 2;
-
-                if (a[mid].gfn < page)
-                        low = mid + 1;
-                else
-                        n = mid;
-        }
-        return low;
-}
-
 static int take_epoch(struct cut *c, const struct hb_trace_item *i, struct hb_err *e) {
-        size_t from = first_at(i->access, i->naccess, c->w->first_page);
-        size_t to =
-                c->w->npages ? first_at(i->access, i->naccess, c->w->first_page + c->w->npages) : i->naccess;
+        size_t from = hb_trace_access_from(i->access, i->naccess, c->w->first_page);
+        size_t to = c->w->npages
+                            ? hb_trace_access_from(i->access, i->naccess, c->w->first_page + c->w->npages)
+                            : i->naccess;
         int r = ready(c, c->before ? c->before_ns : 0, e);
 
         c->end_ns = i->time_ns;

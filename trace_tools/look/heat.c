@@ -87,21 +87,6 @@ struct hb_heatmap *hb_heatmap_free(struct hb_heatmap *m) {
         return NULL;
 }
 
-/* First access at or after a page. */
-static size_t lower_bound(const struct hb_trace_access *a, size_t n, uint64_t page) {
-        size_t low = 0;
-
-        while (low < n) {
-                size_t mid = low + (n - low) / 2;
-
-                if (a[mid].gfn < page)
-                        low = mid + 1;
-                else
-                        n = mid;
-        }
-        return low;
-}
-
 void hb_heatmap_add(struct hb_heatmap *m, uint32_t epoch, uint64_t time_ns, const struct hb_trace_access *a,
                     size_t n) {
         uint64_t end = m->first_page + m->npages, row_end;
@@ -117,7 +102,7 @@ void hb_heatmap_add(struct hb_heatmap *m, uint32_t epoch, uint64_t time_ns, cons
         m->end_ns = time_ns;
         m->epochs++;
         row_end = hb_heatmap_page_of(m, 1);
-        i = m->first_page ? lower_bound(a, n, m->first_page) : 0;
+        i = m->first_page ? hb_trace_access_from(a, n, m->first_page) : 0;
         for (; i < n && a[i].gfn < end; i++) {
                 while (a[i].gfn >= row_end)
                         row_end = hb_heatmap_page_of(m, ++y + 1);

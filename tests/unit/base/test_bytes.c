@@ -42,6 +42,38 @@ static void write_all(struct hb_buf *b) {
         }
 }
 
+/* What is above its bound, and a bool that is neither 0 nor 1, fails; a double comes back to the last bit. */
+static void test_bounded_ones(void **state) {
+        static const double reals[] = {0, -0.0, 1.5, -1e300, 5e-324};
+        struct hb_buf b = {0};
+        struct hb_rd r;
+
+        for (size_t i = 0; i < sizeof(reals) / sizeof(reals[0]); i++)
+                hb_buf_f64(&b, reals[i]);
+        r = hb_rd_init(b.data, b.len);
+        for (size_t i = 0; i < sizeof(reals) / sizeof(reals[0]); i++) {
+                double v = hb_rd_f64(&r);
+
+                assert_memory_equal(&v, &reals[i], sizeof(v));
+        }
+        assert_true(hb_rd_done(&r));
+        hb_rd_f64(&r);
+        assert_false(hb_rd_ok(&r));
+        hb_buf_reset(&b);
+        hb_buf_varint(&b, 300);
+        r = hb_rd_init(b.data, b.len);
+        assert_int_equal(hb_rd_upto(&r, 300), 300);
+        r = hb_rd_init(b.data, b.len);
+        assert_int_equal(hb_rd_upto(&r, 299), 0);
+        assert_false(hb_rd_ok(&r));
+        r = hb_rd_init("\0\1\2", 3);
+        assert_false(hb_rd_bool(&r));
+        assert_true(hb_rd_bool(&r) && hb_rd_ok(&r));
+        assert_false(hb_rd_bool(&r));
+        assert_false(hb_rd_ok(&r));
+        hb_buf_free(&b);
+}
+
 static bool read_all(struct hb_rd *r) {
         bool same = true;
         char text[8];
@@ -300,6 +332,7 @@ int main(void) {
                 cmocka_unit_test(buffer_fails_and_drops),
                 cmocka_unit_test(patching_stays_inside),
                 cmocka_unit_test(long_strings),
+                cmocka_unit_test(test_bounded_ones),
                 cmocka_unit_test(growth_failing_each_time),
         };
 
