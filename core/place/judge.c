@@ -62,6 +62,14 @@ static void ask(hb_judge *j) {
         free(accesses);
 }
 
+/* Asking takes milliseconds a GiB of the engine's thread, and a stopped guest would wait for them. */
+static bool moving(const hb_judge *j) {
+        struct hb_engine_stats s;
+
+        hb_engine_stats(j->engine, &s);
+        return s.draining || s.frozen;
+}
+
 static void close_epoch(hb_judge *j) {
         if (j->epoch == 0)
                 return;
@@ -69,7 +77,7 @@ static void close_epoch(hb_judge *j) {
         hb_bitmap_clear_all(&j->accessed);
         hb_bitmap_clear_all(&j->written);
         j->epoch = 0;
-        if (hb_quality_due(j->quality))
+        if (hb_quality_due(j->quality) && !moving(j))
                 ask(j);
 }
 

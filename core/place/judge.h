@@ -1,6 +1,7 @@
 /* judge: a placement's predictor judged while it works, by the definition of quality.h: the target hears of
  * the guest's accesses by announcements (writes) and summaries (reads), and so does this. What a summary had
- * no room for was not heard and does not count.
+ * no room for was not heard and does not count. While a migration is under way nothing is asked: that moment
+ * is left out.
  *
  * Decides nothing and changes nothing of the engine. Memory: 8 bytes a page, 8 more while it asks, and half a
  * byte for each open moment. One thread, the engine's. */

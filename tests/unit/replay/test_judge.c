@@ -24,6 +24,41 @@ static void same(const struct hb_quality_score *a, const struct hb_quality_score
                     (a->precision == b->precision && a->recall == b->recall && a->f1 == b->f1));
 }
 
+/* A migration is asked for: nothing is judged until it is given up. */
+static void test_not_while_moving(void **state) {
+        struct hb_replay_options o = {0};
+        const char *path = rig_synth("moving.hbt", HB_SYNTH_HOT, 3000, 120);
+        struct hb_policy_options po = {0};
+        struct hb_quality_result live;
+        uint64_t moments[3];
+        struct ear ear = {0};
+        hb_policies *with;
+        struct hb_err e;
+        hb_replay *r;
+
+        assert_int_equal(hb_replay_open(path, &o, &r, &e), 0);
+        assert_int_equal(hb_policies_new(&po, &with, &e), 0);
+        assert_int_equal(
+                hb_judge_new(r->sim->engine, with, 3000, hb_replay_horizon(r), HB_REPLAY_BASE_NS, &ear.j), 0);
+        assert_int_equal(hb_engine_set_tap(r->sim->engine, hear, &ear), 0);
+        for (unsigned third = 0; third < 3; third++) {
+                if (third > 0)
+                        hb_engine_drain(r->sim->engine, r->sim->now_ns, third == 1);
+                for (unsigned i = 0; i < 40; i++) {
+                        assert_int_equal(hb_replay_step(r, &e), 1);
+                        hb_judge_tick(ear.j, r->sim->now_ns + S / 2);
+                }
+                hb_judge_result(ear.j, &live);
+                moments[third] = live.all.moments;
+        }
+        /* Moments asked before it began are still judged, one horizon later. */
+        assert_true(moments[1] >= moments[0] && moments[1] <= moments[0] + 3);
+        assert_true(moments[2] >= moments[1] + 4);
+        hb_judge_free(ear.j);
+        hb_policies_free(with);
+        hb_replay_free(r);
+}
+
 static void judge_both_ways(enum hb_synth_shape shape) {
         struct hb_replay_options o = {.quality = true};
         const char *path = rig_synth("judge.hbt", shape, 3000, 70);
@@ -108,6 +143,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_live_is_as_in_a_replay),
                 cmocka_unit_test(test_what_is_refused_does_not_count),
+                cmocka_unit_test(test_not_while_moving),
         };
 
         return cmocka_run_group_tests(tests, rig_begin, rig_end);
