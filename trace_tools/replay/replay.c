@@ -58,10 +58,11 @@ int hb_replay_policies(const struct hb_replay *r, hb_policies **ret, struct hb_e
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
                 o.names[k] = policy_name(r, k);
                 if (o.names[k] && !r->dir)
-                        return hb_err_set(e, -ENOENT, o.names[k],
-                                          "say where the policies are, with --policies",
-                                          "the trace was recorded with %s '%s', which is no built-in",
-                                          hb_policy_kind_name((enum hb_policy_kind)k), o.names[k]);
+                        return hb_err_set(
+                                e, -ENOENT, o.names[k], "say where the policies are, with --policies",
+                                "%s %s is no built-in",
+                                r->names[k] ? "the wanted" : "the trace was recorded with a policy: its",
+                                hb_policy_kind_name((enum hb_policy_kind)k));
         }
         return hb_policies_new(&o, ret, e);
 }

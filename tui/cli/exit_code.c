@@ -7,6 +7,7 @@ static const struct hb_exit_row rows[] = {
         {-EINVAL, HB_EXIT_USAGE},
         {-ENAMETOOLONG, HB_EXIT_USAGE},
         {-EMSGSIZE, HB_EXIT_USAGE},
+        {-EISDIR, HB_EXIT_USAGE},
         {-ENOENT, HB_EXIT_NOT_FOUND},
         {-ESRCH, HB_EXIT_NOT_FOUND},
         {-ENODATA, HB_EXIT_NOT_FOUND},
