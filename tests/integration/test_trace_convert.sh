@@ -167,7 +167,7 @@ head -c 4096 /dev/urandom >noise
 refused 7 'noise' import noise -o x.hbt
 : >empty
 refused 3 'empty' import empty -o x.hbt
-refused 1 'directory' import . -o x.hbt
+refused 2 'directory' import . -o x.hbt
 refused 3 'No such file' import nothing -o x.hbt
 refused 6 'there already' import plain.txt -o plain.hbt
 refused 6 'exists already' export plain.hbt -o plain.csv
