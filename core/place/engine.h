@@ -96,6 +96,10 @@ void hb_engine_freeze(hb_engine *e, uint64_t now_ns,
                       uint32_t f); /* the guest stands still; f is the final epoch (its W may still come) */
 void hb_engine_thaw(hb_engine *e, uint64_t now_ns);                 /* hand-over given up: go on as before */
 void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn); /* want this page now */
+/* Another policy, param or model: given to the engine's policies, and to those that are informed. As
+ * hb_policies_change; refused by the engine's own, nothing has changed anywhere. */
+struct hb_policy_change;
+int hb_engine_change(hb_engine *e, uint64_t now_ns, const struct hb_policy_change *c, struct hb_err *err);
 /* Every fetch in flight is gone and none of them writes any more: FETCHING -> absent. */
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);
 
@@ -105,6 +109,9 @@ void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret);
 /* The predictor of `with` (never the engine's own policies: they may remember) on every page of the guest, as
  * of now_ns: one float a page each, see hb_policies_predict. Changes nothing the engine decides by. */
 void hb_engine_predict(hb_engine *e, hb_policies *with, uint64_t now_ns, float *accesses, float *writes);
+/* These policies (one set beside the engine's own, e.g. a judge's) observe what the engine's observe, have
+ * its lessons and get its changes; they decide nothing. Borrowed; NULL: nobody. */
+void hb_engine_inform(hb_engine *e, hb_policies *also);
 /* What the engine knows of a page, and what policies are shown of it. */
 struct hb_engine_page_view {
         enum hb_page_state state;

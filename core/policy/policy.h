@@ -29,6 +29,12 @@ struct hb_policy_pages {
         const float
                 *predicted; /* scorer only: the predictor's output, expected accesses within the horizon */
         const float *predicted_writes; /* scorer only: expected writes within the horizon */
+        const float *known;            /* 1: the target has these very bytes already, nothing need travel */
+        const uint32_t *gfn; /* ascending; NULL: pages of nowhere, columns of the history are zeros */
+        /* Columns made of it (docs/POLICY_API.md) are computed when a policy names them. NULL: none is kept
+         */
+        const struct hb_history *history;
+        uint32_t window; /* the history's window that is now */
 };
 
 struct hb_policy_guest {
@@ -62,13 +68,21 @@ struct hb_policy_options {
                                                written in C) */
         uint64_t memory_bytes;              /* cap per Lua state, default 64 MiB */
         uint64_t deadline_ns;               /* per call, default 50 ms */
+        /* CPU time that all policies of this set together may take in one epoch, as a share of its length;
+         * default 0.25. What is asked beyond it is answered by the built-ins, and counted. */
+        double epoch_share;
         uint64_t seed;
+        const char *model; /* path of the model file; NULL: <dir>/models/default.hbm if there is one */
 };
 
 struct hb_policy_status {
         char name[64], version[32], hash[33]; /* hash: 128 bit of the file's bytes, hex; "builtin" */
         uint64_t calls, errors, pages, total_ns, max_ns;
-        bool builtin, quarantined; /* quarantined after repeated errors: the built-in answers */
+        bool builtin, quarantined; /* quarantined after repeated errors: another answers, see `answering` */
+        uint64_t starved; /* calls that the built-in answered because the epoch's share was used up */
+        char answering[64], answering_hash[33]; /* who answers now: itself, the last good one, a built-in */
+        char note[128]; /* what the policy says of itself (hb.note), "" when nothing */
+        uint64_t memory_bytes;
         char last_error[256];
 };
 

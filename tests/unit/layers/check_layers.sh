@@ -17,15 +17,16 @@ law='
 room core/base           base
 room core/track          base track
 room core/map            base map
-room core/policy         base map policy
-room core/place          base map policy place transport/transport.h
+room core/nn             base map nn
+room core/policy         base map nn policy
+room core/place          base map nn policy place transport/transport.h
 room core/control        base control
 room core/move           base track place move transport/transport.h
 room core/store          base store
-room core/daemon         base track map policy place control move store daemon transport cert trace record
+room core/daemon         base track map nn policy place control move store daemon transport cert trace record
 room transport           base transport
 room transport/cert      base cert
-room tui/cli             base control cert cli trace capture convert look replay compare report
+room tui/cli             base control cert cli trace capture convert look replay compare report learn author
 room tui/console         base control console
 room trace_tools/format  base trace
 room trace_tools/record  base map policy place trace record
@@ -33,21 +34,24 @@ room trace_tools/capture base trace capture plugin/frame.h
 room trace_tools/plugin  plugin
 room trace_tools/convert base trace convert
 room trace_tools/look    base trace look
-room trace_tools/replay  base map policy place trace replay
+room trace_tools/learn   base map nn policy place trace replay compare learn
+room trace_tools/author  base map nn policy author
+room trace_tools/replay  base map nn policy place trace replay
 room trace_tools/compare base policy place trace replay compare
 room trace_tools/report  base policy place trace look replay compare report
 
 # lib    <header, * ends it>  <files that may see it, * ends them>
 lib sqlite3.h            core/store/* trace_tools/convert/sqlite* trace_tools/compare/results*
-lib lua.h                core/policy/*
-lib lauxlib.h            core/policy/*
-lib lualib.h             core/policy/*
+lib lua.h                core/policy/* trace_tools/author/lua_*
+lib lauxlib.h            core/policy/* trace_tools/author/lua_*
+lib lualib.h             core/policy/* trace_tools/author/lua_*
+lib cblas.h              core/nn/gemm*
 lib zstd.h               transport/page_codec* trace_tools/format/block* trace_tools/convert/source* trace_tools/convert/out*
 lib openssl/*            transport/tls* transport/cert/* transport/data_* transport/peer_stream* core/map/fingerprint*
 lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
 lib ini.h                core/daemon/*
-lib xxhash.h             core/map/* core/policy/source* core/track/* core/place/* transport/* trace_tools/compare/key*
+lib xxhash.h             core/map/* core/nn/model* core/policy/source* core/track/* core/place/* transport/* trace_tools/compare/key*
 lib xxh_x86dispatch.h    transport/page_codec*
 lib isa-l.h              transport/* trace_tools/*
 lib isa-l/*              transport/* trace_tools/*

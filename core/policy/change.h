@@ -1,0 +1,74 @@
+/* change: swapping policies at run time.
+ *
+ *   SHADOW    `source` (a packed hb_policy_source) is loaded into a new state, checked and tried; it becomes
+ *             the shadow of its kind, in place of the one there was. What the active one of that kind saved
+ *             (its method `save`) is offered to it (its method `restore`).
+ *   PROMOTE   the shadow becomes active at the next hb_policies_epoch, the active one the previous one.
+ *   ROLLBACK  the previous one becomes active again at the next hb_policies_epoch, with the state it had.
+ *   DROP      the shadow goes.
+ *   TUNE      a param of the active policy (or the shadow) gets another value, at the next epoch.
+ *   MODEL     new weights (`source`: a model file's bytes) for every policy that asks the model.
+ *
+ * A change either happens whole or not at all, and says why not. Changes are inputs of the engine
+ * (hb_engine_change), so that a recording holds them and a replay repeats them. Bytes on disk, in the store
+ * and in a trace are those of hb_policy_change_encode. */
+#pragma once
+#include "base/bytes.h"
+#include "policy/policy.h"
+
+enum hb_policy_op {
+        HB_POLICY_SHADOW = 1,
+        HB_POLICY_PROMOTE,
+        HB_POLICY_ROLLBACK,
+        HB_POLICY_DROP,
+        HB_POLICY_TUNE,
+        HB_POLICY_MODEL,
+        HB_POLICY_OPS
+};
+
+#define HB_POLICY_CHANGE_MAX (4u << 20) /* bytes of one */
+
+struct hb_policy_change {
+        enum hb_policy_op op;
+        enum hb_policy_kind kind; /* all but MODEL */
+        bool shadow;              /* TUNE: the shadow's */
+        char name[64], param[64];
+        double value;
+        const void *source; /* SHADOW, MODEL; borrowed */
+        size_t size;
+};
+
+void hb_policy_change_encode(const struct hb_policy_change *c, struct hb_buf *out);
+int hb_policy_change_decode(struct hb_rd *in, struct hb_policy_change *ret); /* -EBADMSG; source points in */
+
+/* -EINVAL refused by its check, -ENOENT no shadow, no previous one or no such param, -ERANGE a value outside
+ * the param's range, -EBADMSG a source or model that cannot be read, -ENOMEM. */
+int hb_policies_change(hb_policies *p, const struct hb_policy_change *c, struct hb_err *e);
+
+/* Who is where. `ret` as hb_policies_status. -ENOENT: there is none. */
+enum hb_policy_place { HB_POLICY_ACTIVE, HB_POLICY_SHADOWING, HB_POLICY_PREVIOUS };
+int hb_policies_status_of(const hb_policies *p, enum hb_policy_kind k, enum hb_policy_place place,
+                          struct hb_policy_status *ret);
+struct hb_policy_param {
+        char name[64], type[8], unit[16], help[120]; /* type "number", "integer" or "boolean" */
+        double value, initial, min, max;             /* -inf, inf: no bound; boolean: 0 and 1 */
+};
+/* Params of a policy, in the order of their names. Returns how many there are, at most `room` written. */
+unsigned hb_policies_params(const hb_policies *p, enum hb_policy_kind k, enum hb_policy_place place,
+                            struct hb_policy_param *ret, unsigned room);
+/* What policies said and counted: hb.log lines since the last call (oldest first, at most 64 kept, rate
+ * limited), and hb.counter values. Strings are printable. */
+typedef void hb_policy_said(void *arg, enum hb_policy_kind k, const char *policy, const char *line);
+void hb_policies_take_log(hb_policies *p, hb_policy_said *said, void *arg);
+typedef void hb_policy_counted(void *arg, enum hb_policy_kind k, const char *counter, double value);
+void hb_policies_counters(const hb_policies *p, hb_policy_counted *counted, void *arg);
+/* hb.term: the named terms of one page's answer. Asks the active (or shadow) policies with terms kept; `at`
+ * is the page's index in `pages`. Changes nothing they remember beyond what a call does. */
+typedef void hb_policy_term(void *arg, enum hb_policy_kind k, const char *name, double value);
+struct hb_policy_explained {
+        double accesses, writes, score;
+};
+int hb_policies_explain(hb_policies *p, bool shadow, const struct hb_policy_pages *pages, uint32_t at,
+                        const struct hb_policy_guest *g, const struct hb_policy_link *l,
+                        const struct hb_policy_accuracy *a, hb_policy_term *term, void *arg,
+                        struct hb_policy_explained *ret, struct hb_err *e);
