@@ -2,19 +2,20 @@
  * predictors look back on: ages are not enough to tell a page that returns from one that is left.
  *
  * Time is cut into *windows* of HB_HISTORY_WINDOW_NS, numbered from 1 by the caller's clock. A page's past is
- * a word of 64 bits, newest first: 32 single windows, 16 spans of 4 windows, 16 spans of 16 windows (352
- * windows in all); a span's bit says that any of its windows was one of access. Spans lie at multiples of
- * their length, so a past does not depend on when it was looked at. A word is kept as of the page's last
- * window and moved on only when the page is touched or asked about: cost follows what is touched.
+ * a word of 64 bits, newest first: 32 single windows, 16 spans of 4 windows, 16 spans of 16 windows (up to
+ * 352 windows in all); a span's bit says that any of its windows was one of access. Spans lie at multiples of
+ * their length, so a past does not depend on when it was looked at; the newest of a length holds only those
+ * of its windows that are older than the finer bits, so each window has one bit. A word is kept as of the
+ * page's last window and moved on only when the page is touched or asked about: cost follows what is touched.
  *
- * Memory: 24 bytes a page, taken for 2 MiB at a time when one of its pages is first touched, and 512 bytes a
+ * Memory: 28 bytes a page, taken for 2 MiB at a time when one of its pages is first touched, and 256 bytes a
  * block for the ring of counts. Deterministic; one thread. */
 #pragma once
 #include "base/shape.h"
 #include <stdbool.h>
 
 #define HB_HISTORY_WINDOW_NS 1000000000ull
-#define HB_HISTORY_WINDOWS   352u /* how far a word reaches */
+#define HB_HISTORY_WINDOWS   352u /* how far a word reaches at most */
 #define HB_HISTORY_BITS      64u
 #define HB_HISTORY_RING      64u /* windows of counts kept for a block and for the guest */
 #define HB_BLOCK_PAGES       512u
@@ -35,7 +36,9 @@ struct hb_history_counts { /* distinct pages of a block (or of the guest) in one
 int hb_history_new(uint64_t pages, hb_history **ret);
 hb_history *hb_history_free(hb_history *h);
 /* Page accessed (written) in that window; older windows than its last one are right too, and again the same
- * changes nothing. -ENOMEM: that block is not remembered (this time), nothing else is lost. */
+ * changes nothing. (Counts of times: exact for windows less than 32 before the page's last one; of older ones
+ * at most one a span is counted.) -ENOMEM: the page is not remembered this time, nothing else is lost.
+ * -EINVAL: no page of the guest, or window 0. */
 int hb_history_note(hb_history *h, uint64_t gfn, uint32_t window, bool written);
 /* As of `window` (not before any window noted so far). Zeros for a page never seen. */
 void hb_history_page(const hb_history *h, uint64_t gfn, uint32_t window, struct hb_history_page *ret);
