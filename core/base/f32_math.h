@@ -4,10 +4,10 @@
  * Plain IEEE single precision in a fixed order, no fused multiply-add, no libm: the same bits on every
  * x86-64, as long as the including file forbids contraction (`#pragma GCC optimize("fp-contract=off")`
  * before it).
- *   x / 0        is 0, whatever x (a rate over an idle link, an accuracy of nothing: "nothing", not "endless")
- *   exp(x)       saturates: 1.2e-38 below -87.3, 2.4e38 above 88.3; error <= 2 ulp
- *   log1p(x)     of x <= -1 is log1p of the next number above -1, about -16.6; error <= 4 ulp
- *   sigmoid, tanh  from that exp; absolute error <= 2e-7
+ * x / 0 is 0, whatever x (a rate over an idle link, an accuracy of nothing: "nothing" and not "endless").
+ * exp saturates: 1.2e-38 below -87.3, 2.4e38 above 88.3; its error is <= 2 ulp. log1p of x <= -1 is that of
+ * the next number above -1, about -16.6; error <= 4 ulp. sigmoid and tanh use that exp; absolute error <=
+ * 2e-7.
  * exp and log are the polynomials of Moshier's Cephes library (expf.c, logf.c). */
 #pragma once
 #include <stdint.h>
