@@ -25,6 +25,21 @@ static const char *const steps[] = {
         "NOT NULL,"
         " guest TEXT NOT NULL, host_from TEXT NOT NULL, host_to TEXT NOT NULL, result TEXT NOT NULL, json "
         "TEXT NOT NULL);",
+        /* 2: policies */
+        "CREATE TABLE policy_version(rowid INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL, kind TEXT "
+        "NOT NULL,"
+        " name TEXT NOT NULL, version TEXT NOT NULL, number INTEGER NOT NULL, wall_ns INTEGER NOT NULL, "
+        "source BLOB NOT NULL, UNIQUE(kind, hash));"
+        "CREATE TABLE policy_kind(kind TEXT PRIMARY KEY NOT NULL, active TEXT NOT NULL, shadow TEXT NOT "
+        "NULL, previous TEXT NOT NULL,"
+        " rejected TEXT NOT NULL, configured TEXT NOT NULL, promoted INTEGER NOT NULL, previous_promoted "
+        "INTEGER NOT NULL, canary REAL NOT NULL, wall_ns INTEGER NOT NULL);"
+        "CREATE TABLE policy_event(rowid INTEGER PRIMARY KEY AUTOINCREMENT, wall_ns INTEGER NOT NULL, who "
+        "TEXT NOT NULL,"
+        " op TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, hash TEXT NOT NULL, previous TEXT NOT "
+        "NULL, why TEXT NOT NULL, guests TEXT NOT NULL, result TEXT NOT NULL);"
+        "CREATE TABLE policy_param(kind TEXT NOT NULL, hash TEXT NOT NULL, param TEXT NOT NULL, value REAL "
+        "NOT NULL, PRIMARY KEY(kind, hash, param));",
 };
 #define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -1,10 +1,10 @@
 /* store: opening the database, and running statements in it.
  *
  * Write-ahead log with synchronous=FULL: one fsync a record, and a commit is on the disk when it returns (a
- * rollback journal in DELETE mode would also need its directory synced). Invariant: every statement is its
- * own transaction, and one that fails is rolled back before its error is returned, so the former record
- * stands. A damaged file is named and left alone: it may be the only witness of who owns a guest. One lock
- * around each statement; callbacks run outside it. */
+ * rollback journal in DELETE mode would also need its directory synced). Invariant: every statement, or
+ * list of statements that belong together, is a transaction of its own, and one that fails is rolled back
+ * before its error is returned, so the former record stands. A damaged file is named and left alone: it may
+ * be the only witness of who owns a guest. One lock around each statement; callbacks run outside it. */
 #include "base/fault.h"
 #include "store/store_priv.h"
 #include <errno.h>
@@ -72,8 +72,11 @@ static int bind(sqlite3_stmt *st, const struct hb_sql_arg *args, unsigned n) {
                         rc = sqlite3_bind_text(st, (int)i + 1, a->text, -1, SQLITE_STATIC);
                 else if (a->kind == HB_SQL_INT)
                         rc = sqlite3_bind_int64(st, (int)i + 1, a->number);
+                else if (a->kind == HB_SQL_REAL)
+                        rc = sqlite3_bind_double(st, (int)i + 1, a->real);
                 else
-                        rc = sqlite3_bind_blob(st, (int)i + 1, a->id, 16, SQLITE_STATIC);
+                        rc = sqlite3_bind_blob(st, (int)i + 1, a->id,
+                                               a->kind == HB_SQL_ID ? 16 : (int)a->number, SQLITE_STATIC);
                 if (rc != SQLITE_OK)
                         return rc;
         }
@@ -101,6 +104,25 @@ int hb_store_run(hb_store *s, const char *sql, const struct hb_sql_arg *args, un
         pthread_mutex_lock(&s->lock);
         rc = run_locked(s, sql, args, n);
         rc = rc == SQLITE_DONE ? 0 : hb_store_fail(s, rc, doing, e);
+        pthread_mutex_unlock(&s->lock);
+        return rc;
+}
+
+int hb_store_run_all(hb_store *s, const struct hb_sql_step *steps, unsigned n, const char *doing,
+                     struct hb_err *e) {
+        int rc;
+
+        if (hb_fault("store.write"))
+                return hb_err_set(e, -ENOSPC, s->path, next_of(-ENOSPC), "cannot %s: injected", doing);
+        pthread_mutex_lock(&s->lock);
+        rc = run_locked(s, "BEGIN IMMEDIATE", NULL, 0);
+        for (unsigned i = 0; rc == SQLITE_DONE && i < n; i++)
+                rc = run_locked(s, steps[i].sql, steps[i].args, steps[i].n);
+        if (rc == SQLITE_DONE)
+                rc = run_locked(s, "COMMIT", NULL, 0);
+        rc = rc == SQLITE_DONE ? 0 : hb_store_fail(s, rc, doing, e);
+        if (rc < 0 && !sqlite3_get_autocommit(s->db))
+                run_locked(s, "ROLLBACK", NULL, 0);
         pthread_mutex_unlock(&s->lock);
         return rc;
 }

@@ -67,3 +67,53 @@ struct hb_history_entry {
 int hb_history_add(hb_store *s, const struct hb_history_entry *h, struct hb_err *e);
 int hb_history_list(hb_store *s, unsigned limit, int (*fn)(void *arg, const struct hb_history_entry *h),
                     void *arg); /* newest first */
+
+/* ---- policies: versions by the hash of their bytes, who is where, and what was done ---- */
+#define HB_STORE_POLICY_VERSIONS 64u   /* kept of a kind, beside those in a place */
+#define HB_STORE_POLICY_EVENTS   4096u /* kept in all; older ones go */
+#define HB_STORE_POLICY_BYTES    (8u << 20)
+
+struct hb_store_policy {
+        char kind[16], hash[33], name[64], version[32];
+        unsigned number;  /* the n-th of this kind and name that was seen here, from 1 */
+        uint64_t wall_ns; /* first seen */
+};
+/* Known already: as it was. *ret_number: its number. */
+int hb_store_policy_put(hb_store *s, const struct hb_store_policy *p, const void *source, size_t size,
+                        unsigned *ret_number, struct hb_err *e);
+/* Its bytes are appended to *out. -ENOENT. */
+struct hb_buf;
+int hb_store_policy_source(hb_store *s, const char *kind, const char *hash, struct hb_buf *out);
+int hb_store_policies(hb_store *s, int (*fn)(void *arg, const struct hb_store_policy *p), void *arg);
+
+struct hb_store_policy_kind { /* hashes; "": none */
+        char kind[16], active[33], shadow[33], previous[33];
+        char rejected[33];   /* the last one that was rolled back: not promoted again by itself */
+        char configured[64]; /* the name that the settings had when this was decided */
+        bool promoted, previous_promoted; /* else: as the settings name it */
+        double canary;                    /* the shadow is active on this share of the guests; 0: on none */
+        uint64_t wall_ns;                 /* since when the active one is */
+};
+struct hb_store_policy_event {
+        int64_t rowid;
+        uint64_t wall_ns;
+        char who[48], op[16], kind[16], name[64], hash[33], previous[33];
+        char why[256], guests[1024], result[256];
+};
+/* The kind's places and what was done to them, both or neither; either may be NULL. */
+int hb_store_policy_decide(hb_store *s, const struct hb_store_policy_kind *k,
+                           const struct hb_store_policy_event *ev, struct hb_err *e);
+int hb_store_policy_kind_get(hb_store *s, const char *kind, struct hb_store_policy_kind *ret); /* -ENOENT */
+/* Newest first; kind "": all. */
+int hb_store_policy_events(hb_store *s, const char *kind, unsigned limit,
+                           int (*fn)(void *arg, const struct hb_store_policy_event *ev), void *arg);
+
+/* Params that were tuned, by version: they go with it wherever it is put. */
+struct hb_store_policy_param {
+        char kind[16], hash[33], param[64];
+        double value;
+};
+int hb_store_policy_tune(hb_store *s, const struct hb_store_policy_param *p,
+                         const struct hb_store_policy_event *ev, struct hb_err *e);
+int hb_store_policy_params(hb_store *s, const char *kind, const char *hash,
+                           int (*fn)(void *arg, const struct hb_store_policy_param *p), void *arg);

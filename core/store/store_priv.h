@@ -12,18 +12,30 @@ struct hb_store {
 
 /* A value for a statement's next parameter. */
 struct hb_sql_arg {
-        enum { HB_SQL_TEXT, HB_SQL_INT, HB_SQL_ID } kind;
+        enum { HB_SQL_TEXT, HB_SQL_INT, HB_SQL_ID, HB_SQL_BYTES, HB_SQL_REAL } kind;
         const char *text;
         int64_t number;
-        const uint8_t *id; /* 16 bytes */
+        const uint8_t *id; /* 16 bytes; HB_SQL_BYTES: `number` of them */
+        double real;
 };
-#define HB_T(s) ((struct hb_sql_arg){.kind = HB_SQL_TEXT, .text = (s)})
-#define HB_N(n) ((struct hb_sql_arg){.kind = HB_SQL_INT, .number = (int64_t)(n)})
-#define HB_I(i) ((struct hb_sql_arg){.kind = HB_SQL_ID, .id = (i)})
+#define HB_T(s)    ((struct hb_sql_arg){.kind = HB_SQL_TEXT, .text = (s)})
+#define HB_N(n)    ((struct hb_sql_arg){.kind = HB_SQL_INT, .number = (int64_t)(n)})
+#define HB_I(i)    ((struct hb_sql_arg){.kind = HB_SQL_ID, .id = (i)})
+#define HB_B(p, n) ((struct hb_sql_arg){.kind = HB_SQL_BYTES, .id = (p), .number = (int64_t)(n)})
+#define HB_R(r)    ((struct hb_sql_arg){.kind = HB_SQL_REAL, .real = (r)})
 
 /* Runs one statement that returns no rows; `doing` for the error: "journal the hand-over". Takes the lock. */
 int hb_store_run(hb_store *s, const char *sql, const struct hb_sql_arg *args, unsigned n, const char *doing,
                  struct hb_err *e);
+
+struct hb_sql_step {
+        const char *sql;
+        const struct hb_sql_arg *args;
+        unsigned n;
+};
+/* All of them or none: one transaction, on the disk when it returns. */
+int hb_store_run_all(hb_store *s, const struct hb_sql_step *steps, unsigned n, const char *doing,
+                     struct hb_err *e);
 
 /* Runs a query: all rows are copied first, `size` bytes each by `row`, then shown to fn without the lock,
  * until it returns non-zero (which is returned). */
