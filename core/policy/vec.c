@@ -22,7 +22,7 @@ struct hb_vec_node *hb_vec_test(lua_State *L, int index) {
         return h ? h->node : NULL;
 }
 
-static struct hb_vec_node *check_vec(lua_State *L, int index, const char *doing) {
+struct hb_vec_node *hb_vec_check(lua_State *L, int index, const char *doing) {
         struct hb_vec_node *node = hb_vec_test(L, index);
 
         if (!node)
@@ -63,8 +63,18 @@ void hb_vec_push_column(lua_State *L, const float *data, uint32_t n) {
         push_handle(L, node);
 }
 
+float *hb_vec_push_new(lua_State *L, uint32_t n) {
+        struct hb_vec_node *node = push_node(L, HB_VEC_DATA, n);
+        float *data = push_buffer(L, n);
+
+        node->data = data;
+        lua_setiuservalue(L, -2, 1);
+        push_handle(L, node);
+        return data;
+}
+
 /* Computes the node of the handle at `index` once and for all. Columns keep pointing at the host's memory. */
-static const float *values(lua_State *L, int index) {
+const float *hb_vec_values(lua_State *L, int index) {
         struct hb_vec_node *node = hb_vec_test(L, index);
         float *data;
 
@@ -128,7 +138,7 @@ static void push_op(lua_State *L, enum hb_vec_op op) {
         if (size_of(arg, count) > HB_VEC_MAX_NODES)
                 for (unsigned k = 0; k < count; k++)
                         if (arg[k].node && arg[k].node->kind == HB_VEC_OP)
-                                values(L, (int)k + 1);
+                                hb_vec_values(L, (int)k + 1);
         node = push_node(L, HB_VEC_OP, n);
         node->op = op;
         node->size = size_of(arg, count);
@@ -149,15 +159,10 @@ static int m_op(lua_State *L) {
         return 1;
 }
 
-/* v:add_(x): as v:add(x), and v then stands for the result. */
-static int m_op_in_place(lua_State *L) {
-        enum hb_vec_op op = (enum hb_vec_op)lua_tointeger(L, lua_upvalueindex(1));
-        struct handle *h;
+/* The vector at 1 stands for what the vector on top of the stack stands for, and is left alone there. */
+static int take_over(lua_State *L) {
+        struct handle *h = lua_touserdata(L, 1);
 
-        lua_settop(L, (int)hb_vec_operands(op));
-        check_vec(L, 1, hb_vec_op_name(op));
-        push_op(L, op);
-        h = lua_touserdata(L, 1);
         h->node = hb_vec_test(L, -1);
         lua_getiuservalue(L, -1, 1);
         lua_setiuservalue(L, 1, 1);
@@ -165,60 +170,43 @@ static int m_op_in_place(lua_State *L) {
         return 1;
 }
 
-static int m_sum(lua_State *L) {
-        struct hb_vec_node *node = check_vec(L, 1, "sum");
+/* v:add_(x): as v:add(x), and v then stands for the result. */
+static int m_op_in_place(lua_State *L) {
+        enum hb_vec_op op = (enum hb_vec_op)lua_tointeger(L, lua_upvalueindex(1));
 
-        lua_pushnumber(L, hb_vec_sum(values(L, 1), node->n));
-        return 1;
+        lua_settop(L, (int)hb_vec_operands(op));
+        hb_vec_check(L, 1, hb_vec_op_name(op));
+        push_op(L, op);
+        return take_over(L);
 }
 
-static int m_mean(lua_State *L) {
-        struct hb_vec_node *node = check_vec(L, 1, "mean");
+/* v:cumsum_(): as the method in upvalue 1. */
+static int m_in_place(lua_State *L) {
+        lua_CFunction method = lua_tocfunction(L, lua_upvalueindex(1));
 
-        lua_pushnumber(L, node->n ? hb_vec_sum(values(L, 1), node->n) / node->n : 0);
-        return 1;
-}
-
-/* The largest (upvalue true) or the smallest element; nil of an empty vector. */
-static int m_extreme(lua_State *L) {
-        bool largest = lua_toboolean(L, lua_upvalueindex(1));
-        struct hb_vec_node *node = check_vec(L, 1, largest ? "highest" : "lowest");
-        const float *v = values(L, 1);
-        float best = node->n ? v[0] : 0.0f;
-
-        for (uint32_t i = 1; i < node->n; i++)
-                if (largest ? v[i] > best : v[i] < best)
-                        best = v[i];
-        if (node->n)
-                lua_pushnumber(L, (double)best);
-        else
-                lua_pushnil(L);
-        return 1;
+        hb_vec_check(L, 1, "in place");
+        method(L);
+        return take_over(L);
 }
 
 static int m_copy(lua_State *L) {
-        struct hb_vec_node *node = check_vec(L, 1, "copy"), *copy;
-        const float *from = values(L, 1);
-        float *to;
+        uint32_t n = hb_vec_check(L, 1, "copy")->n;
+        const float *from = hb_vec_values(L, 1);
+        float *to = hb_vec_push_new(L, n);
 
-        copy = push_node(L, HB_VEC_DATA, node->n);
-        to = push_buffer(L, node->n);
-        if (node->n)
-                memcpy(to, from, node->n * sizeof *to);
-        copy->data = to;
-        lua_setiuservalue(L, -2, 1);
-        push_handle(L, copy);
+        if (n)
+                memcpy(to, from, n * sizeof *to);
         return 1;
 }
 
 static int m_index(lua_State *L) {
-        struct hb_vec_node *node = check_vec(L, 1, "index");
+        struct hb_vec_node *node = hb_vec_check(L, 1, "index");
 
         if (lua_isinteger(L, 2)) {
                 lua_Integer i = lua_tointeger(L, 2);
                 if (i < 1 || i > (lua_Integer)node->n)
                         return 0;
-                lua_pushnumber(L, (double)values(L, 1)[i - 1]);
+                lua_pushnumber(L, (double)hb_vec_values(L, 1)[i - 1]);
                 return 1;
         }
         lua_pushvalue(L, 2);
@@ -233,40 +221,50 @@ static int m_refuse(lua_State *L) {
 }
 
 static int m_len(lua_State *L) {
-        lua_pushinteger(L, (lua_Integer)check_vec(L, 1, "length")->n);
+        lua_pushinteger(L, (lua_Integer)hb_vec_check(L, 1, "length")->n);
         return 1;
 }
 
 static int m_tostring(lua_State *L) {
-        lua_pushfstring(L, "vec(%d)", (int)check_vec(L, 1, "tostring")->n);
+        lua_pushfstring(L, "vec(%d)", (int)hb_vec_check(L, 1, "tostring")->n);
         return 1;
 }
 
-/* hb.vec(n [, fill]) or hb.vec{x, y, ...} */
-static int f_vec(lua_State *L) {
-        bool list = lua_type(L, 1) == LUA_TTABLE;
-        lua_Integer n = list ? (lua_Integer)lua_rawlen(L, 1) : luaL_checkinteger(L, 1);
-        struct hb_vec_node *node;
-        float *data;
+static int push_list(lua_State *L, uint32_t n) {
+        float *data = hb_vec_push_new(L, n);
 
-        if (n < 0 || n > (lua_Integer)HB_POLICY_BATCH)
-                return luaL_error(L, "vec: 0 to %d elements, not %I", (int)HB_POLICY_BATCH, (LUAI_UACINT)n);
-        if (!list) {
-                float fill = (float)luaL_optnumber(L, 2, 0);
-                push_node(L, HB_VEC_CONST, (uint32_t)n)->number = fill;
-                push_handle(L, lua_touserdata(L, -1));
-                return 1;
-        }
-        node = push_node(L, HB_VEC_DATA, (uint32_t)n);
-        data = push_buffer(L, (uint32_t)n);
         for (lua_Integer i = 1; i <= n; i++, lua_pop(L, 1)) {
                 if (lua_rawgeti(L, 1, i) != LUA_TNUMBER)
                         return luaL_error(L, "vec: element %I is %s", (LUAI_UACINT)i, luaL_typename(L, -1));
                 data[i - 1] = (float)lua_tonumber(L, -1);
         }
-        node->data = data;
-        lua_setiuservalue(L, -2, 1);
-        push_handle(L, node);
+        return 1;
+}
+
+uint32_t hb_vec_check_length(lua_State *L, int index, const char *doing) {
+        int whole;
+        lua_Integer n = lua_tointegerx(L, index, &whole);
+
+        if (!whole)
+                luaL_error(L, "%s: a whole number of elements expected, got %s", doing,
+                           lua_type(L, index) == LUA_TNUMBER ? "a fraction" : luaL_typename(L, index));
+        if (n < 0 || n > (lua_Integer)HB_POLICY_BATCH)
+                luaL_error(L, "%s: 0 to %d elements, not %I", doing, (int)HB_POLICY_BATCH, (LUAI_UACINT)n);
+        return (uint32_t)n;
+}
+
+/* hb.vec(n [, fill]) or hb.vec{x, y, ...} */
+static int f_vec(lua_State *L) {
+        uint32_t n;
+
+        if (lua_type(L, 1) == LUA_TTABLE) {
+                lua_pushinteger(L, (lua_Integer)lua_rawlen(L, 1));
+                n = hb_vec_check_length(L, -1, "vec");
+                return push_list(L, n);
+        }
+        n = hb_vec_check_length(L, 1, "vec");
+        push_node(L, HB_VEC_CONST, n)->number = (float)luaL_optnumber(L, 2, 0);
+        push_handle(L, lua_touserdata(L, -1));
         return 1;
 }
 
@@ -276,10 +274,19 @@ static void add_op(lua_State *L, const char *name, lua_CFunction f, enum hb_vec_
         lua_setfield(L, -2, name);
 }
 
-static void push_methods(lua_State *L) {
-        static const luaL_Reg plain[] = {{"sum", m_sum}, {"mean", m_mean}, {"copy", m_copy}, {NULL, NULL}};
+/* The in-place twin of a method in the table on top of the stack. */
+static void add_in_place(lua_State *L, const char *method) {
+        lua_getfield(L, -1, method);
+        lua_pushcclosure(L, m_in_place, 1);
+        lua_pushfstring(L, "%s_", method);
+        lua_insert(L, -2);
+        lua_rawset(L, -3);
+}
 
-        luaL_newlib(L, plain);
+static void push_methods(lua_State *L) {
+        lua_newtable(L);
+        lua_pushcfunction(L, m_copy);
+        lua_setfield(L, -2, "copy");
         for (unsigned op = 0; op < HB_VEC_OPS; op++) {
                 const char *name = hb_vec_op_name((enum hb_vec_op)op);
                 char in_place[16];
@@ -288,11 +295,11 @@ static void push_methods(lua_State *L) {
                 add_op(L, name, m_op, (enum hb_vec_op)op);
                 add_op(L, in_place, m_op_in_place, (enum hb_vec_op)op);
         }
-        for (int largest = 0; largest <= 1; largest++) {
-                lua_pushboolean(L, largest);
-                lua_pushcclosure(L, m_extreme, 1);
-                lua_setfield(L, -2, largest ? "highest" : "lowest");
-        }
+        hb_vec_add_reductions(L);
+        hb_vec_add_index_methods(L);
+        add_in_place(L, "cumsum");
+        add_in_place(L, "gather");
+        add_in_place(L, "topk");
 }
 
 static void refuse(lua_State *L, const char *event, const char *why) {
@@ -337,4 +344,5 @@ void hb_vec_open(lua_State *L) {
         luaL_newlib(L, functions);
         for (unsigned i = 0; i < sizeof free_standing / sizeof *free_standing; i++)
                 add_op(L, hb_vec_op_name(free_standing[i]), m_op, free_standing[i]);
+        hb_vec_add_index_functions(L);
 }

@@ -48,6 +48,21 @@ struct hb_vec_node *hb_vec_test(lua_State *L, int index);
 void hb_vec_eval(lua_State *L, struct hb_vec_node *const *roots, float *const *out, unsigned nroots);
 /* A new call of the policy begins: columns pushed before are stale from now on. */
 void hb_vec_begin_call(lua_State *L);
+/* Pushes a new vector of its own memory; its n floats are the caller's to fill, at once. */
+float *hb_vec_push_new(lua_State *L, uint32_t n);
+/* The vector at `index`, or a Lua error that begins with `doing`. */
+struct hb_vec_node *hb_vec_check(lua_State *L, int index, const char *doing);
+/* The values of the vector there, computed now if they were not: valid as long as the vector is on the stack
+ * and this call lasts. */
+const float *hb_vec_values(lua_State *L, int index);
+/* A length (0 to HB_POLICY_BATCH) at `index`, or a Lua error. */
+uint32_t hb_vec_check_length(lua_State *L, int index, const char *doing);
+/* vec_reduce.c and vec_index.c add theirs to the table on top of the stack. */
+void hb_vec_add_reductions(lua_State *L);
+void hb_vec_add_index_methods(lua_State *L);
+void hb_vec_add_index_functions(lua_State *L);
+/* hb.random_vec(n); upvalue 1 is the state of the sequence, a light userdata (uint64_t *). */
+int hb_vec_f_random(lua_State *L);
 /* vec_eval.c: makes the evaluator's registers; called by hb_vec_open. */
 void hb_vec_eval_open(lua_State *L);
 uint32_t hb_vec_call(lua_State *L);                                    /* the number of the call going on */

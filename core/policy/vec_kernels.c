@@ -30,6 +30,7 @@ KERNEL(ne, a[i] != b[i] ? 1.0f : 0.0f)
 KERNEL(neg, -a[i])
 KERNEL(abs, fabsf(a[i]))
 KERNEL(sqrt, sqrtf(hb_f32_max(a[i], 0.0f)))
+KERNEL(floor, hb_f32_floor(a[i]))
 KERNEL(exp, hb_f32_exp(a[i]))
 KERNEL(log1p, hb_f32_log1p(a[i]))
 KERNEL(where, a[i] != 0.0f ? b[i] : c[i])
@@ -51,6 +52,7 @@ static const struct {
         [HB_VEC_SQRT] = {"sqrt", 1, k_sqrt},    [HB_VEC_EXP] = {"exp", 1, k_exp},
         [HB_VEC_LOG1P] = {"log1p", 1, k_log1p}, [HB_VEC_WHERE] = {"where", 3, k_where},
         [HB_VEC_EWMA] = {"ewma", 3, k_ewma},    [HB_VEC_CLAMP] = {"clamp", 3, k_clamp},
+        [HB_VEC_FLOOR] = {"floor", 1, k_floor},
 };
 
 hb_vec_kernel *hb_vec_kernel_of(enum hb_vec_op op) {

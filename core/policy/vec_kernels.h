@@ -20,6 +20,7 @@ enum hb_vec_op {
         HB_VEC_NEG,
         HB_VEC_ABS,
         HB_VEC_SQRT,
+        HB_VEC_FLOOR,
         HB_VEC_EXP,
         HB_VEC_LOG1P,
         HB_VEC_WHERE, /* a != 0 ? b : c */
