@@ -36,6 +36,8 @@ struct hb_policy_change {
         double value;
         const void *source; /* SHADOW, MODEL; borrowed */
         size_t size;
+        bool tried; /* SHADOW: these bytes have passed the check before (the daemon's worker did it): loaded,
+                       not tried on awkward inputs again. Not encoded */
 };
 
 void hb_policy_change_encode(const struct hb_policy_change *c, struct hb_buf *out);
@@ -49,6 +51,8 @@ int hb_policies_change(hb_policies *p, const struct hb_policy_change *c, struct 
 enum hb_policy_place { HB_POLICY_ACTIVE, HB_POLICY_SHADOWING, HB_POLICY_PREVIOUS };
 int hb_policies_status_of(const hb_policies *p, enum hb_policy_kind k, enum hb_policy_place place,
                           struct hb_policy_status *ret);
+/* How often another became active in this set (all kinds), and the longest that took, wall time. */
+void hb_policies_swaps(const hb_policies *p, uint64_t *ret_swaps, uint64_t *ret_max_ns);
 struct hb_policy_param {
         char name[64], type[8], unit[16], help[120]; /* type "number", "integer" or "boolean" */
         double value, initial, min, max;             /* -inf, inf: no bound; boolean: 0 and 1 */
