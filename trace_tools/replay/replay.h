@@ -34,6 +34,10 @@ struct hb_replay_options { /* zero: the default */
         uint64_t image_bytes;               /* room on the target, 0: the guest's size */
         bool oracle_budget;
         bool quality; /* judge the predictor too: an hb_policies of its own, so decisions do not change */
+        const char *model; /* as hb_policy_options.model */
+        /* Steps of training for each lesson, on the guest that is replayed; 0: the default, -1: none. Only
+         * simulated, and only where policies want lessons and there is a model */
+        int finetune;
         uint64_t seed;
         double speed;                              /* 0: as fast as it goes; 1: real time */
         uint32_t until;                            /* stop after this epoch; 0: the end */
@@ -69,13 +73,15 @@ struct hb_replay_result {
         double seconds, took_s; /* of the trace; of this run */
         struct hb_quality_result quality;
         uint64_t hit, late, stale, missing, wasted, bytes, wire_bytes,
-                summary_bytes; /* hit..missing: were the guest frozen at the end */
-        double coverage;       /* mean over epochs, by accessed pages */
+                summary_bytes;               /* hit..missing: were the guest frozen at the end */
+        double coverage;                     /* mean over epochs, by accessed pages */
+        uint64_t tuned_lessons, tuned_steps; /* what the model was taught */
         struct hb_replay_migration migrations[HB_REPLAY_MOMENTS];
         unsigned nmigrations;
         struct {
                 char name[64], version[32], hash[33];
                 uint64_t errors;
+                char note[128]; /* what it said of itself last */
         } policies[HB_POLICY_KINDS];
 };
 

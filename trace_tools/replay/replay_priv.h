@@ -3,6 +3,7 @@
  * replay.c    made, unmade, stepped, asked
  * simulated.c a trace's accesses into two simulated hosts (sim.h)
  * exact.c     a trace's engine inputs into an engine
+ * finetune.c  the model trained on the way
  * migration.c what a move asked for at a moment would have been
  * run.c       all of it at once, paced and watched */
 #pragma once
@@ -23,7 +24,7 @@ struct hb_replay_exact {
 
 struct hb_replay {
         struct hb_replay_options o;
-        char *dir, *names[HB_POLICY_KINDS]; /* o's, ours */
+        char *dir, *names[HB_POLICY_KINDS], *model; /* o's, ours */
         struct hb_trace_reader *reader;
         const struct hb_trace_header *h;
         hb_policies *policies;
@@ -37,6 +38,7 @@ struct hb_replay {
         hb_quality *quality;
         hb_policies *judged;
         float *accesses, *writes;
+        struct hb_replay_tuning *tuning; /* NULL: the model stays as it is */
         struct hb_replay_point point;
         struct hb_replay_result r;
         uint64_t all_accessed, all_covered;
@@ -55,6 +57,12 @@ int hb_replay_sim_item(struct hb_replay *r, const struct hb_trace_item *i, struc
 int hb_replay_exact_new(struct hb_replay *r, struct hb_err *e);
 void hb_replay_exact_free(struct hb_replay *r);
 int hb_replay_exact_item(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e);
+
+/* Leaves r->tuning NULL where there is nothing to tune. */
+int hb_replay_tuning_new(struct hb_replay *r, struct hb_err *e);
+struct hb_replay_tuning *hb_replay_tuning_free(struct hb_replay_tuning *t);
+int hb_replay_tuning_step(struct hb_replay *r, struct hb_err *e); /* after each epoch */
+void hb_replay_tuning_fill(const struct hb_replay *r, struct hb_replay_result *ret);
 
 struct hb_replay_watch { /* who asked for the run */
         int (*tick)(void *arg, double share, const struct hb_replay_point *p);
