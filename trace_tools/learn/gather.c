@@ -96,7 +96,7 @@ static int on_read(void *arg, uint64_t at, uint64_t of) {
 static uint64_t held_from(const struct hb_train_options *o, bool validate, const struct source *s) {
         if (validate)
                 return 0;
-        if (o->nvalidate)
+        if (o->nvalidate || o->validate_none)
                 return UINT64_MAX;
         return (uint64_t)(s->seconds * (1 - o->validate_share) * 1e9);
 }

@@ -32,7 +32,7 @@ struct run {
 };
 
 static void defaults(struct hb_train_options *o) {
-        o->validate_share = o->validate_share > 0 ? o->validate_share : 0.15;
+        o->validate_share = o->validate_none ? 0 : o->validate_share > 0 ? o->validate_share : 0.15;
         o->hidden = o->hidden ? o->hidden : 32;
         o->dense = o->dense ? o->dense : 48;
         o->passes = o->passes ? o->passes : 30;

@@ -14,6 +14,7 @@ struct hb_train_options { /* zero: the default */
         unsigned ntraces;
         const char *const *validate; /* other traces to validate on; none: a share of the lessons */
         unsigned nvalidate;
+        bool validate_none;    /* hold nothing back: all passes are run */
         double validate_share; /* 0.15: the last lessons of each trace */
         const char *out;
         bool resume;            /* else an OUT.part there is is put aside */
