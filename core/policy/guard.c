@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include <errno.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 struct hb_guard {
         sigjmp_buf out;
         volatile sig_atomic_t inside, interrupted;
+        volatile sig_atomic_t shielded, overdue; /* overdue: the jump waits for the shield's end */
         const struct hb_guard_job *job;
         uint64_t cpu_start, cpu_deadline;
         timer_t timer;
@@ -50,6 +52,10 @@ static void on_timer(hb_guard *g) {
 
         if (now < limit) {
                 arm(g, limit - now);
+                return;
+        }
+        if (g->interrupted && g->shielded) {
+                g->overdue = 1;
                 return;
         }
         if (g->interrupted)
@@ -114,7 +120,7 @@ int hb_guard_run(hb_guard *g, uint64_t budget_ns, const struct hb_guard_job *job
 
         aim(g);
         g->job = job;
-        g->interrupted = 0;
+        g->interrupted = g->shielded = g->overdue = 0;
         g->cpu_start = cpu_now();
         g->cpu_deadline = g->cpu_start + budget_ns;
         if (sigsetjmp(g->out, 1)) {
@@ -139,6 +145,19 @@ int hb_guard_run(hb_guard *g, uint64_t budget_ns, const struct hb_guard_job *job
 void hb_guard_leave(hb_guard *g) {
         g->inside = 0;
         siglongjmp(g->out, 1);
+}
+
+void hb_guard_shield(hb_guard *g) {
+        g->shielded = 1;
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* A signal between the two statements finds no shield and leaves itself. */
+void hb_guard_unshield(hb_guard *g) {
+        atomic_signal_fence(memory_order_seq_cst);
+        g->shielded = 0;
+        if (g->overdue)
+                hb_guard_leave(g);
 }
 
 bool hb_guard_polled(const hb_guard *g) {

@@ -11,6 +11,10 @@
  * handler leaves for it with siglongjmp. This is sound only because the work owns all it touches, takes no
  * lock and calls no malloc: whoever gets -ETIME must throw the work's data away unread.
  *
+ *   A piece of C that must not be left in its middle (it calls malloc, or writes what outlives the work) is
+ * put between hb_guard_shield and hb_guard_unshield; the jump of 2 then waits for its end. Such a piece is
+ * short by itself: a millisecond at most, and raises nothing.
+ *
  * The process's signals: hb_guard_new installs a handler for HB_GUARD_SIGNAL if its disposition is the
  * default, and never takes it from anybody else; the handler stays, ignores every signal that is not from one
  * of our timers, and restarts system calls. The signal is unblocked only while the work runs. Where the
@@ -40,5 +44,8 @@ hb_guard *hb_guard_free(hb_guard *g);
 int hb_guard_run(hb_guard *g, uint64_t budget_ns, const struct hb_guard_job *job, uint64_t *ret_cpu_ns);
 /* Only from inside a running job: gives up now, hb_guard_run returns -ETIME. */
 void hb_guard_leave(hb_guard *g) __attribute__((noreturn));
+/* Only from inside a running job, not nested. Unshield gives up where it stands if the time is over. */
+void hb_guard_shield(hb_guard *g);
+void hb_guard_unshield(hb_guard *g);
 bool hb_guard_polled(const hb_guard *g); /* may turn true on a hb_guard_run from another thread */
 bool hb_guard_due(const hb_guard *g);    /* the deadline has passed */

@@ -1,29 +1,20 @@
-/* plugin: loads a policy's table into a sandbox and calls its one method.
+/* plugin: loads a policy's table into a sandbox and calls its methods.
  *
- * Invariant: the sandbox is either dead or holds the loaded policy under POLICY_KEY; a dead one is revived
- * from the source text before the next call. Cost of a call: about 10 us plus the policy's own work. */
-#include "policy/plugin.h"
-#include "base/shape.h"
+ * Invariant: the sandbox is either dead or holds the loaded policy under policy_key; a dead one is revived
+ * from the source text before the next call. Nothing that a cut-off load has half written is ever looked at:
+ * see `making`. Cost of a call: about 10 us plus the policy's own work. */
 #include "policy/plugin_args.h"
+#include "policy/plugin_inside.h"
 #include "policy/plugin_try.h"
-#include "policy/sandbox.h"
+#include "policy/source_parts.h"
+#include "policy/vec.h"
 #include <errno.h>
 #include <lauxlib.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PARAMS  64
 #define LOAD_BUDGET 10 /* deadlines */
-
-struct hb_plugin {
-        enum hb_policy_kind kind;
-        char name[HB_NAME_MAX], version[32];
-        struct hb_policy_source source;
-        struct hb_plugin_limits limits;
-        hb_sandbox *sandbox;
-};
 
 _Static_assert(HB_PLUGIN_MESSAGE == HB_SANDBOX_MESSAGE, "one passes the other's message on");
 
@@ -54,101 +45,114 @@ static void check_identity(lua_State *L, hb_plugin *p) {
         if (strcmp(text, p->name))
                 luaL_error(L, "%s: name is '%s', the file's is '%s'", p->source.chunk, text, p->name);
         text = string_field(L, p, "version");
-        if (!*text || strlen(text) >= sizeof p->version)
+        if (!*text || strlen(text) >= sizeof p->making.version)
                 luaL_error(L, "%s: version must have 1 to %d characters", p->source.chunk,
-                           (int)sizeof p->version - 1);
-        snprintf(p->version, sizeof p->version, "%s", text);
+                           (int)sizeof p->making.version - 1);
+        snprintf(p->making.version, sizeof p->making.version, "%s", text);
         if (lua_getfield(L, 2, hb_plugin_method(p->kind)) != LUA_TFUNCTION)
                 luaL_error(L, "%s: a %s needs a function '%s'", p->source.chunk, kind,
                            hb_plugin_method(p->kind));
         lua_settop(L, 2);
 }
 
-/* A number field of the parameter's declaration on top of the stack. */
-static double limit(lua_State *L, const hb_plugin *p, const char *param, const char *field,
-                    double otherwise) {
-        int type = lua_getfield(L, -1, field);
-        double v = type == LUA_TNUMBER ? lua_tonumber(L, -1) : otherwise;
+/* An optional method; anything but a function or nothing is a mistake. */
+static bool has_method(lua_State *L, const hb_plugin *p, const char *method) {
+        int type = lua_getfield(L, 2, method);
 
-        if ((type != LUA_TNUMBER && type != LUA_TNIL) || isnan(v))
-                luaL_error(L, "%s: params.%s: '%s' must be a number", p->source.chunk, param, field);
+        if (type != LUA_TFUNCTION && type != LUA_TNIL)
+                luaL_error(L, "%s: the policy's '%s' must be a function", p->source.chunk, method);
         lua_pop(L, 1);
-        return v;
+        return type == LUA_TFUNCTION;
 }
 
-/* The declaration is on top of the stack, its name below; returns the default. */
-static double read_param(lua_State *L, const hb_plugin *p) {
-        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
-        double low, high, value;
+static bool flag(lua_State *L, const hb_plugin *p, const char *field) {
+        int type = lua_getfield(L, 2, field);
+        bool on = lua_toboolean(L, -1);
 
-        if (!name || !hb_name_ok(name) || !lua_istable(L, -1))
-                luaL_error(L, "%s: params must be name = { default = number, min =, max =, help = }",
-                           p->source.chunk);
-        low = limit(L, p, name, "min", -HUGE_VAL);
-        high = limit(L, p, name, "max", HUGE_VAL);
-        value = limit(L, p, name, "default", NAN);
-        if (!(low <= value && value <= high))
-                luaL_error(L, "%s: params.%s: the default must lie between min and max", p->source.chunk,
-                           name);
-        if (lua_getfield(L, -1, "help") != LUA_TSTRING)
-                luaL_error(L, "%s: params.%s: 'help' must be a string", p->source.chunk, name);
+        if (type != LUA_TBOOLEAN && type != LUA_TNIL)
+                luaL_error(L, "%s: the policy's '%s' must be true or false", p->source.chunk, field);
         lua_pop(L, 1);
-        return value;
+        return on;
 }
 
-/* Replaces the declarations in `params` by their values. */
-static void set_params(lua_State *L, const hb_plugin *p) {
-        int type = lua_getfield(L, 2, "params"), count = 0;
+static bool calls_model(const struct hb_policy_source *s) {
+        bool found = hb_policy_scan_method(s->text, s->size, "model");
 
-        if (type != LUA_TTABLE && type != LUA_TNIL)
-                luaL_error(L, "%s: params must be a table", p->source.chunk);
-        lua_newtable(L);
-        if (type == LUA_TTABLE) {
-                for (lua_pushnil(L); lua_next(L, 3); lua_pop(L, 1)) {
-                        double value = read_param(L, p);
-                        if (++count > MAX_PARAMS)
-                                luaL_error(L, "%s: more than %d params", p->source.chunk, MAX_PARAMS);
-                        lua_pushvalue(L, -2);
-                        lua_pushnumber(L, value);
-                        lua_rawset(L, 4);
-                }
+        for (unsigned i = 0; i < s->parts && !found; i++)
+                found = hb_policy_scan_method(s->part[i].text, s->part[i].size, "model");
+        return found;
+}
+
+static void read_wants(lua_State *L, hb_plugin *p) {
+        static const char *const predictors_only[] = {"observe", "rehearse", "learn"};
+        struct hb_plugin_wants *w = &p->making.wants;
+        bool *const has[] = {&w->observe, &w->rehearse, &w->learn};
+
+        for (unsigned i = 0; i < 3; i++) {
+                *has[i] = has_method(L, p, predictors_only[i]);
+                if (*has[i] && p->kind != HB_POLICY_PREDICTOR)
+                        luaL_error(L, "%s: only predictors have a method '%s'", p->source.chunk,
+                                   predictors_only[i]);
         }
-        lua_setfield(L, 2, "params");
-        lua_settop(L, 2);
+        w->save = has_method(L, p, "save");
+        w->restore = has_method(L, p, "restore");
+        w->history = flag(L, p, "history") || w->history; /* or what it uses has it */
+        w->model = w->history && calls_model(&p->source);
+}
+
+static void open_api(lua_State *L, hb_plugin *p) {
+        lua_getglobal(L, "hb");
+        hb_plugin_open_said(L, p);
+        hb_plugin_open_use(L, p);
+        lua_pop(L, 1);
+        hb_plugin_open_columns(L, p);
 }
 
 static int load_policy(lua_State *L) {
         hb_plugin *p = lua_touserdata(L, 1);
 
+        open_api(L, p);
         hb_sandbox_compile(L, p->source.text, p->source.size, p->source.chunk);
         lua_call(L, 0, 1);
         if (!lua_istable(L, 2))
                 return luaL_error(L, "%s: a policy's file returns its table, this one returns %s",
                                   p->source.chunk, luaL_typename(L, 2));
         check_identity(L, p);
-        set_params(L, p);
+        read_wants(L, p);
+        hb_plugin_set_params(L, 2, p->source.chunk, p->loaded ? &p->made : NULL, &p->making);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &policy_key);
         return 0;
 }
 
-static int start(hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
+int hb_plugin_start(hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
         int rc = hb_sandbox_reset(p->sandbox);
 
         if (rc < 0) {
                 snprintf(message, HB_PLUGIN_MESSAGE, "no room for a Lua state within the memory cap");
                 return rc;
         }
-        return hb_sandbox_call(p->sandbox, p->limits.deadline_ns * LOAD_BUDGET, load_policy, p, message,
-                               NULL);
+        memset(&p->making, 0, sizeof p->making);
+        p->pages = NULL;
+        rc = hb_sandbox_call(p->sandbox, p->limits.deadline_ns * LOAD_BUDGET, load_policy, p, message, NULL);
+        if (rc < 0)
+                return rc;
+        p->made = p->making;
+        p->loaded = true;
+        p->tuned = false;
+        return 0;
 }
 
 /* ---- calling ---- */
 
 struct run {
         hb_plugin *plugin;
-        struct hb_plugin_call *call;
+        const struct hb_plugin_job *job;
         char where[96];
 };
+
+void hb_plugin_push_self(lua_State *L) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key);
+}
 
 /* "predict/ewma.lua:12", the method a wrong result came from. The function is on top of the stack. */
 static void note_place(lua_State *L, struct run *r) {
@@ -160,29 +164,39 @@ static void note_place(lua_State *L, struct run *r) {
         snprintf(r->where, sizeof r->where, "%.80s:%d", r->plugin->source.chunk, ar.linedefined);
 }
 
-static int call_policy(lua_State *L) {
+static int call_method(lua_State *L) {
         struct run *r = lua_touserdata(L, 1);
-        enum hb_policy_kind k = r->plugin->kind;
+        const struct hb_plugin_job *j = r->job;
         int args;
 
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &policy_key);
-        if (lua_getfield(L, -1, hb_plugin_method(k)) != LUA_TFUNCTION)
-                return luaL_error(L, "%s: the function '%s' is gone", r->plugin->source.chunk,
-                                  hb_plugin_method(k));
+        hb_plugin_apply_params(L, r->plugin);
+        hb_plugin_push_self(L);
+        if (lua_getfield(L, -1, j->method) != LUA_TFUNCTION)
+                return luaL_error(L, "%s: the function '%s' is gone", r->plugin->source.chunk, j->method);
         note_place(L, r);
         lua_insert(L, -2); /* the function, then self */
-        args = hb_plugin_push_args(L, k, r->call);
-        lua_call(L, args + 1, hb_plugin_results(k));
-        hb_plugin_read_results(L, k, r->call);
+        hb_vec_begin_call(L);
+        args = j->push(L, r->plugin, j->arg);
+        lua_call(L, args + 1, j->results);
+        if (j->read)
+                j->read(L, r->plugin, j->arg);
         return 0;
+}
+
+static bool begins_with(const char *text, const char *beginning) {
+        return !strncmp(text, beginning, strlen(beginning));
 }
 
 /* Errors raised by us after the method returned have no line of their own. */
 static void add_place(const struct run *r, char message[HB_PLUGIN_MESSAGE]) {
+        const struct hb_policy_source *s = &r->plugin->source;
         char text[HB_PLUGIN_MESSAGE];
 
-        if (!strncmp(message, r->plugin->source.chunk, strlen(r->plugin->source.chunk)))
+        if (begins_with(message, s->chunk))
                 return;
+        for (unsigned i = 0; i < s->parts; i++)
+                if (begins_with(message, s->part[i].name))
+                        return;
         snprintf(text, sizeof text, "%s", message);
         snprintf(message, HB_PLUGIN_MESSAGE, "%s: %.120s", r->where, text);
 }
@@ -191,20 +205,55 @@ static void revive(hb_plugin *p, int why) {
         char message[HB_PLUGIN_MESSAGE];
 
         if (why == -ETIME || why == -ENOMEM || !hb_sandbox_alive(p->sandbox))
-                start(p, message); /* failing again, it stays dead and the next call says so */
+                hb_plugin_start(p, message); /* failing again, it stays dead and the next call says so */
 }
 
-int hb_plugin_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE],
-                  uint64_t *ret_cpu_ns) {
-        struct run r = {.plugin = p, .call = c};
+int hb_plugin_do(hb_plugin *p, const struct hb_plugin_job *j, char message[HB_PLUGIN_MESSAGE],
+                 uint64_t *ret_cpu_ns) {
+        struct run r = {.plugin = p, .job = j};
         int rc;
 
         snprintf(r.where, sizeof r.where, "%.80s", p->source.chunk);
-        rc = hb_sandbox_call(p->sandbox, p->limits.deadline_ns, call_policy, &r, message, ret_cpu_ns);
+        p->said.now_s = j->now_s;
+        rc = hb_sandbox_call(p->sandbox, p->limits.deadline_ns, call_method, &r, message, ret_cpu_ns);
+        p->pages = NULL;
         if (rc < 0) {
                 add_place(&r, message);
                 revive(p, rc);
         }
+        return rc;
+}
+
+static int push_args(lua_State *L, hb_plugin *p, void *arg) {
+        return hb_plugin_push_args(L, p, arg);
+}
+
+static void read_results(lua_State *L, hb_plugin *p, void *arg) {
+        hb_plugin_read_results(L, p->kind, arg);
+}
+
+/* Terms go to whoever asked after the call: what he does with them is not under the policy's deadline. */
+static void give_terms(const struct hb_plugin_terms *t, const struct hb_plugin_call *c) {
+        for (unsigned i = 0; i < t->count; i++)
+                c->term(c->term_arg, t->term[i].name, t->term[i].value);
+}
+
+int hb_plugin_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE],
+                  uint64_t *ret_cpu_ns) {
+        struct hb_plugin_job j = {.method = hb_plugin_method(p->kind),
+                                  .push = push_args,
+                                  .results = hb_plugin_results(p->kind),
+                                  .read = read_results,
+                                  .arg = c,
+                                  .now_s = c->guest->now_s};
+        struct hb_plugin_terms terms = {.at = c->at};
+        int rc;
+
+        p->terms = c->term ? &terms : NULL;
+        rc = hb_plugin_do(p, &j, message, ret_cpu_ns);
+        p->terms = NULL;
+        if (rc == 0 && c->term)
+                give_terms(&terms, c);
         return rc;
 }
 
@@ -213,6 +262,17 @@ int hb_plugin_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN
 static int refuse(const hb_plugin *p, int rc, const char *message, struct hb_err *e) {
         return hb_err_set(e, rc, p->source.path, "mend the file or name another policy",
                           "%s '%s' refused: %s", hb_policy_kind_name(p->kind), p->name, message);
+}
+
+/* Forgets afterwards what the trial taught it and what it said. */
+static int try_it(hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
+        int rc;
+
+        p->trying = true;
+        rc = hb_plugin_try(p, p->kind, message);
+        p->trying = false;
+        memset(&p->said, 0, sizeof p->said);
+        return rc < 0 ? rc : hb_plugin_start(p, message);
 }
 
 int hb_plugin_new(enum hb_policy_kind k, const char *name, struct hb_policy_source *source,
@@ -229,14 +289,13 @@ int hb_plugin_new(enum hb_policy_kind k, const char *name, struct hb_policy_sour
         snprintf(p->name, sizeof p->name, "%s", name);
         p->source = *source;
         source->text = NULL;
+        source->parts = 0;
         p->limits = *limits;
         rc = hb_sandbox_new(limits->memory_bytes, limits->seed + (uint64_t)k, guard, &p->sandbox);
         if (rc == 0)
-                rc = start(p, message);
-        if (rc == 0)
-                rc = hb_plugin_try(p, k, message);
-        if (rc == 0)
-                rc = start(p, message); /* forgets what the trial taught it */
+                rc = hb_plugin_start(p, message);
+        if (rc == 0 && !limits->tried)
+                rc = try_it(p, message);
         if (rc < 0) {
                 refuse(p, rc, message, e);
                 hb_plugin_free(p);
@@ -256,9 +315,25 @@ hb_plugin *hb_plugin_free(hb_plugin *p) {
 }
 
 const char *hb_plugin_version(const hb_plugin *p) {
-        return p->version;
+        return p->made.version;
 }
 
 const char *hb_plugin_hash(const hb_plugin *p) {
         return p->source.hash;
+}
+
+const struct hb_policy_source *hb_plugin_source(const hb_plugin *p) {
+        return &p->source;
+}
+
+uint64_t hb_plugin_memory(const hb_plugin *p) {
+        return hb_sandbox_memory(p->sandbox);
+}
+
+void hb_plugin_wants(const hb_plugin *p, struct hb_plugin_wants *ret) {
+        *ret = p->made.wants;
+}
+
+void hb_plugin_set_model(hb_plugin *p, const struct hb_model *m) {
+        p->model = m;
 }

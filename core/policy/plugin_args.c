@@ -1,6 +1,7 @@
 /* plugin_args: one row a field, from which a call's tables are made. Fresh tables each call, so that nothing
  * a policy writes into them reaches the next. Cost: about 5 us a call. */
 #include "policy/plugin_args.h"
+#include "policy/plugin_inside.h"
 #include "policy/vec.h"
 #include <lauxlib.h>
 #include <math.h>
@@ -45,13 +46,15 @@ static void push_columns(lua_State *L, const struct field *f, const struct hb_po
         }
 }
 
-static void push_pages(lua_State *L, const struct hb_policy_pages *pages, bool with_prediction) {
+void hb_plugin_push_pages(lua_State *L, hb_plugin *p, const struct hb_policy_pages *pages,
+                          bool with_prediction) {
         lua_createtable(L, 0, 9);
         lua_pushinteger(L, pages->n);
         lua_setfield(L, -2, "n");
         push_columns(L, page_columns, pages);
         if (with_prediction)
                 push_columns(L, scorer_columns, pages);
+        hb_plugin_watch_pages(L, p, pages);
 }
 
 /* Numbers of a struct; those below `least` are left out, so the policy reads nil. */
@@ -66,7 +69,7 @@ static void push_numbers(lua_State *L, const struct field *f, const void *from, 
         }
 }
 
-static void push_guest(lua_State *L, const struct hb_policy_guest *g) {
+void hb_plugin_push_guest(lua_State *L, const struct hb_policy_guest *g) {
         lua_createtable(L, 0, 10);
         push_numbers(L, guest_fields, g, -HUGE_VAL);
         lua_pushboolean(L, g->draining);
@@ -101,18 +104,19 @@ static void push_scores(lua_State *L, const struct hb_plugin_call *c) {
         lua_setfield(L, -2, "previous");
 }
 
-int hb_plugin_push_args(lua_State *L, enum hb_policy_kind k, const struct hb_plugin_call *c) {
-        hb_vec_begin_call(L);
+int hb_plugin_push_args(lua_State *L, hb_plugin *p, const struct hb_plugin_call *c) {
+        enum hb_policy_kind k = p->kind;
+
         if (k == HB_POLICY_THRESHOLD)
                 push_scores(L, c);
         else
-                push_pages(L, c->pages, k == HB_POLICY_SCORER);
+                hb_plugin_push_pages(L, p, c->pages, k == HB_POLICY_SCORER);
         if (k == HB_POLICY_PREDICTOR) {
-                push_guest(L, c->guest);
+                hb_plugin_push_guest(L, c->guest);
                 return 2;
         }
         push_link(L, c->link);
-        push_guest(L, c->guest);
+        hb_plugin_push_guest(L, c->guest);
         push_accuracy(L, c->accuracy);
         return 4;
 }

@@ -190,6 +190,23 @@ hb_sandbox *hb_sandbox_free(hb_sandbox *s) {
         return NULL;
 }
 
+/* The hook is there when the deadline has passed, or always where there is no timer; the sandbox's own need
+ * no activation record. */
+void hb_sandbox_look_at_clock(lua_State *L) {
+        lua_Hook hook = lua_gethook(L);
+
+        if (hook)
+                hook(L, NULL);
+}
+
+void hb_sandbox_shield(lua_State *L) {
+        hb_guard_shield(sandbox_of(L)->guard);
+}
+
+void hb_sandbox_unshield(lua_State *L) {
+        hb_guard_unshield(sandbox_of(L)->guard);
+}
+
 bool hb_sandbox_alive(const hb_sandbox *s) {
         return s->L != NULL;
 }

@@ -30,6 +30,12 @@ int hb_sandbox_call(hb_sandbox *s, uint64_t budget_ns, lua_CFunction f, void *ar
 /* Compiles text named `chunk` ("predict/ewma.lua") and leaves the function on the stack, or raises; inside a
  * call only. */
 void hb_sandbox_compile(lua_State *L, const char *source, size_t size, const char *chunk);
+/* For C functions of the environment that work on more than some hundred elements: from time to time, so that
+ * a deadline ends them as it ends Lua code; does not return then. Not while shielded. */
+void hb_sandbox_look_at_clock(lua_State *L);
+/* hb_guard_shield and hb_guard_unshield of the state's guard: nothing between them may raise a Lua error. */
+void hb_sandbox_shield(lua_State *L);
+void hb_sandbox_unshield(lua_State *L);
 size_t hb_sandbox_memory(const hb_sandbox *s);
 
 /* sandbox_env.c: fills the globals of a new state; raises a Lua error on no memory. */

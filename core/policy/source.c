@@ -3,6 +3,7 @@
 #include "policy/source.h"
 #include "base/fault.h"
 #include "base/shape.h"
+#include "policy/source_parts.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 const char *hb_policy_kind_name(enum hb_policy_kind k) {
         static const char *const names[HB_POLICY_KINDS] = {"predictor", "scorer", "threshold"};
@@ -22,11 +21,6 @@ const char *hb_policy_kind_name(enum hb_policy_kind k) {
 const char *hb_policy_folder(enum hb_policy_kind k) {
         static const char *const names[HB_POLICY_KINDS] = {"predict", "score", "threshold"};
         return names[k];
-}
-
-static void hash_of(const void *text, size_t size, char hash[33]) {
-        XXH128_hash_t h = XXH3_128bits(text, size);
-        snprintf(hash, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
 }
 
 static int is_policy(const struct dirent *d) {
@@ -86,30 +80,46 @@ static int read_all(int fd, char *text, size_t size) {
         return 0;
 }
 
-static int read_file(int fd, struct hb_policy_source *s, struct hb_err *e) {
+static int read_open(int fd, const char *path, char **ret_text, size_t *ret_size, struct hb_err *e) {
         struct stat st;
+        char *text;
         int rc;
 
         if (fstat(fd, &st) < 0)
-                return fail(-errno, s->path, e);
+                return fail(-errno, path, e);
         if (!S_ISREG(st.st_mode))
-                return hb_err_set(e, -EINVAL, s->path, "a policy is an ordinary file",
+                return hb_err_set(e, -EINVAL, path, "a policy is an ordinary file",
                                   "the policy is not a file");
         if (st.st_size > (off_t)HB_POLICY_SOURCE_MAX)
-                return hb_err_set(e, -EFBIG, s->path, NULL, "the policy is larger than %u bytes",
+                return hb_err_set(e, -EFBIG, path, NULL, "the policy is larger than %u bytes",
                                   HB_POLICY_SOURCE_MAX);
-        s->size = (size_t)st.st_size;
-        s->text = malloc(s->size + 1);
-        if (!s->text)
-                return fail(-ENOMEM, s->path, e);
-        rc = read_all(fd, s->text, s->size);
-        return rc < 0 ? fail(rc, s->path, e) : 0;
+        text = malloc((size_t)st.st_size + 1);
+        if (!text)
+                return fail(-ENOMEM, path, e);
+        rc = read_all(fd, text, (size_t)st.st_size);
+        if (rc < 0) {
+                free(text);
+                return fail(rc, path, e);
+        }
+        *ret_text = text;
+        *ret_size = (size_t)st.st_size;
+        return 0;
+}
+
+int hb_policy_file_read(const char *path, char **ret_text, size_t *ret_size, struct hb_err *e) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc;
+
+        if (fd < 0)
+                return errno == ENOENT ? -ENOENT : fail(-errno, path, e);
+        rc = read_open(fd, path, ret_text, ret_size, e);
+        close(fd);
+        return rc;
 }
 
 int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *name,
                           struct hb_policy_source *ret, struct hb_err *e) {
         struct hb_policy_source s = {0};
-        int fd, rc;
+        int rc;
 
         if (!dir || !*dir)
                 return hb_err_set(e, -EINVAL, name, "set the policy folder",
@@ -119,16 +129,15 @@ int hb_policy_source_read(const char *dir, enum hb_policy_kind k, const char *na
                                   "not a name of a %s", hb_policy_kind_name(k));
         snprintf(s.path, sizeof s.path, "%s/%s/%s.lua", dir, hb_policy_folder(k), name);
         snprintf(s.chunk, sizeof s.chunk, "%s/%s.lua", hb_policy_folder(k), name);
-        fd = open(s.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        if (fd < 0)
-                return errno == ENOENT ? missing(dir, k, name, s.path, e) : fail(-errno, s.path, e);
-        rc = read_file(fd, &s, e);
-        close(fd);
+        rc = hb_policy_file_read(s.path, &s.text, &s.size, e);
+        if (rc == -ENOENT)
+                rc = missing(dir, k, name, s.path, e);
+        if (rc == 0)
+                rc = hb_policy_source_gather(dir, &s, e);
         if (rc < 0) {
                 hb_policy_source_free(&s);
                 return rc;
         }
-        hash_of(s.text, s.size, s.hash);
         *ret = s;
         return 0;
 }
@@ -146,12 +155,14 @@ int hb_policy_source_set(enum hb_policy_kind k, const char *name, const void *te
                 memcpy(s.text, text, size);
         snprintf(s.chunk, sizeof s.chunk, "%s/%s.lua", hb_policy_folder(k), name);
         snprintf(s.path, sizeof s.path, "%s", s.chunk);
-        hash_of(s.text, s.size, s.hash);
+        hb_policy_source_hash(&s);
         *ret = s;
         return 0;
 }
 
 void hb_policy_source_free(struct hb_policy_source *s) {
         free(s->text);
-        s->text = NULL;
+        for (unsigned i = 0; i < s->parts; i++)
+                free(s->part[i].text);
+        memset(s, 0, sizeof *s);
 }
