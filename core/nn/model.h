@@ -5,8 +5,9 @@
  * One shared network. A 2 MiB block's past (counts of pages seen and written, window by window, beside the
  * guest's) goes through an LSTM; what it ends with, joined with the page's own features (its history word cut
  * into spans, ages, gaps between its returns, how often it was there a gap ago, its neighbours' activity, the
- * guest's phase, the horizon), goes through two dense layers to the four outputs. So a block is looked at
- * once, whatever number of its pages is asked about.
+ * guest's phase, the horizon; nn/features.h names them), goes through two dense layers to the four outputs,
+ * and by a short cut past them: what a page's age says needs no layers. So a block is looked at once,
+ * whatever number of its pages is asked about. An untrained model ranks by recency.
  *
  * Asking is deterministic, the same bits on every x86-64; training is not promised to be, across machines.
  * A model is not changed while it is asked: training works on a copy. One thread at a time each. */
@@ -21,7 +22,7 @@ typedef struct hb_model hb_model;
 #define HB_MODEL_FILE_MAX (2u << 20)
 #define HB_MODEL_STEPS    32u /* windows of a block's past, newest last */
 #define HB_MODEL_BLOCK_IN 8u  /* inputs of a step */
-#define HB_MODEL_PAGE_IN  48u /* features of a page */
+#define HB_MODEL_PAGE_IN  64u /* features of a page: enum hb_feature of nn/features.h */
 #define HB_MODEL_OUT      4u  /* logits of accessed and written, log1p of windows accessed and written */
 
 struct hb_model_info {
@@ -38,9 +39,13 @@ int hb_model_copy(const hb_model *m, hb_model **ret); /* weights alone, for aski
 void hb_model_info(const hb_model *m, struct hb_model_info *ret);
 void hb_model_set_info(hb_model *m, const struct hb_model_info *i); /* what it cannot know itself */
 
-/* The file: magic "HBMODEL\n", version, sizes, info, weights as little-endian floats, XXH3-128 of all before
- * it. Decoding checks every bound, the sum, and that all weights are finite. -EBADMSG, -EPROTONOSUPPORT a
- * newer version, -ENOMEM. */
+/* The file, little-endian: magic "HBMODEL\n"; u32 HB_MODEL_VERSION, version of the features,
+ * HB_MODEL_PAGE_IN, HB_MODEL_BLOCK_IN, HB_MODEL_STEPS, HB_MODEL_OUT, hidden, dense; u64 steps, seed,
+ * examples; f64 loss, validation; the note (u16 length, bytes); u32 number of weights, the weights as 32-bit
+ * floats: LSTM's input, state, bias (gates i f g o), first layer's share of the block, of the page, bias,
+ * second layer, bias, outputs' layer, short cut, bias, each row-major; XXH3-128 of all before it, low half
+ * first. Decoding checks every bound, the sum, and that all weights are finite. -EBADMSG, -EPROTONOSUPPORT
+ * another version of the format or of the features, -ENOMEM. */
 int hb_model_encode(const hb_model *m, struct hb_buf *out);
 int hb_model_decode(const void *data, size_t size, const char *name, hb_model **ret, struct hb_err *e);
 int hb_model_read(const char *path, hb_model **ret, struct hb_err *e);
