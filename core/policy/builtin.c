@@ -76,15 +76,65 @@ static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sen
         }
 }
 
-void hb_builtin_score(const struct hb_policy_pages *pages, const struct hb_policy_link *l, float *scores) {
+static struct sending sending_by(const struct hb_policy_link *l) {
         double bandwidth = fmax(l->bytes_per_s, 1), available = fmax(l->free_bytes_per_s, 0.01 * bandwidth);
-        struct sending s = {.per_free = (float)(1 / available),
-                            .whole = (float)(PAGE / bandwidth + l->latency_s),
-                            .latency = (float)l->latency_s};
+
+        return (struct sending){.per_free = (float)(1 / available),
+                                .whole = (float)(PAGE / bandwidth + l->latency_s),
+                                .latency = (float)l->latency_s};
+}
+
+void hb_builtin_score(const struct hb_policy_pages *pages, const struct hb_policy_link *l, float *scores) {
+        struct sending s = sending_by(l);
 
         for (uint32_t at = 0; at < pages->n; at += BLOCK)
                 score_block(pages, at, s, scores + at);
 }
+
+/* ---- one page's terms ---- */
+
+static void add_term(struct hb_builtin_terms *t, const char *name, float value) {
+        t->term[t->n].name = name;
+        t->term[t->n++].value = (double)value;
+}
+
+static float one(const float *column, uint32_t at) {
+        return column ? column[at] : 0;
+}
+
+static void explain_prediction(const struct hb_policy_pages *p, uint32_t at, struct hb_builtin_terms *t) {
+        float per_fade = (float)(1 / FADE_S);
+
+        add_term(t, "rate", one(p->read_heat, at) + one(p->write_heat, at));
+        add_term(t, "fade", hb_f32_div(1.0f, one(p->age_s, at) * per_fade + 1.0f));
+        add_term(t, "write_rate", one(p->write_heat, at));
+        add_term(t, "write_fade", hb_f32_div(1.0f, one(p->version_age_s, at) * per_fade + 1.0f));
+}
+
+static void explain_score(const struct hb_policy_pages *p, uint32_t at, const struct hb_policy_link *l,
+                          struct hb_builtin_terms *t) {
+        struct sending s = sending_by(l);
+        float predicted = one(p->predicted, at), heat = one(p->read_heat, at) + one(p->write_heat, at);
+        float seconds =
+                one(p->bytes_to_send, at) * s.per_free + hb_f32_div(s.latency, one(p->run_length, at));
+        float clean = hb_f32_exp(-one(p->predicted_writes, at));
+
+        add_term(t, "use", hb_f32_div(predicted, predicted + 1.0f));
+        add_term(t, "source", hb_f32_div(heat, heat + 1.0f));
+        add_term(t, "clean", clean);
+        add_term(t, "cost", hb_f32_div(seconds, seconds + s.whole));
+}
+
+void hb_builtin_explain(enum hb_policy_kind k, const struct hb_policy_pages *pages, uint32_t at,
+                        const struct hb_policy_link *l, struct hb_builtin_terms *ret) {
+        ret->n = 0;
+        if (k == HB_POLICY_PREDICTOR)
+                explain_prediction(pages, at, ret);
+        else if (k == HB_POLICY_SCORER)
+                explain_score(pages, at, l, ret);
+}
+
+/* ---- threshold ---- */
 
 static double ramp(double x, double low, double high) {
         return fmin(fmax((x - low) / (high - low), 0), 1);

@@ -1,72 +1,56 @@
-/* policies: one policy of each kind, and the judge over them.
+/* policies: one set of policies, and the judge over their answers.
  *
- * Invariant: an answer is always given. A plugin's failure is counted, never read as "no prefetch": the
- * built-in answers that call, and for good once the plugin has had STRIKES failures too close together
- * (quarantine). A failure is forgiven after FORGIVE clean calls. Results are checked and bounded here, so
- * callers may trust them. Cost: 0.3 ns a page beyond the policy. One thread at a time. */
+ * Invariant: an answer is always given. Of each kind there are up to three seats: the active one decides, the
+ * shadow is only judged beside it, the previous one waits for a rollback and stands in. A call is answered by
+ * the active one; when it fails (or is in quarantine for having failed too often) by the previous one, if
+ * that is sound; else by the built-in in C. Failures are counted, never read as "no prefetch". Results are
+ * checked and bounded here, so callers may trust them. When the share of the CPU is used up, built-ins answer
+ * until the next epoch. Seats change places only in hb_policies_epoch (swap.c). Cost: 0.3 ns a page beyond
+ * the policy. One thread at a time. */
 #include "base/fault.h"
-#include "policy/builtin.h"
-#include "policy/plugin.h"
+#include "policy/host.h"
 #include "policy/vec_kernels.h"
 #include <errno.h>
 #include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STRIKES          3
-#define FORGIVE          256
 #define MIN_MEMORY       (1ull << 20)
 #define MAX_MEMORY       (1ull << 30)
 #define MAX_DEADLINE     10000000000ull
 #define DEFAULT_MEMORY   (64ull << 20)
 #define DEFAULT_DEADLINE 50000000ull
+#define DEFAULT_SHARE    0.25
 
-struct slot {
-        hb_plugin *plugin; /* NULL: the built-in */
-        struct hb_policy_status status;
-        unsigned strikes, clean_calls;
-};
+/* ---- life ---- */
 
-struct hb_policies {
-        hb_guard *guard;
-        struct slot slots[HB_POLICY_KINDS];
-        struct hb_builtin_memory memory;
-        float *room; /* two columns of a batch: a plugin's answer until it is known to be good */
-};
-
-static const char *const builtin_names[HB_POLICY_KINDS] = {"ewma", "cost_benefit", "adaptive"};
-
-static int load(hb_policies *p, const struct hb_policy_options *o, enum hb_policy_kind k, struct hb_err *e) {
-        struct hb_plugin_limits limits = {.memory_bytes = o->memory_bytes ? o->memory_bytes : DEFAULT_MEMORY,
+static int set_limits(hb_policies *p, const struct hb_policy_options *o, struct hb_err *e) {
+        p->limits =
+                (struct hb_plugin_limits){.memory_bytes = o->memory_bytes ? o->memory_bytes : DEFAULT_MEMORY,
                                           .deadline_ns = o->deadline_ns ? o->deadline_ns : DEFAULT_DEADLINE,
                                           .seed = o->seed};
-        struct hb_policy_source source;
-        struct slot *s = &p->slots[k];
-        int rc;
-
-        if (limits.memory_bytes < MIN_MEMORY || limits.memory_bytes > MAX_MEMORY ||
-            limits.deadline_ns > MAX_DEADLINE)
-                return hb_err_set(e, -EINVAL, o->names[k], "memory 1 MiB to 1 GiB, deadline at most 10 s",
+        p->share.part = o->epoch_share == 0 ? DEFAULT_SHARE : o->epoch_share;
+        if (p->limits.memory_bytes < MIN_MEMORY || p->limits.memory_bytes > MAX_MEMORY ||
+            p->limits.deadline_ns > MAX_DEADLINE || !(p->share.part > 0 && p->share.part <= 1))
+                return hb_err_set(e, -EINVAL, "policies",
+                                  "memory 1 MiB to 1 GiB, deadline at most 10 s, share of an epoch up to 1",
                                   "policy limits out of range");
-        rc = hb_policy_source_read(o->dir, k, o->names[k], &source, e);
-        if (rc == 0)
-                rc = hb_plugin_new(k, o->names[k], &source, &limits, p->guard, &s->plugin, e);
-        if (rc < 0)
-                return rc;
-        s->status.builtin = false;
-        snprintf(s->status.name, sizeof s->status.name, "%s", o->names[k]);
-        snprintf(s->status.version, sizeof s->status.version, "%s", hb_plugin_version(s->plugin));
-        snprintf(s->status.hash, sizeof s->status.hash, "%s", hb_plugin_hash(s->plugin));
         return 0;
 }
 
-static void set_builtin(struct slot *s, enum hb_policy_kind k) {
-        s->status.builtin = true;
-        snprintf(s->status.name, sizeof s->status.name, "%s", builtin_names[k]);
-        snprintf(s->status.version, sizeof s->status.version, "%s", HB_VERSION);
-        snprintf(s->status.hash, sizeof s->status.hash, "builtin");
+static int seat_first(hb_policies *p, const struct hb_policy_options *o, enum hb_policy_kind k,
+                      struct hb_err *e) {
+        struct hb_policy_source source;
+        struct hb_slot *s = &p->slots[k];
+        const char *name = o->names[k];
+        int rc = name ? hb_policy_source_read(o->dir, k, name, &source, e) : 0;
+
+        if (rc == 0)
+                rc = hb_seat_new(p, k, name, name ? &source : NULL, false, &s->now[HB_POLICY_ACTIVE], e);
+        if (rc == 0)
+                s->next[HB_POLICY_ACTIVE] = s->now[HB_POLICY_ACTIVE];
+        return rc;
 }
 
 int hb_policies_new(const struct hb_policy_options *o, hb_policies **ret, struct hb_err *e) {
@@ -78,12 +62,15 @@ int hb_policies_new(const struct hb_policy_options *o, hb_policies **ret, struct
                 hb_err_set(e, rc, "policies", NULL, "not enough memory for the policy host");
                 goto fail;
         }
-        for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
-                set_builtin(&p->slots[k], (enum hb_policy_kind)k);
-                rc = o->names[k] ? load(p, o, (enum hb_policy_kind)k, e) : 0;
-                if (rc < 0)
-                        goto fail;
-        }
+        p->last = &p->open;
+        rc = set_limits(p, o, e);
+        if (rc == 0)
+                rc = hb_model_bind_open(p, o, e);
+        for (unsigned k = 0; rc == 0 && k < HB_POLICY_KINDS; k++)
+                rc = seat_first(p, o, (enum hb_policy_kind)k, e);
+        if (rc < 0)
+                goto fail;
+        hb_policies_look_again(p);
         *ret = p;
         return 0;
 fail:
@@ -93,8 +80,11 @@ fail:
 
 hb_policies *hb_policies_free(hb_policies *p) {
         if (p) {
+                if (p->last)
+                        hb_policies_forget_lessons(p);
                 for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
-                        hb_plugin_free(p->slots[k].plugin);
+                        hb_slot_clear(&p->slots[k]);
+                hb_model_bind_close(p);
                 hb_guard_free(p->guard);
                 free(p->room);
                 free(p);
@@ -102,51 +92,61 @@ hb_policies *hb_policies_free(hb_policies *p) {
         return NULL;
 }
 
-static void count_failure(struct slot *s, const char *message) {
-        s->status.errors++;
-        snprintf(s->status.last_error, sizeof s->status.last_error, "%s", message);
-        s->clean_calls = 0;
-        if (++s->strikes >= STRIKES)
-                s->status.quarantined = true;
-}
+/* ---- deciding ---- */
 
-static void count_success(struct slot *s) {
-        if (s->strikes && ++s->clean_calls >= FORGIVE) {
-                s->strikes--;
-                s->clean_calls = 0;
-        }
-}
-
-/* True: the plugin answered, its results are in c. */
-static bool ask(struct slot *s, struct hb_plugin_call *c) {
+/* True: it answered, its results are in c. */
+static bool ask(hb_policies *p, struct hb_seat *s, struct hb_plugin_call *c) {
         char message[HB_PLUGIN_MESSAGE];
         uint64_t cpu_ns = 0;
         int rc;
 
-        s->status.calls++;
-        s->status.pages += c->pages ? c->pages->n : 0;
-        if (!s->plugin || s->status.quarantined)
+        if (!s->plugin) {
+                hb_builtin_answer(s->kind, c, &s->memory);
+                return true;
+        }
+        if (s->status.quarantined)
                 return false;
         rc = hb_plugin_run(s->plugin, c, message, &cpu_ns);
-        s->status.total_ns += cpu_ns;
-        if (cpu_ns > s->status.max_ns)
-                s->status.max_ns = cpu_ns;
-        if (rc < 0)
-                count_failure(s, message);
-        else
-                count_success(s);
+        hb_seat_book(p, s, true, rc, cpu_ns, message);
         return rc == 0;
 }
 
-/* The columns from `at` on, at most one batch of them. */
-static struct hb_policy_pages part(const struct hb_policy_pages *all, uint32_t at) {
+static void count_call(struct hb_seat *s, const struct hb_plugin_call *c) {
+        s->status.calls++;
+        s->status.pages += c->pages ? c->pages->n : 0;
+}
+
+static bool ask_last_good(hb_policies *p, struct hb_slot *s, struct hb_plugin_call *c) {
+        struct hb_seat *good = hb_slot_last_good(s);
+
+        if (!good || !hb_share_left(&p->share))
+                return false;
+        count_call(good, c);
+        return ask(p, good, c);
+}
+
+static void answer(hb_policies *p, enum hb_policy_kind k, struct hb_plugin_call *c) {
+        struct hb_slot *s = &p->slots[k];
+        struct hb_seat *active = s->now[HB_POLICY_ACTIVE];
+        bool left = !active->plugin || hb_share_left(&p->share);
+
+        count_call(active, c);
+        active->status.starved += !left;
+        if (!left || (!ask(p, active, c) && !ask_last_good(p, s, c)))
+                hb_builtin_answer(k, c, &s->memory);
+}
+
+struct hb_policy_pages hb_policies_part(const struct hb_policy_pages *all, uint32_t at) {
         struct hb_policy_pages p = *all;
-        const float **columns[] = {&p.read_heat,  &p.write_heat,    &p.age_s,     &p.version_age_s,
-                                   &p.run_length, &p.bytes_to_send, &p.predicted, &p.predicted_writes};
+        const float **columns[] = {&p.read_heat,     &p.write_heat,       &p.age_s,
+                                   &p.version_age_s, &p.run_length,       &p.bytes_to_send,
+                                   &p.predicted,     &p.predicted_writes, &p.known};
 
         for (unsigned k = 0; k < sizeof columns / sizeof *columns; k++)
                 if (*columns[k])
                         *columns[k] += at;
+        if (p.gfn)
+                p.gfn += at;
         p.n = all->n - at < HB_POLICY_BATCH ? all->n - at : HB_POLICY_BATCH;
         return p;
 }
@@ -154,12 +154,11 @@ static struct hb_policy_pages part(const struct hb_policy_pages *all, uint32_t a
 void hb_policies_predict(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g,
                          float *ret_accesses, float *ret_writes) {
         for (uint32_t at = 0; at < pages->n; at += HB_POLICY_BATCH) {
-                struct hb_policy_pages batch = part(pages, at);
+                struct hb_policy_pages batch = hb_policies_part(pages, at);
                 struct hb_plugin_call c = {
                         .pages = &batch, .guest = g, .out = {p->room, p->room + HB_POLICY_BATCH}};
 
-                if (!ask(&p->slots[HB_POLICY_PREDICTOR], &c))
-                        hb_builtin_predict(&batch, g, c.out[0], c.out[1]);
+                answer(p, HB_POLICY_PREDICTOR, &c);
                 hb_vec_clamp_into(ret_accesses + at, c.out[0], 0, FLT_MAX, batch.n);
                 hb_vec_clamp_into(ret_writes + at, c.out[1], 0, FLT_MAX, batch.n);
         }
@@ -169,12 +168,11 @@ void hb_policies_score(hb_policies *p, const struct hb_policy_pages *pages, cons
                        const struct hb_policy_link *l, const struct hb_policy_accuracy *a,
                        float *ret_scores) {
         for (uint32_t at = 0; at < pages->n; at += HB_POLICY_BATCH) {
-                struct hb_policy_pages batch = part(pages, at);
+                struct hb_policy_pages batch = hb_policies_part(pages, at);
                 struct hb_plugin_call c = {
                         .pages = &batch, .guest = g, .link = l, .accuracy = a, .out = {p->room, NULL}};
 
-                if (!ask(&p->slots[HB_POLICY_SCORER], &c))
-                        hb_builtin_score(&batch, l, c.out[0]);
+                answer(p, HB_POLICY_SCORER, &c);
                 hb_vec_clamp_into(ret_scores + at, c.out[0], -1, 1, batch.n);
         }
 }
@@ -187,15 +185,39 @@ double hb_policies_threshold(hb_policies *p, const uint32_t histogram[HB_POLICY_
                                    .link = l,
                                    .accuracy = a,
                                    .previous = isfinite(previous) ? previous : 0};
-        double cut = ask(&p->slots[HB_POLICY_THRESHOLD], &c)
-                             ? c.number
-                             : hb_builtin_threshold(&p->memory, g, l, a, c.previous);
 
-        if (cut > 1)
-                return HB_POLICY_CUT_NONE;
-        return cut >= -1 ? cut : -1;
+        answer(p, HB_POLICY_THRESHOLD, &c);
+        return hb_bound_cut(c.number);
 }
 
-void hb_policies_status(const hb_policies *p, enum hb_policy_kind k, struct hb_policy_status *ret) {
-        *ret = p->slots[k].status;
+/* ---- between epochs ---- */
+
+static bool wants_lessons(const struct hb_seat *s) {
+        return s && s->plugin && hb_seat_sound(s) &&
+               (s->wants.observe || s->wants.rehearse || s->wants.learn || s->wants.history);
+}
+
+void hb_policies_look_again(hb_policies *p) {
+        bool wanted = hb_lane_exists(p, HB_LANE_SHADOW) || (p->teacher && hb_model_bind_used(p));
+
+        for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
+                wanted = wanted || wants_lessons(hb_slot_answering(&p->slots[k]));
+        p->want_lessons = wanted;
+        hb_lanes_moved(p);
+}
+
+bool hb_policies_want_lessons(const hb_policies *p) {
+        return p->want_lessons;
+}
+
+void hb_policies_epoch(hb_policies *p, const struct hb_policy_guest *g) {
+        hb_share_epoch(&p->share, g->epoch_s);
+        hb_swap_epoch(p);
+        hb_model_bind_epoch(p);
+}
+
+void hb_policies_set_teacher(hb_policies *p, hb_policies_teacher *teacher, void *arg) {
+        p->teacher = teacher;
+        p->teacher_arg = arg;
+        hb_policies_look_again(p);
 }
