@@ -262,3 +262,53 @@ size_t hb_arena_used(const hb_arena *a) {
 size_t hb_arena_peak(const hb_arena *a) {
         return a->peak;
 }
+
+/* ---- keeping ---- */
+
+struct hb_arena_copy {
+        struct hb_arena arena;
+        uint8_t blocks[]; /* in order of their addresses; of free ones the header alone */
+};
+
+static size_t worth_keeping(const struct block *b) {
+        return b->free ? sizeof *b : (size_t)b->units * UNIT;
+}
+
+int hb_arena_keep(const hb_arena *a, hb_arena_copy **ret) {
+        const struct block *first = (const struct block *)a->base, *b;
+        hb_arena_copy *c;
+        uint8_t *at;
+        size_t bytes = 0;
+
+        for (b = first; b; b = right_of(a, b))
+                bytes += worth_keeping(b);
+        c = hb_fault("policy.keep") ? NULL : malloc(sizeof *c + bytes);
+        if (!c)
+                return -ENOMEM;
+        c->arena = *a;
+        at = c->blocks;
+        for (b = first; b; b = right_of(a, b)) {
+                memcpy(at, b, worth_keeping(b));
+                at += worth_keeping(b);
+        }
+        *ret = c;
+        return 0;
+}
+
+void hb_arena_put_back(hb_arena *a, const hb_arena_copy *c) {
+        const uint8_t *at = c->blocks;
+
+        *a = c->arena;
+        for (struct block *b = (struct block *)a->base; b; b = right_of(a, b)) {
+                struct block head;
+
+                memcpy(&head, at, sizeof head);
+                memcpy(b, at, worth_keeping(&head));
+                at += worth_keeping(&head);
+        }
+}
+
+hb_arena_copy *hb_arena_copy_free(hb_arena_copy *c) {
+        free(c);
+        return NULL;
+}

@@ -16,3 +16,9 @@ void hb_arena_reset(hb_arena *a); /* all blocks are gone, their pages go back to
 void *hb_arena_realloc(hb_arena *a, void *p, size_t size);
 size_t hb_arena_used(const hb_arena *a); /* bytes in blocks handed out, headers included */
 size_t hb_arena_peak(const hb_arena *a); /* since the last reset */
+/* What all blocks hold, to be put back later into the same arena: whatever was allocated, freed or written in
+ * between never was. -ENOMEM. */
+typedef struct hb_arena_copy hb_arena_copy;
+int hb_arena_keep(const hb_arena *a, hb_arena_copy **ret);
+void hb_arena_put_back(hb_arena *a, const hb_arena_copy *c);
+hb_arena_copy *hb_arena_copy_free(hb_arena_copy *c);

@@ -64,7 +64,7 @@ static int ask(struct explaining *x, enum hb_policy_kind k, float *first, float 
                 tell_builtin(&x->telling, &x->call);
                 return 0;
         }
-        rc = hb_seat_ask_aside(s, &x->call, message, &cpu_ns);
+        rc = hb_aside_run(s->plugin, &x->call, message, &cpu_ns);
         hb_share_take(&x->p->share, cpu_ns, false);
         if (rc < 0)
                 return hb_err_set(x->e, rc, s->status.name, "harbinger policy show",

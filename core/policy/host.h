@@ -127,16 +127,17 @@ void hb_seat_book(hb_policies *p, struct hb_seat *s, bool deciding, int rc, uint
 struct hb_seat *hb_slot_answering(const struct hb_slot *s);
 /* The previous one, when it can stand in; NULL: none. */
 struct hb_seat *hb_slot_last_good(const struct hb_slot *s);
-/* Asks a seat without leaving a trace in it: what it remembers is as before, whatever comes of the call.
- * Counts nothing. */
-int hb_seat_ask_aside(struct hb_seat *s, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE],
-                      uint64_t *ret_cpu_ns);
-int hb_seat_save_aside(struct hb_seat *s, struct hb_buf *out, char message[HB_PLUGIN_MESSAGE]);
-
 /* The built-in of that kind; `m` the threshold's memory. */
 void hb_builtin_answer(enum hb_policy_kind k, struct hb_plugin_call *c, struct hb_builtin_memory *m);
 const char *hb_builtin_name(enum hb_policy_kind k);
 double hb_bound_cut(double cut); /* as policy.h promises it */
+
+/* ---- aside.c ---- */
+/* Asks a plugin without leaving a trace in it: what it remembers, said and counted is as before, whatever
+ * comes of the call. */
+int hb_aside_run(hb_plugin *p, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE],
+                 uint64_t *ret_cpu_ns);
+int hb_aside_save(hb_plugin *p, struct hb_buf *out, char message[HB_PLUGIN_MESSAGE]);
 
 /* ---- policies.c ---- */
 void hb_policies_look_again(hb_policies *p); /* who is where, or in quarantine, has changed */

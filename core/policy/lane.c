@@ -81,7 +81,7 @@ int hb_lane_ask(hb_policies *p, enum hb_policy_lane lane, enum hb_policy_kind k,
                 rc = hb_plugin_run(s->plugin, c, message, ret_cpu_ns);
                 hb_seat_book(p, s, false, rc, *ret_cpu_ns, message);
         } else {
-                rc = hb_seat_ask_aside(s, c, message, ret_cpu_ns);
+                rc = hb_aside_run(s->plugin, c, message, ret_cpu_ns);
                 hb_share_take(&p->share, *ret_cpu_ns, false);
         }
         return rc;

@@ -207,6 +207,34 @@ void hb_sandbox_unshield(lua_State *L) {
         hb_guard_unshield(sandbox_of(L)->guard);
 }
 
+struct hb_sandbox_copy {
+        hb_arena_copy *arena;
+        struct hb_sandbox sandbox;
+};
+
+int hb_sandbox_keep(const hb_sandbox *s, hb_sandbox_copy **ret) {
+        hb_sandbox_copy *c = s->L ? malloc(sizeof *c) : NULL;
+        int rc;
+
+        if (!c)
+                return s->L ? -ENOMEM : -ENOENT;
+        c->sandbox = *s;
+        rc = hb_arena_keep(s->arena, &c->arena);
+        if (rc < 0) {
+                free(c);
+                return rc;
+        }
+        *ret = c;
+        return 0;
+}
+
+void hb_sandbox_put_back(hb_sandbox *s, hb_sandbox_copy *c) {
+        *s = c->sandbox;
+        hb_arena_put_back(s->arena, c->arena);
+        hb_arena_copy_free(c->arena);
+        free(c);
+}
+
 bool hb_sandbox_alive(const hb_sandbox *s) {
         return s->L != NULL;
 }

@@ -27,6 +27,11 @@ bool hb_sandbox_alive(const hb_sandbox *s);
  * -EINVAL any other error, with Lua's message, printable, in `message`. *ret_cpu_ns may be NULL. */
 int hb_sandbox_call(hb_sandbox *s, uint64_t budget_ns, lua_CFunction f, void *arg,
                     char message[HB_SANDBOX_MESSAGE], uint64_t *ret_cpu_ns);
+/* The state as it is, to be put back after calls that must leave no trace, whatever became of them. -ENOENT:
+ * it is dead. */
+typedef struct hb_sandbox_copy hb_sandbox_copy;
+int hb_sandbox_keep(const hb_sandbox *s, hb_sandbox_copy **ret);
+void hb_sandbox_put_back(hb_sandbox *s, hb_sandbox_copy *c); /* takes it over */
 /* Compiles text named `chunk` ("predict/ewma.lua") and leaves the function on the stack, or raises; inside a
  * call only. */
 void hb_sandbox_compile(lua_State *L, const char *source, size_t size, const char *chunk);

@@ -145,18 +145,3 @@ double hb_bound_cut(double cut) {
                 return HB_POLICY_CUT_NONE;
         return cut >= -1 ? cut : -1;
 }
-
-int hb_seat_ask_aside(struct hb_seat *s, struct hb_plugin_call *c, char message[HB_PLUGIN_MESSAGE],
-                      uint64_t *ret_cpu_ns) {
-        struct hb_builtin_memory memory = s->memory;
-
-        *ret_cpu_ns = 0;
-        if (s->plugin)
-                return hb_plugin_run(s->plugin, c, message, ret_cpu_ns);
-        hb_builtin_answer(s->kind, c, &memory);
-        return 0;
-}
-
-int hb_seat_save_aside(struct hb_seat *s, struct hb_buf *out, char message[HB_PLUGIN_MESSAGE]) {
-        return hb_plugin_save(s->plugin, out, message);
-}

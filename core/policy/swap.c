@@ -159,7 +159,7 @@ static void hand_over(struct hb_seat *from, struct hb_seat *to) {
 
         if (!from || !from->wants.save || !to->wants.restore || !hb_seat_sound(from))
                 return;
-        rc = hb_seat_save_aside(from, &saved, message);
+        rc = hb_aside_save(from->plugin, &saved, message);
         if (rc == 0 && saved.len)
                 rc = hb_plugin_restore(to->plugin, saved.data, saved.len, message);
         if (rc < 0) {
