@@ -2,14 +2,18 @@
  *
  *   SHADOW    `source` (a packed hb_policy_source) is loaded into a new state, checked and tried; it becomes
  *             the shadow of its kind, in place of the one there was. What the active one of that kind saved
- *             (its method `save`) is offered to it (its method `restore`).
- *   PROMOTE   the shadow becomes active at the next hb_policies_epoch, the active one the previous one.
- *   ROLLBACK  the previous one becomes active again at the next hb_policies_epoch, with the state it had.
+ *             (its method `save`) is offered to it (its method `restore`). No source: the built-in.
+ *   PROMOTE   the shadow becomes active at the next hb_policies_epoch, the active one the previous one (but
+ *             one in quarantine goes, where there is a sound previous one).
+ *   ROLLBACK  the previous one becomes active again at the next hb_policies_epoch, with the state it had; the
+ *             two change places, so rolling back twice is back where one was. The one rolled back stands in
+ *             for nobody until it is active again.
  *   DROP      the shadow goes.
  *   TUNE      a param of the active policy (or the shadow) gets another value, at the next epoch.
  *   MODEL     new weights (`source`: a model file's bytes) for every policy that asks the model.
  *
- * A change either happens whole or not at all, and says why not. Changes are inputs of the engine
+ * A `name` that is not empty must be that of the policy meant (ROLLBACK: the previous one), else nothing
+ * happens. A change either happens whole or not at all, and says why not. Changes are inputs of the engine
  * (hb_engine_change), so that a recording holds them and a replay repeats them. Bytes on disk, in the store
  * and in a trace are those of hb_policy_change_encode. */
 #pragma once
