@@ -67,6 +67,7 @@ fail:
 hb_engine *hb_engine_free(hb_engine *e) {
         if (!e)
                 return NULL;
+        hb_engine_learn_free(e);
         hb_planner_fini(&e->planner);
         hb_page_ledger_fini(&e->ledger);
         free(e);

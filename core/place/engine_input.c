@@ -222,6 +222,13 @@ static void get_invalidate(struct hb_rd *r, struct hb_engine_input *in, struct h
         get_set(r, in, room);
 }
 
+/* A change's own bytes are its own matter (policy/change.h). */
+static void get_change(struct hb_rd *r, struct hb_engine_input *in, struct hb_engine_input_room *room) {
+        if (hb_policy_change_decode(r, &room->change) < 0)
+                hb_rd_fail(r);
+        in->change = &room->change;
+}
+
 static void put_body(const struct hb_engine_input *in, struct hb_buf *b) {
         switch (in->kind) {
         case HB_IN_BEGIN:
@@ -262,6 +269,9 @@ static void put_body(const struct hb_engine_input *in, struct hb_buf *b) {
                 break;
         case HB_IN_STEP:
                 put_answers(in, b);
+                break;
+        case HB_IN_CHANGE:
+                hb_policy_change_encode(in->change, b);
                 break;
         case HB_IN_THAW:
         case HB_IN_RECONNECTED:
@@ -313,6 +323,9 @@ static int get_body(struct hb_rd *r, uint64_t total, struct hb_engine_input *in,
                 break;
         case HB_IN_STEP:
                 get_answers(r, in, room);
+                break;
+        case HB_IN_CHANGE:
+                get_change(r, in, room);
                 break;
         case HB_IN_THAW:
         case HB_IN_RECONNECTED:

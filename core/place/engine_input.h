@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "map/summary.h"
 #include "place/engine.h"
+#include "policy/change.h"
 
 enum hb_engine_input_kind {
         HB_IN_BEGIN = 1, /* the engine was made: processed, and each page that is not as in a new image */
@@ -23,6 +24,7 @@ enum hb_engine_input_kind {
         HB_IN_DEMAND,
         HB_IN_RECONNECTED,
         HB_IN_STEP,
+        HB_IN_CHANGE, /* one that was taken */
         HB_IN_KINDS
 };
 
@@ -48,6 +50,7 @@ struct hb_engine_input {
         bool answers_cut; /* more changes of mind than HB_ENGINE_ANSWERS: from here a replay may differ */
         const struct hb_engine_input_page *begin; /* BEGIN */
         uint64_t nbegin;
+        const struct hb_policy_change *change; /* CHANGE */
 };
 
 #define HB_ENGINE_ANSWERS 256u /* room for answers in one input; even */
@@ -78,14 +81,15 @@ struct hb_engine_input_room {
         struct hb_engine_input_page *runs;
         uint64_t cap;
         uint32_t answers[HB_ENGINE_ANSWERS];
+        struct hb_policy_change change; /* its source points into the bytes decoded */
 };
 void hb_engine_input_room_fini(struct hb_engine_input_room *room); /* what decoding took; scratch too */
 int hb_engine_input_decode(struct hb_rd *in, uint64_t pages_total, struct hb_engine_input *ret,
                            struct hb_engine_input_room *room);
 /* Gives it to an engine. Inside, fetches and zeroings are answered as they were: the engine's ops are called
- * for those that were taken, and what they return does not count. -EINVAL: BEGIN, which is for
- * hb_engine_input_begin: it fills an image's records before hb_engine_new, and says -ENODATA when the tap
- * came to an engine that knew more than its pages. */
+ * for those that were taken, and what they return does not count. CHANGE: as hb_engine_change. -EINVAL:
+ * BEGIN, which is for hb_engine_input_begin: it fills an image's records before hb_engine_new, and says
+ * -ENODATA when the tap came to an engine that knew more than its pages. */
 int hb_engine_input_apply(hb_engine *e, const struct hb_engine_input *in);
 int hb_engine_input_begin(const struct hb_engine_input *in, struct hb_image_page *pages, uint64_t npages,
                           uint32_t *ret_processed);

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void give(hb_engine *e, const struct hb_engine_input *in) {
+static int give(hb_engine *e, const struct hb_engine_input *in) {
         switch (in->kind) {
         case HB_IN_INVALIDATE:
                 hb_engine_invalidate(e, in->now_ns, in->from, in->to, in->set);
@@ -45,20 +45,25 @@ static void give(hb_engine *e, const struct hb_engine_input *in) {
         case HB_IN_STEP:
                 hb_engine_step(e, in->now_ns);
                 break;
+        case HB_IN_CHANGE:
+                return hb_engine_change(e, in->now_ns, in->change, NULL);
         case HB_IN_BEGIN:
         case HB_IN_KINDS:
                 break;
         }
+        return 0;
 }
 
 int hb_engine_input_apply(hb_engine *e, const struct hb_engine_input *in) {
+        int rc;
+
         if (in->kind <= HB_IN_BEGIN || in->kind >= HB_IN_KINDS)
                 return -EINVAL;
         e->again = in;
         e->again_run = e->again_used = 0;
-        give(e, in);
+        rc = give(e, in);
         e->again = NULL;
-        return 0;
+        return rc;
 }
 
 int hb_engine_input_begin(const struct hb_engine_input *in, struct hb_image_page *pages, uint64_t npages,

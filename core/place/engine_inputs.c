@@ -46,9 +46,11 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
 
 static void invalidate(struct hb_engine *e, uint32_t from, uint32_t to, const struct hb_bitmap *written) {
         struct announced a = {.to = to, .one = to - from == 1 && from != 0};
-        uint64_t at = 0, pages = 0;
+        uint64_t at = 0, pages = 0, before = e->ledger.resident;
         uint32_t gfn[LOOK], n;
 
+        if (e->learning.room)
+                hb_engine_learn_epoch(e);
         while ((n = hb_bitmap_list(written, &at, gfn, LOOK)) > 0) {
                 if (a.one && pages == 0) /* a window opens with its first page */
                         a.at = hb_accuracy_at(&e->accuracy, to);
@@ -63,6 +65,7 @@ static void invalidate(struct hb_engine *e, uint32_t from, uint32_t to, const st
         if (a.one)
                 hb_rates_announced(&e->rates, e->now_ns, pages, e->epochs.epoch_s);
         hb_accuracy_epoch(&e->accuracy, to, e->o.horizon_s / e->epochs.epoch_s);
+        hb_engine_learn_announced(e, from, to, written, pages, before);
         e->news = true;
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
         __atomic_store_n(e->image.processed, to, __ATOMIC_RELEASE);
@@ -197,6 +200,8 @@ void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const stru
         t.read_q = hb_heat_q(entry->read_heat);
         for (uint64_t g = entry->gfn; g < end; g++)
                 summarize_page(e, g, &t);
+        if (e->learning.room)
+                hb_engine_learn_summary(e, entry);
         e->news = true;
         if (hb_engine_heard(e))
                 hb_engine_tell(
@@ -345,6 +350,8 @@ void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on) {
         hb_engine_clock(e, now_ns);
         if (e->s.draining != on)
                 hb_planner_restart(&e->planner, on);
+        if (on)
+                hb_engine_learn_forget(e);
         e->s.draining = on;
         if (hb_engine_heard(e))
                 hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_DRAIN, .now_ns = now_ns, .on = on});
@@ -361,6 +368,7 @@ static void freeze(struct hb_engine *e, uint32_t f) {
         e->s.final_pages = e->s.final_bytes = 0;
         e->final_cursor = 0;
         hb_planner_restart(&e->planner, true);
+        hb_engine_learn_forget(e);
 }
 
 void hb_engine_freeze(hb_engine *e, uint64_t now_ns, uint32_t f) {

@@ -19,15 +19,15 @@ static struct hb_engine_page_view view_of(const struct hb_image_page *p) {
 }
 
 static void add_columns(const struct hb_planner *p, bool asked, uint32_t i, struct hb_engine_page_view *v) {
-        v->read_heat = p->view.read_heat[i];
-        v->write_heat = p->view.write_heat[i];
-        v->age_s = p->view.age_s[i];
-        v->version_age_s = p->view.version_age_s[i];
-        v->run_length = p->view.run_length[i];
-        v->bytes_to_send = p->view.bytes_to_send[i];
-        v->predicted = asked ? p->predicted[i] : NAN;
-        v->predicted_writes = asked ? p->predicted_writes[i] : NAN;
-        v->score = asked ? p->score[i] : NAN;
+        v->read_heat = p->batch.view.read_heat[i];
+        v->write_heat = p->batch.view.write_heat[i];
+        v->age_s = p->batch.view.age_s[i];
+        v->version_age_s = p->batch.view.version_age_s[i];
+        v->run_length = p->batch.view.run_length[i];
+        v->bytes_to_send = p->batch.view.bytes_to_send[i];
+        v->predicted = asked ? p->batch.predicted[i] : NAN;
+        v->predicted_writes = asked ? p->batch.predicted_writes[i] : NAN;
+        v->score = asked ? p->batch.score[i] : NAN;
 }
 
 /* As many pages from gfn on as a batch holds beside the neighbours on both sides that could belong to their

@@ -23,6 +23,8 @@ void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_
                                       .guest = guest,
                                       .link = &e->link,
                                       .accuracy = &e->accuracy.out,
+                                      .history = e->learning.room ? e->learning.room->history : NULL,
+                                      .window = hb_engine_window(e),
                                       .now_ns = now_ns,
                                       .processed = *e->image.processed,
                                       .wire_bytes_per_page = e->rates.wire_per_page};

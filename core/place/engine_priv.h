@@ -4,9 +4,12 @@
  * engine_inputs.c what the source and the transport tell: updates records, sums and rates, decides nothing
  * engine_step.c   decides and acts
  * engine_rates.c  smoothed rates and the estimates made of them
- * engine_tap.c    who listens to the inputs, and what the world answered to each */
+ * engine_tap.c    who listens to the inputs, and what the world answered to each
+ * engine_learn.c  the past, and the lessons that policies are given of it
+ * engine_change.c policies swapped */
 #pragma once
 #include "place/engine_input.h"
+#include "place/learning.h"
 #include "place/planner.h"
 
 #define HB_DEMANDS_MAX 64u
@@ -43,6 +46,7 @@ struct hb_engine {
         uint64_t final_cursor;
         bool told_ready, told_filled, resync_wanted, report_wanted;
         bool news; /* a page may be worth more, or wanted again, since the last round began */
+        struct hb_learning learning;
         struct hb_engine_stats s; /* what is counted as it happens; the rest is filled in when asked */
         /* engine_tap.c */
         hb_engine_tap *tap;
@@ -70,6 +74,17 @@ void hb_engine_judge_ready(struct hb_engine *e);
 /* What the planner and the policies are shown as of now_ns; `in` points at `guest`. */
 void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_guest *guest,
                          struct hb_plan_inputs *in);
+/* ---- engine_learn.c ---- */
+/* Just before the next announcement is applied: the epoch under way is over. Only with e->learning.room. */
+void hb_engine_learn_epoch(struct hb_engine *e);
+/* Just after; `pages` it names, `before`: resident pages before it. */
+void hb_engine_learn_announced(struct hb_engine *e, uint32_t from, uint32_t to,
+                               const struct hb_bitmap *written, uint64_t pages, uint64_t before);
+/* Only with e->learning.room. */
+void hb_engine_learn_summary(struct hb_engine *e, const struct hb_summary_entry *s);
+void hb_engine_learn_forget(struct hb_engine *e);     /* the open lessons */
+void hb_engine_learn_free(struct hb_engine *e);       /* all of it, with the engine: tells nobody */
+uint32_t hb_engine_window(const struct hb_engine *e); /* of the history, that is now */
 /* ---- engine_tap.c ---- */
 void hb_engine_tell_it(struct hb_engine *e, struct hb_engine_input *in);
 /* At the end of each input. True: somebody wants to know which it was. */

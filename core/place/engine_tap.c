@@ -123,8 +123,21 @@ static uint64_t runs_of(const struct hb_engine *e, struct hb_engine_input_page *
         return n;
 }
 
+/* Policies that were swapped before the engine was told of it: then what decides is not what a header names.
+ */
+static bool swapped(const struct hb_engine *e) {
+        struct hb_policy_status s;
+
+        for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
+                for (unsigned at = HB_POLICY_SHADOWING; at <= HB_POLICY_PREVIOUS; at++)
+                        if (hb_policies_status_of(e->planner.policies, (enum hb_policy_kind)k,
+                                                  (enum hb_policy_place)at, &s) == 0)
+                                return true;
+        return false;
+}
+
 int hb_engine_set_tap(hb_engine *e, hb_engine_tap *tap, void *arg) {
-        struct hb_engine_input in = {.kind = HB_IN_BEGIN, .now_ns = e->now_ns, .on = !e->told};
+        struct hb_engine_input in = {.kind = HB_IN_BEGIN, .now_ns = e->now_ns, .on = !e->told && !swapped(e)};
         struct hb_engine_input_page *runs = NULL;
 
         e->tap = NULL;

@@ -26,6 +26,15 @@ void hb_epochs_note(struct hb_epochs *c, uint32_t from, uint32_t to, uint64_t no
         c->last = to;
 }
 
+bool hb_epochs_at(const struct hb_epochs *c, uint32_t epoch, uint64_t *ret_ns) {
+        uint32_t i = epoch % HB_EPOCH_RING;
+
+        if (epoch == 0 || c->tag[i] != epoch)
+                return false;
+        *ret_ns = c->at_ns[i];
+        return true;
+}
+
 float hb_epochs_age_s(const struct hb_epochs *c, uint32_t epoch, uint64_t now_ns) {
         uint32_t i = epoch % HB_EPOCH_RING;
 

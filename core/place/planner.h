@@ -6,31 +6,14 @@
  * is written least first. */
 #pragma once
 #include "place/accuracy.h"
-#include "place/epochs.h"
-#include "place/page_ledger.h"
+#include "place/columns.h"
 #include "place/run_queue.h"
-
-struct hb_plan_inputs { /* borrowed for one call */
-        const struct hb_page_ledger *ledger;
-        const struct hb_shape *shape;
-        const struct hb_epochs *epochs;
-        const struct hb_policy_guest *guest;
-        const struct hb_policy_link *link;
-        const struct hb_policy_accuracy *accuracy;
-        uint64_t now_ns;
-        uint32_t processed;
-        double wire_bytes_per_page;
-};
 
 struct hb_planner {
         hb_policies *policies; /* borrowed */
         struct hb_run_queue queue;
         uint32_t batch_max, run_pages;
-        /* one batch: its pages and their columns */
-        uint32_t *gfn;
-        float *columns;
-        struct hb_policy_pages view;
-        float *predicted, *predicted_writes, *score;
+        struct hb_columns batch;
         /* rounds */
         uint64_t cursor;           /* 0: between two rounds */
         uint64_t rounds;           /* completed */
@@ -48,6 +31,10 @@ int hb_planner_init(struct hb_planner *p, hb_policies *policies, uint64_t pages,
 void hb_planner_fini(struct hb_planner *p);
 /* Forgets queue and round, keeps the cut. */
 void hb_planner_restart(struct hb_planner *p, bool draining);
+/* How many pages a wanted page would be fetched together with, itself included, as things are. 1 for others.
+ */
+uint32_t hb_planner_run_of(const struct hb_planner *p, const struct hb_page_ledger *l,
+                           const struct hb_shape *shape, uint64_t gfn);
 bool hb_planner_mid_round(const struct hb_planner *p);
 /* Looks at one batch; begins a round when between two. */
 void hb_planner_batch(struct hb_planner *p, const struct hb_plan_inputs *in);

@@ -1,6 +1,7 @@
 /* The engine's inputs written down and given again: a hundred troubled lives, each followed input by input
  * by a second engine that sees nothing but the bytes. */
 #include "base/fault.h"
+#include "change_rig.h"
 #include "engine_world.h"
 #include "place/engine_input.h"
 #include <malloc.h>
@@ -174,6 +175,32 @@ static void senseless(struct world *w) {
         assert_int_equal(hb_engine_invalidate(w->engine, w->now + 100, 5, 5, &w->scratch), -EINVAL);
 }
 
+/* Worth by age alone: other decisions than the built-in's. */
+static const char by_age[] = "local p = { api = 1, kind = 'scorer', name = 'by_age', version = '1',\n"
+                             "  params = { tau = { default = 5, min = 1, max = 100, help = 'x' } } }\n"
+                             "function p:score(pages, link) return 1 - pages.age_s / self.params.tau end\n"
+                             "return p\n";
+
+/* Swapped, tuned, promoted and rolled back on the way. */
+static void swap(struct world *w) {
+        hb_engine *e = w->engine;
+        struct hb_err err;
+
+        if (cr_shadow(e, w->now, HB_POLICY_SCORER, "by_age", by_age, &err) < 0)
+                fail_msg("%s", err.what);
+        assert_int_equal(cr_tune(e, w->now, HB_POLICY_SCORER, "tau", 30, true, &err), 0);
+        w_run(w, 30);
+        assert_int_equal(cr_do(e, w->now, HB_POLICY_PROMOTE, HB_POLICY_SCORER, &err), 0);
+        w_run(w, 60);
+        assert_int_equal(cr_tune(e, w->now, HB_POLICY_SCORER, "tau", 10, false, &err), 0);
+        assert_int_equal(cr_tune(e, w->now, HB_POLICY_SCORER, "tau", 1000, false, &err), -ERANGE);
+        w_run(w, 60);
+        if (w->o.seed % 2)
+                assert_int_equal(cr_do(e, w->now, HB_POLICY_ROLLBACK, HB_POLICY_SCORER, &err), 0);
+        assert_int_equal(cr_do(e, w->now, HB_POLICY_DROP, HB_POLICY_SCORER, &err), -ENOENT);
+        w_run(w, 20);
+}
+
 static void live(struct world *w) {
         struct hb_policy_link l = {1e-3, 1e8 / 3, 1e8 / 7, 0.25, 0};
 
@@ -190,6 +217,8 @@ static void live(struct world *w) {
                 w_tick(w);
         }
         senseless(w);
+        if (w->o.seed % 4 == 2)
+                swap(w);
         if (w->o.seed % 2) {
                 hb_engine_drain(w->engine, w->now, true);
                 w_run(w, 50);
@@ -375,7 +404,9 @@ static void test_what_no_engine_could_be_given_is_refused(void **state) {
         } bad[] = {
                 {"nothing", {0}, 0},
                 {"kind 0", {0, 1}, 2},
-                {"kind 14", {HB_IN_KINDS, 1}, 2},
+                {"kind 15", {HB_IN_KINDS, 1}, 2},
+                {"a change of nothing", {HB_IN_CHANGE, 1}, 2},
+                {"a change without its source", {HB_IN_CHANGE, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0}, 11},
                 {"no time", {HB_IN_THAW}, 1},
                 {"something behind it", {HB_IN_THAW, 1, 0}, 3},
                 {"an epoch of nothing", {HB_IN_INVALIDATE, 1, 5, 0}, 4},
