@@ -269,7 +269,7 @@ static int try_it(hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
         int rc;
 
         p->trying = true;
-        rc = hb_plugin_try(p, p->kind, message);
+        rc = hb_plugin_try(p, message);
         p->trying = false;
         memset(&p->said, 0, sizeof p->said);
         return rc < 0 ? rc : hb_plugin_start(p, message);

@@ -94,6 +94,7 @@ void hb_plugin_open_columns(lua_State *L, hb_plugin *p) {
         static const luaL_Reg methods[] = {{"spread", hb_plugin_m_spread},
                                            {"active", hb_plugin_m_active},
                                            {"active_writes", hb_plugin_m_active_writes},
+                                           {"model", hb_plugin_m_model},
                                            {NULL, NULL}};
 
         lua_createtable(L, 0, 2);

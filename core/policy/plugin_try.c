@@ -1,11 +1,12 @@
 /* plugin_try: see the header. Values stay within what policy.h promises, so a failure is the policy's own:
- * the usual one is a division by a free bandwidth of 0. Cost: 2-20 ms once a load. */
+ * the usual one is a division by a free bandwidth of 0. Cost: 2-20 ms once a load, up to 30 ms of a policy
+ * that looks back and learns. */
 #include "policy/plugin_try.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS 8
+#define COLUMNS 9
 #define ROUNDS  6
 
 struct trial {
@@ -15,6 +16,7 @@ struct trial {
         struct hb_policy_link link;
         struct hb_policy_accuracy accuracy;
         uint32_t histogram[HB_POLICY_BUCKETS];
+        struct hb_trial_past past;
 };
 
 /* Awkward values by column, cycled through with a different stride each round so that all pairs meet. */
@@ -23,7 +25,9 @@ static float awkward(unsigned column, unsigned i) {
         static const float ages[] = {0, 1e-6f, 0.5f, 1, 30, 3600, 1e6f, 1e9f};
         static const float sizes[] = {1, 8, 64, 300, 4096, 4128, 1e5f, 2097152};
         static const float runs[] = {1, 1, 2, 3, 16, 512, 4096, HB_POLICY_BATCH};
-        static const float *const kinds[COLUMNS] = {rates, rates, ages, ages, runs, sizes, rates, rates};
+        static const float known[] = {0, 0, 1, 0, 0, 1, 0, 0};
+        static const float *const kinds[COLUMNS] = {rates, rates, ages,  ages, runs,
+                                                    sizes, rates, rates, known};
 
         return kinds[column][(i / (1 + column)) % 8];
 }
@@ -37,8 +41,14 @@ static void fill(struct trial *t, uint32_t n, unsigned round) {
                         c[k][i] = awkward(k, i + round * 3);
         }
         t->pages = (struct hb_policy_pages){.n = n};
-        if (round) /* the first round has no columns at all: they read as zeros */
-                t->pages = (struct hb_policy_pages){n, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]};
+        if (round == 0) /* no columns at all: they read as zeros */
+                return;
+        t->pages = (struct hb_policy_pages){n,    c[0], c[1], c[2], c[3],       c[4],
+                                            c[5], c[6], c[7], c[8], t->past.gfn};
+        if (round > 1) { /* pages without a past, then with one */
+                t->pages.history = t->past.history;
+                t->pages.window = t->past.window + round;
+        }
 }
 
 static void set_world(struct trial *t, unsigned round) {
@@ -68,14 +78,13 @@ static void set_world(struct trial *t, unsigned round) {
                 t->histogram[i] = round ? (i * round * 977) % 5000 : 0;
 }
 
-static int run_rounds(hb_plugin *p, enum hb_policy_kind k, struct trial *t, struct hb_plugin_call *c,
-                      char *message) {
+static int run_rounds(hb_plugin *p, struct trial *t, struct hb_plugin_call *c, char *message) {
         static const uint32_t sizes[ROUNDS] = {3, 1, 257, 1000, 8, HB_POLICY_BATCH};
         int rc = 0;
 
         for (unsigned round = 0; rc == 0 && round < ROUNDS; round++) {
                 set_world(t, round);
-                if (k != HB_POLICY_THRESHOLD)
+                if (p->kind != HB_POLICY_THRESHOLD)
                         fill(t, sizes[round], round);
                 c->previous = round ? 1 - (double)round / 2 : 0;
                 rc = hb_plugin_run(p, c, message, NULL);
@@ -83,12 +92,37 @@ static int run_rounds(hb_plugin *p, enum hb_policy_kind k, struct trial *t, stru
         return rc;
 }
 
-int hb_plugin_try(hb_plugin *p, enum hb_policy_kind k, char message[HB_PLUGIN_MESSAGE]) {
+/* What it remembers is carried over twice: fresh, and when it has seen something. */
+static int run_all(hb_plugin *p, struct trial *t, struct hb_plugin_call *c, char *message) {
+        int rc = hb_trial_carry_over(p, message);
+
+        if (rc == 0)
+                rc = run_rounds(p, t, c, message);
+        if (rc == 0)
+                rc = hb_trial_learn(p, &t->past, &t->pages, &t->guest, message);
+        if (rc == 0)
+                rc = hb_trial_carry_over(p, message);
+        if (rc == 0 && (p->made.wants.restore || p->made.wants.learn)) {
+                if (p->kind != HB_POLICY_THRESHOLD)
+                        fill(t, 300, 3);
+                rc = hb_plugin_run(p, c, message, NULL);
+        }
+        return rc;
+}
+
+static bool looks_back(const hb_plugin *p) {
+        const struct hb_plugin_wants *w = &p->made.wants;
+        return w->history || w->rehearse;
+}
+
+int hb_plugin_try(hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
         struct trial *t = calloc(1, sizeof *t);
         float *room = malloc((COLUMNS + 2) * (size_t)HB_POLICY_BATCH * sizeof *room);
-        int rc = -ENOMEM;
+        int rc = t && room ? 0 : -ENOMEM;
 
-        if (t && room) {
+        if (rc == 0 && looks_back(p))
+                rc = hb_trial_past_new(&t->past);
+        if (rc == 0) {
                 struct hb_plugin_call c = {.pages = &t->pages,
                                            .guest = &t->guest,
                                            .link = &t->link,
@@ -97,8 +131,10 @@ int hb_plugin_try(hb_plugin *p, enum hb_policy_kind k, char message[HB_PLUGIN_ME
                                            .out = {room + (size_t)COLUMNS * HB_POLICY_BATCH,
                                                    room + (size_t)(COLUMNS + 1) * HB_POLICY_BATCH}};
                 t->columns = room;
-                rc = run_rounds(p, k, t, &c, message);
+                rc = run_all(p, t, &c, message);
         }
+        if (t)
+                hb_trial_past_free(&t->past);
         free(room);
         free(t);
         return rc;
