@@ -1,0 +1,218 @@
+-- What followed the last times it looked like this: sequences of accesses that come again.
+--
+-- The state of a guest is the set of 64-page regions that it accesses in a second, and what led there: two moments are as alike
+-- as their sets are (cosine of the regions' page counts), plus `memory` times as alike as the moments before were. The few past
+-- moments most like now are found, and what was accessed within a horizon *after* them is expected: a Markov chain over working
+-- sets of which the order is not fixed, with the nearest states in place of equal ones. Pages come by themselves then, in the
+-- order of their turn, also those that have long been away; recency is added, for what never happened before.
+-- Sources: Joseph, Grunwald, "Prefetching using Markov predictors", ISCA 1997; phases that recur, and their successors:
+-- Sherwood, Sair, Calder, "Phase tracking and prediction", ISCA 2003.
+local recency = hb.use "predict/recency"
+
+local markov = {
+  api = 1,
+  kind = "predictor",
+  name = "markov",
+  version = "1.0.0",
+  history = true,
+  params = {
+    moments = { default = 3, min = 1, max = 8, type = "integer", help = "past moments that are looked at" },
+    memory = { default = 0.85, min = 0, max = 0.99, help = "weight of the second before, in likeness" },
+    sharp = { default = 8, min = 1, max = 32, help = "how much more the more alike moments count" },
+    recency = { default = 1, min = 0, max = 10, help = "weight of recency beside what followed" },
+  },
+}
+
+local WINDOW_S = 0.999 -- epochs are gathered until they make a second
+local REACH = 256 -- windows that are remembered
+local REGION = 64 -- pages; a region's accesses are the bits of one integer
+local REGIONS = 1024 -- of a window that are remembered, picked by their numbers when there are more
+local WIDTH = 512 -- numbers that a set is reduced to for comparing
+local SURE = 0.95
+
+local windows = {} -- by number: sets (region -> mask) and sketches, the last REACH of them
+local newest = 0
+local alike = {} -- by window: how alike it is to the newest, what led there included
+local gathering = { set = {} }
+local followed = {} -- what came after a window, as runs; found when asked for
+local answer = {}
+
+local function add_run(set, gfn, pages)
+  local last = gfn + pages - 1
+  for region = gfn // REGION, last // REGION do
+    local first = region * REGION
+    local from, to = math.max(gfn - first, 0), math.min(last - first, REGION - 1)
+    local mask = ((-1 << from) & ~(to == REGION - 1 and 0 or -1 << (to + 1)))
+    set[region] = (set[region] or 0) | mask
+  end
+end
+
+local function ones(mask)
+  mask = mask - ((mask >> 1) & 0x5555555555555555)
+  mask = (mask & 0x3333333333333333) + ((mask >> 2) & 0x3333333333333333)
+  mask = (mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0f
+  return (mask * 0x0101010101010101) >> 56
+end
+
+local function count(set)
+  local n = 0
+  for _ in pairs(set) do
+    n = n + 1
+  end
+  return n
+end
+
+-- The same regions are picked each time, so that windows stay comparable.
+local function thin(set)
+  local n = count(set)
+  if n <= REGIONS then
+    return set
+  end
+  local kept, limit = {}, 65536 * REGIONS // n
+  for region, mask in pairs(set) do
+    if (region * 0x9e3779b1 >> 16) & 0xffff < limit then
+      kept[region] = mask
+    end
+  end
+  return kept
+end
+
+-- A vector of length 1 in which alike sets point the same way.
+local function sketch_of(set)
+  local sums = {}
+  for i = 1, WIDTH do
+    sums[i] = 0
+  end
+  for region, mask in pairs(set) do
+    local at = region % WIDTH + 1
+    sums[at] = sums[at] + math.sqrt(ones(mask))
+  end
+  local v = hb.vec(sums)
+  local length = math.sqrt((v * v):sum())
+  return (v * (length > 0 and 1 / length or 0)):copy()
+end
+
+local function oldest()
+  return math.max(newest - REACH + 1, 1)
+end
+
+local function compare(memory)
+  local new = {}
+  for w = oldest(), newest - 1 do
+    local likeness = (windows[w].sketch * windows[newest].sketch):sum()
+    new[w] = (1 - memory) * likeness + memory * (alike[w - 1] or 0)
+  end
+  alike = new
+end
+
+local function close_window(memory)
+  local set = thin(gathering.set)
+  newest = newest + 1
+  windows[newest] = { set = set, sketch = sketch_of(set) }
+  windows[newest - REACH] = nil
+  followed[newest - REACH] = nil
+  compare(memory)
+  gathering, answer = { set = {} }, {}
+end
+
+function markov:observe(epoch, guest)
+  gathering.from_s = gathering.from_s or epoch.now_s - guest.epoch_s
+  for _, run in ipairs(epoch.runs) do
+    add_run(gathering.set, run.gfn, run.pages)
+  end
+  if epoch.now_s - gathering.from_s >= WINDOW_S then
+    close_window(self.params.memory)
+  end
+end
+
+-- The set bits of a region as runs; a run that goes on from the one before is made longer.
+local function add_runs(runs, region, mask)
+  local gfn = region * REGION
+  while mask ~= 0 do
+    if mask & 1 ~= 0 then
+      local last = runs[#runs]
+      if last and last.gfn + last.pages == gfn then
+        last.pages = last.pages + 1
+      else
+        runs[#runs + 1] = { gfn = gfn, pages = 1 }
+      end
+    end
+    mask, gfn = mask >> 1, gfn + 1
+  end
+end
+
+local function what_followed(window, length)
+  local there = followed[window]
+  if there and there.length == length then
+    return there.runs
+  end
+  local union, runs = {}, {}
+  for w = window + 1, window + length do
+    for region, mask in pairs(windows[w].set) do
+      union[region] = (union[region] or 0) | mask
+    end
+  end
+  for region, mask in pairs(union) do -- in ascending order
+    add_runs(runs, region, mask)
+  end
+  followed[window] = { length = length, runs = runs }
+  return runs
+end
+
+-- The past moments most like now whose horizon has passed, each with its weight and what followed it.
+local function successors(horizon_s, p)
+  local length = math.max(math.floor(horizon_s + 0.5), 1)
+  if answer.length == length then
+    return answer
+  end
+  answer = { length = length, total = 0 }
+  local order = {}
+  for w = oldest(), newest - length do
+    order[#order + 1] = w
+  end
+  table.sort(order, function(a, b)
+    return (alike[a] or 0) > (alike[b] or 0)
+  end)
+  for i = 1, math.min(p.moments, #order) do
+    local weight = math.max(alike[order[i]] or 0, 0) ^ p.sharp
+    answer[i] = { weight = weight, runs = what_followed(order[i], length) }
+    answer.total = answer.total + weight
+  end
+  for w in pairs(followed) do -- those in use are kept
+    if w < oldest() or followed[w].length ~= length then
+      followed[w] = nil
+    end
+  end
+  return answer
+end
+
+-- Share of the moments most like now that this page was accessed after. nil: too early to say. For blend, too.
+function markov:share(pages, guest)
+  local found = successors(guest.horizon_s, self.params)
+  if found.total <= 0 then
+    return nil
+  end
+  local share = hb.vec(pages.n, 0)
+  for _, moment in ipairs(found) do
+    share = share + pages:spread(moment.runs) * (moment.weight / found.total)
+  end
+  return share
+end
+
+-- Both as one answer, recency with this weight.
+function markov:mixed(share, pages, guest, weight)
+  local recent = 1 / (pages.age_s * (1 / guest.horizon_s) + 1)
+  local chance = (share + recent * weight) * (SURE / (1 + weight))
+  local accesses = -(-chance):log1p()
+  return accesses, accesses * (pages.written / pages.seen):min(1)
+end
+
+function markov:predict(pages, guest)
+  local share = self:share(pages, guest)
+  if not share then
+    return recency:predict(pages, guest)
+  end
+  return self:mixed(share, pages, guest, self.params.recency)
+end
+
+return markov
