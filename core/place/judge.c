@@ -16,6 +16,7 @@ struct hb_judge {
         hb_quality *quality;
         uint64_t pages, opened_ns;
         uint32_t epoch, newest; /* epoch 0: none is open */
+        bool informed;
         struct hb_bitmap accessed, written;
 };
 
@@ -37,6 +38,8 @@ int hb_judge_new(hb_engine *e, hb_policies *with, uint64_t pages, double horizon
                 hb_judge_free(j);
                 return -ENOMEM;
         }
+        hb_engine_inform(e, with);
+        j->informed = true;
         *ret = j;
         return 0;
 }
@@ -44,6 +47,8 @@ int hb_judge_new(hb_engine *e, hb_policies *with, uint64_t pages, double horizon
 hb_judge *hb_judge_free(hb_judge *j) {
         if (!j)
                 return NULL;
+        if (j->informed)
+                hb_engine_inform(j->engine, NULL);
         hb_quality_free(j->quality);
         hb_bitmap_fini(&j->accessed);
         hb_bitmap_fini(&j->written);

@@ -11,7 +11,9 @@
 
 typedef struct hb_judge hb_judge;
 
-/* Engine and policies are borrowed; the policies are the judge's alone. `begin_ns`: of the warm-up. */
+/* Engine and policies are borrowed; the policies are the judge's alone, and informed (hb_engine_inform) of
+ * what the engine's own learn, until the judge goes, which must be before the engine does. `begin_ns`: of the
+ * warm-up. */
 int hb_judge_new(hb_engine *e, hb_policies *with, uint64_t pages, double horizon_s, uint64_t begin_ns,
                  hb_judge **ret);
 hb_judge *hb_judge_free(hb_judge *j);

@@ -32,7 +32,8 @@ static int set_limits(hb_policies *p, const struct hb_policy_options *o, struct 
                                           .seed = o->seed};
         p->share.part = o->epoch_share == 0 ? DEFAULT_SHARE : o->epoch_share;
         if (p->limits.memory_bytes < MIN_MEMORY || p->limits.memory_bytes > MAX_MEMORY ||
-            p->limits.deadline_ns > MAX_DEADLINE || !(p->share.part > 0 && p->share.part <= 1))
+            p->limits.deadline_ns > MAX_DEADLINE ||
+            !(p->share.part > 0 && (p->share.part <= 1 || isinf(p->share.part))))
                 return hb_err_set(e, -EINVAL, "policies",
                                   "memory 1 MiB to 1 GiB, deadline at most 10 s, share of an epoch up to 1",
                                   "policy limits out of range");

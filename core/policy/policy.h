@@ -69,7 +69,8 @@ struct hb_policy_options {
         uint64_t memory_bytes;              /* cap per Lua state, default 64 MiB */
         uint64_t deadline_ns;               /* per call, default 50 ms */
         /* CPU time that all policies of this set together may take in one epoch, as a share of its length;
-         * default 0.25. What is asked beyond it is answered by the built-ins, and counted. */
+         * default 0.25. What is asked beyond it is answered by the built-ins, and counted. INFINITY: no
+         * limit, so that a replay's result does not depend on the machine's speed. */
         double epoch_share;
         uint64_t seed;
         const char *model; /* path of the model file; NULL: <dir>/models/default.hbm if there is one */

@@ -60,13 +60,24 @@ static int unreadable(const struct hb_replay *r, const struct hb_trace_item *i, 
                           i->epoch, what);
 }
 
+/* What they remember is of the engine that was. */
+static int make_anew(const struct hb_replay *r, hb_policies **set, struct hb_err *e) {
+        hb_policies *fresh;
+        int rc = hb_replay_policies(r, &fresh, e);
+
+        if (rc < 0)
+                return rc;
+        hb_policies_free(*set);
+        *set = fresh;
+        return 0;
+}
+
 static int begin(struct hb_replay *r, const struct hb_trace_item *i, const struct hb_engine_input *in,
                  struct hb_err *e) {
         static const struct hb_engine_ops ops = {op_fetch, op_report, op_epoch, op_epoch};
         struct hb_replay_exact *x = &r->x;
         struct hb_engine_image image = {
                 .shape = &r->h->shape, .pages = x->pages, .processed = &x->processed, .zero = op_zero};
-        hb_policies *policies;
         int rc;
 
         x->engine = hb_engine_free(x->engine);
@@ -79,26 +90,43 @@ static int begin(struct hb_replay *r, const struct hb_trace_item *i, const struc
                         "all in the trace");
         if (rc < 0)
                 return unreadable(r, i, "the engine's beginning does not fit the guest", e);
-        rc = hb_replay_policies(r, &policies, e);
+        rc = make_anew(r, &r->policies, e);
+        if (rc == 0 && r->judged)
+                rc = make_anew(r, &r->judged, e);
         if (rc < 0)
                 return rc;
-        hb_policies_free(r->policies);
-        r->policies = policies;
         rc = hb_engine_new(&x->options, &image, r->policies, &ops, r, &x->engine);
-        return rc < 0 ? hb_err_set(e, rc, r->h->guest, NULL, "cannot set up the engine") : 1;
+        if (rc < 0)
+                return hb_err_set(e, rc, r->h->guest, NULL, "cannot set up the engine");
+        hb_engine_inform(x->engine, r->judged);
+        return 1;
+}
+
+/* It was taken when it was recorded: refused now, it is not the same program or machine that replays. */
+static int refused(const struct hb_replay *r, const struct hb_trace_item *i, const struct hb_engine_input *in,
+                   int rc, struct hb_err *e) {
+        static const char *const what[HB_POLICY_OPS] = {
+                "", "a shadow", "a promotion", "a rollback", "dropping a shadow", "a param", "a model"};
+
+        return hb_err_set(e, rc, in->change->name[0] ? in->change->name : r->h->guest,
+                          "replay it with the version that recorded it, or with --simulated",
+                          "after epoch %u: %s of the recording is refused: %s", i->epoch,
+                          what[in->change->op], hb_errno_name(rc));
 }
 
 static int take_input(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e) {
         struct hb_rd rd = hb_rd_init(i->event.raw.data, i->event.raw.size);
         struct hb_engine_input in;
+        int rc;
 
         if (hb_engine_input_decode(&rd, r->h->shape.pages, &in, &r->x.room) < 0)
                 return unreadable(r, i, "an input of the engine cannot be read", e);
         if (in.kind == HB_IN_BEGIN)
                 return begin(r, i, &in, e);
-        if (r->x.engine && hb_engine_input_apply(r->x.engine, &in) < 0)
-                return unreadable(r, i, "an input of the engine makes no sense", e);
-        return 1;
+        rc = r->x.engine ? hb_engine_input_apply(r->x.engine, &in) : 0;
+        if (rc < 0 && in.kind == HB_IN_CHANGE)
+                return refused(r, i, &in, rc, e);
+        return rc < 0 ? unreadable(r, i, "an input of the engine makes no sense", e) : 1;
 }
 
 /* What the engine was told and the recorder had no room for: from here on its decisions cannot be had again.

@@ -52,8 +52,10 @@ static const char *policy_name(const struct hb_replay *r, unsigned k) {
 }
 
 int hb_replay_policies(const struct hb_replay *r, hb_policies **ret, struct hb_err *e) {
-        struct hb_policy_options o = {
-                .dir = r->dir, .deadline_ns = DEADLINE_NS, .seed = r->o.seed ? r->o.seed : r->h->seed};
+        struct hb_policy_options o = {.dir = r->dir,
+                                      .deadline_ns = DEADLINE_NS,
+                                      .epoch_share = INFINITY,
+                                      .seed = r->o.seed ? r->o.seed : r->h->seed};
 
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
                 o.names[k] = policy_name(r, k);
@@ -135,6 +137,8 @@ static int make(struct hb_replay *r, struct hb_err *e) {
                 rc = hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for a replay");
         if (rc == 0)
                 rc = r->exact ? hb_replay_exact_new(r, e) : hb_replay_sim_new(r, e);
+        if (rc == 0 && r->sim)
+                hb_engine_inform(r->sim->engine, r->judged);
         return rc;
 }
 
