@@ -4,7 +4,7 @@
  * the processor is asked which width it has. No fused multiply-add, which would round once instead of twice.
  *
  * Tiles of 4 rows and 2 vectors stay in registers over the whole of k. Pure, any thread, no allocation. */
-#include "nn/nn.h"
+#include "nn/gemm_exact.h"
 #include <string.h>
 
 #pragma GCC optimize("O3", "fp-contract=off")
@@ -81,12 +81,17 @@ static void product_plain(const struct product *p) {
         product(p, false);
 }
 
-void hb_nn_gemm_exact(uint32_t m, uint32_t n, uint32_t k, const float *a, const float *b, float *c,
-                      bool add) {
+void hb_nn_gemm_exact_as(bool wide, uint32_t m, uint32_t n, uint32_t k, const float *a, const float *b,
+                         float *c, bool add) {
         struct product p = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .add = add};
 
-        if (__builtin_cpu_supports("avx2"))
+        if (wide && __builtin_cpu_supports("avx2"))
                 product_avx2(&p);
         else
                 product_plain(&p);
+}
+
+void hb_nn_gemm_exact(uint32_t m, uint32_t n, uint32_t k, const float *a, const float *b, float *c,
+                      bool add) {
+        hb_nn_gemm_exact_as(true, m, n, k, a, b, c, add);
 }
