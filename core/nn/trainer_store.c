@@ -51,14 +51,15 @@ static bool index_rows(struct hb_kept_lesson *k) {
         return true;
 }
 
-/* The place in the older half that is missed least. */
+/* The place in the older half that is missed least. The oldest has no lesson before it: it is taken to stand
+ * alone by four times its distance, which lets the places spread back in time, each some way farther. */
 static uint32_t least_missed(const struct hb_trainer_store *s) {
         uint32_t half = s->n / 2, least = 0;
         double least_gap = -1;
 
         for (uint32_t i = 0; i < half; i++) {
                 uint64_t before = i ? s->kept[i - 1].number : s->kept[0].number;
-                double gap = (double)(s->kept[i + 1].number - before) * (i ? 1 : 2) /
+                double gap = (double)(s->kept[i + 1].number - before) * (i ? 1 : 4) /
                              (double)(s->added - s->kept[i].number + 1);
 
                 if (least_gap < 0 || gap < least_gap) {
