@@ -64,6 +64,8 @@ static int push_saved(lua_State *L, hb_plugin *p, void *arg) {
         const struct restored *r = arg;
 
         hb_state_decode(L, r->data, r->size);
+        if (!lua_istable(L, -1))
+                luaL_error(L, "what was saved is damaged");
         return 1;
 }
 
