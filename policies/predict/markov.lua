@@ -7,6 +7,7 @@
 -- order of their turn, also those that have long been away; recency is added, for what never happened before.
 -- Sources: Joseph, Grunwald, "Prefetching using Markov predictors", ISCA 1997; phases that recur, and their successors:
 -- Sherwood, Sair, Calder, "Phase tracking and prediction", ISCA 2003.
+local page_sets = hb.use "lib/pages"
 local recency = hb.use "predict/recency"
 
 local markov = {
@@ -25,8 +26,7 @@ local markov = {
 
 local WINDOW_S = 0.999 -- epochs are gathered until they make a second
 local REACH = 256 -- windows that are remembered
-local REGION = 64 -- pages; a region's accesses are the bits of one integer
-local REGIONS = 1024 -- of a window that are remembered, picked by their numbers when there are more
+local REGIONS = 1024 -- of a window that are remembered
 local WIDTH = 512 -- numbers that a set is reduced to for comparing
 local SURE = 0.95
 
@@ -37,46 +37,6 @@ local gathering = { set = {} }
 local followed = {} -- what came after a window, as runs; found when asked for
 local answer = {}
 
-local function add_run(set, gfn, pages)
-  local last = gfn + pages - 1
-  for region = gfn // REGION, last // REGION do
-    local first = region * REGION
-    local from, to = math.max(gfn - first, 0), math.min(last - first, REGION - 1)
-    local mask = ((-1 << from) & ~(to == REGION - 1 and 0 or -1 << (to + 1)))
-    set[region] = (set[region] or 0) | mask
-  end
-end
-
-local function ones(mask)
-  mask = mask - ((mask >> 1) & 0x5555555555555555)
-  mask = (mask & 0x3333333333333333) + ((mask >> 2) & 0x3333333333333333)
-  mask = (mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0f
-  return (mask * 0x0101010101010101) >> 56
-end
-
-local function count(set)
-  local n = 0
-  for _ in pairs(set) do
-    n = n + 1
-  end
-  return n
-end
-
--- The same regions are picked each time, so that windows stay comparable.
-local function thin(set)
-  local n = count(set)
-  if n <= REGIONS then
-    return set
-  end
-  local kept, limit = {}, 65536 * REGIONS // n
-  for region, mask in pairs(set) do
-    if (region * 0x9e3779b1 >> 16) & 0xffff < limit then
-      kept[region] = mask
-    end
-  end
-  return kept
-end
-
 -- A vector of length 1 in which alike sets point the same way.
 local function sketch_of(set)
   local sums = {}
@@ -85,7 +45,7 @@ local function sketch_of(set)
   end
   for region, mask in pairs(set) do
     local at = region % WIDTH + 1
-    sums[at] = sums[at] + math.sqrt(ones(mask))
+    sums[at] = sums[at] + math.sqrt(page_sets.ones(mask))
   end
   local v = hb.vec(sums)
   local length = math.sqrt((v * v):sum())
@@ -106,7 +66,7 @@ local function compare(memory)
 end
 
 local function close_window(memory)
-  local set = thin(gathering.set)
+  local set = page_sets.thin(gathering.set, REGIONS)
   newest = newest + 1
   windows[newest] = { set = set, sketch = sketch_of(set) }
   windows[newest - REACH] = nil
@@ -118,27 +78,20 @@ end
 function markov:observe(epoch, guest)
   gathering.from_s = gathering.from_s or epoch.now_s - guest.epoch_s
   for _, run in ipairs(epoch.runs) do
-    add_run(gathering.set, run.gfn, run.pages)
+    page_sets.add(gathering.set, run.gfn, run.pages)
   end
   if epoch.now_s - gathering.from_s >= WINDOW_S then
     close_window(self.params.memory)
   end
 end
 
--- The set bits of a region as runs; a run that goes on from the one before is made longer.
-local function add_runs(runs, region, mask)
-  local gfn = region * REGION
-  while mask ~= 0 do
-    if mask & 1 ~= 0 then
-      local last = runs[#runs]
-      if last and last.gfn + last.pages == gfn then
-        last.pages = last.pages + 1
-      else
-        runs[#runs + 1] = { gfn = gfn, pages = 1 }
-      end
-    end
-    mask, gfn = mask >> 1, gfn + 1
+-- The pages of a region that were accessed in the last seconds, as bits. For blend.
+function markov:recent_mask(region, seconds)
+  local mask = gathering.set[region] or 0
+  for w = math.max(newest - math.floor(seconds + 0.5) + 1, oldest()), newest do
+    mask = mask | (windows[w].set[region] or 0)
   end
+  return mask
 end
 
 local function what_followed(window, length)
@@ -146,15 +99,11 @@ local function what_followed(window, length)
   if there and there.length == length then
     return there.runs
   end
-  local union, runs = {}, {}
+  local union = {}
   for w = window + 1, window + length do
-    for region, mask in pairs(windows[w].set) do
-      union[region] = (union[region] or 0) | mask
-    end
+    page_sets.join(union, windows[w].set)
   end
-  for region, mask in pairs(union) do -- in ascending order
-    add_runs(runs, region, mask)
-  end
+  local runs = page_sets.runs(union)
   followed[window] = { length = length, runs = runs }
   return runs
 end

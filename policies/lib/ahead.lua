@@ -1,0 +1,113 @@
+-- What naming pages ahead of streams would have brought, measured beside each lesson. Lessons are made of pages that were touched
+-- before, so they cannot teach it.
+local page_sets = hb.use "lib/pages"
+
+local ahead = { QUARTERS = 4 }
+ahead.__index = ahead
+
+local CELLS = 2048 -- regions remembered for a lesson
+local OPEN = 16 -- lessons that may be open at most
+local DECAY = 0.8 -- a lesson
+local MARGIN = 0.01 -- by which fewer quarters must have paid better
+
+function ahead.new()
+  return setmetatable({ open = {}, order = {}, gain = { 0, 0, 0, 0 } }, ahead)
+end
+
+local function add_cell(cells, quarter, region, mask)
+  local cell = cells[region]
+  if not cell then
+    if cells.count >= CELLS then
+      return
+    end
+    cells.count = cells.count + 1
+    cell = { known = 0, hit = 0 }
+    cells[region] = cell
+  end
+  local new = mask & ~cell.known
+  cell[quarter] = (cell[quarter] or 0) | new
+  cell.known = cell.known | mask
+end
+
+-- parts: lists of runs by quarter of the horizon. recent(region): bits of pages that are in use already, and do not count.
+function ahead:issue(lesson, parts, recent)
+  local cells = { count = 0 }
+  for quarter = 1, ahead.QUARTERS do
+    for _, run in ipairs(parts[quarter]) do
+      local first, last = page_sets.regions(run.gfn, run.pages)
+      for region = first, last do
+        add_cell(cells, quarter, region, page_sets.mask(region, run.gfn, run.pages) & ~recent(region))
+      end
+    end
+  end
+  self.open[lesson] = cells
+  self.order[#self.order + 1] = lesson
+  if #self.order > OPEN then
+    self.open[table.remove(self.order, 1)] = nil
+  end
+end
+
+local function hit(cells, run)
+  local first, last = page_sets.regions(run.gfn, run.pages)
+  for region = first, last do
+    local cell = cells[region]
+    if cell then
+      cell.hit = cell.hit | page_sets.mask(region, run.gfn, run.pages)
+    end
+  end
+end
+
+function ahead:observe(runs)
+  for _, lesson in ipairs(self.order) do
+    local cells = self.open[lesson]
+    if cells and cells.count > 0 then
+      for _, run in ipairs(runs) do
+        hit(cells, run)
+      end
+    end
+  end
+end
+
+-- Of the first 1, 2, ... quarters: pages named, and those accessed since.
+function ahead:take(lesson)
+  local cells, named, right = self.open[lesson], { 0, 0, 0, 0 }, { 0, 0, 0, 0 }
+  self.open[lesson] = nil
+  while self.order[1] and not self.open[self.order[1]] do
+    table.remove(self.order, 1)
+  end
+  for key, cell in pairs(cells or {}) do
+    for quarter = 1, key ~= "count" and ahead.QUARTERS or 0 do
+      for longer = quarter, ahead.QUARTERS do
+        named[longer] = named[longer] + page_sets.ones(cell[quarter] or 0)
+        right[longer] = right[longer] + page_sets.ones((cell[quarter] or 0) & cell.hit)
+      end
+    end
+  end
+  return named, right
+end
+
+-- leading: the leader's values for the sample; share: of the guest's pages that are in it; k: pages of it that may be named.
+function ahead:learn(lesson, leading, truth, k, share)
+  local named, right = self:take(lesson)
+  local all = (leading:topk(k) * truth):sum()
+  for quarters = 1, ahead.QUARTERS do
+    local taken = math.min(named[quarters] * share, k)
+    local brought = named[quarters] > 0 and taken * right[quarters] / named[quarters] or 0
+    local left = (leading:topk(math.floor(k - taken)) * truth):sum()
+    self.gain[quarters] = DECAY * self.gain[quarters] + (brought - (all - left)) / math.max(k, 1)
+  end
+end
+
+-- How many quarters to name first: all, unless fewer have paid better of late.
+function ahead:quarters()
+  local best, most = ahead.QUARTERS, self.gain[ahead.QUARTERS] + MARGIN
+  for quarters = ahead.QUARTERS - 1, 0, -1 do
+    local paid = self.gain[quarters] or 0
+    if paid > most then
+      best, most = quarters, paid
+    end
+  end
+  return best
+end
+
+return ahead
