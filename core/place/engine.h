@@ -126,6 +126,33 @@ struct hb_engine_page_view {
  * decides by. -EINVAL: not all of them are pages of the guest. */
 int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
                    struct hb_engine_page_view *ret);
+/* Why a page is not being fetched, or is. */
+enum hb_engine_why {
+        HB_WHY_NO_DATA,
+        HB_WHY_FRESH,
+        HB_WHY_IN_FLIGHT,
+        HB_WHY_MOVING, /* draining or frozen: all pages go */
+        HB_WHY_NOT_YET,
+        HB_WHY_OBSERVING, /* the cut is HB_POLICY_CUT_NONE */
+        HB_WHY_BELOW_CUT,
+        HB_WHY_WAITS, /* for those ahead of it, or for room in flight */
+        HB_WHYS
+};
+const char *hb_engine_why_text(enum hb_engine_why why); /* a sentence without its full stop */
+struct hb_engine_explained {
+        struct hb_engine_page_view page; /* with what the policies say of it now */
+        enum hb_engine_why why;
+        double cut; /* NAN: not asked for yet */
+        /* of the last round: candidates, those with clearly better scores than this page has now, and those
+         * whose scores are alike (itself among them when it was one) */
+        uint64_t candidates, ahead, alike;
+};
+/* `with`: as in hb_engine_predict, or NULL: the engine's own, asked aside. shadow: as hb_policies_explain,
+ * which also says what is told to `term` (policy/change.h; NULL: nothing) and what fails. -EINVAL: no such
+ * page. Changes nothing the engine decides by. */
+int hb_engine_explain(hb_engine *e, hb_policies *with, bool shadow, uint64_t gfn,
+                      void (*term)(void *arg, enum hb_policy_kind k, const char *name, double value),
+                      void *arg, struct hb_engine_explained *ret, struct hb_err *err);
 void hb_engine_histogram(const hb_engine *e, uint32_t ret[HB_POLICY_BUCKETS]);
 /* Bytes that would have to cross after a freeze now, and seconds until ready, from the smoothed rates;
  * INFINITY: never. */

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <math.h>
 
-static struct hb_engine_page_view view_of(const struct hb_image_page *p) {
+struct hb_engine_page_view hb_engine_view_of(const struct hb_engine *e, uint64_t gfn, uint32_t i) {
+        const struct hb_image_page *p = &e->ledger.pages[gfn];
+        const struct hb_columns *c = &e->planner.batch;
+
         return (struct hb_engine_page_view){.state = hb_page_ledger_state_of(p),
                                             .resident = p->flags & HB_IP_RESIDENT,
                                             .zero = p->flags & HB_IP_ZERO,
@@ -15,36 +18,53 @@ static struct hb_engine_page_view view_of(const struct hb_image_page *p) {
                                             .fetches = p->fetches,
                                             .stamp = p->c.stamp,
                                             .invalid = p->c.invalid,
-                                            .last_access = p->last_access};
+                                            .last_access = p->last_access,
+                                            .read_heat = c->read_heat[i],
+                                            .write_heat = c->write_heat[i],
+                                            .age_s = c->age_s[i],
+                                            .version_age_s = c->version_age_s[i],
+                                            .run_length = c->run_length[i],
+                                            .bytes_to_send = c->bytes_to_send[i],
+                                            .predicted = NAN,
+                                            .predicted_writes = NAN,
+                                            .score = NAN};
 }
 
-static void add_columns(const struct hb_planner *p, bool asked, uint32_t i, struct hb_engine_page_view *v) {
-        v->read_heat = p->batch.view.read_heat[i];
-        v->write_heat = p->batch.view.write_heat[i];
-        v->age_s = p->batch.view.age_s[i];
-        v->version_age_s = p->batch.view.version_age_s[i];
-        v->run_length = p->batch.view.run_length[i];
-        v->bytes_to_send = p->batch.view.bytes_to_send[i];
-        v->predicted = asked ? p->batch.predicted[i] : NAN;
-        v->predicted_writes = asked ? p->batch.predicted_writes[i] : NAN;
-        v->score = asked ? p->batch.score[i] : NAN;
+static uint64_t beside(const struct hb_planner *p) {
+        return p->batch_max >= 4 * p->run_pages ? p->run_pages : 0;
 }
 
-/* As many pages from gfn on as a batch holds beside the neighbours on both sides that could belong to their
- * runs: what a page is shown as does not depend on how many are looked at. */
+/* As many pages as a batch holds beside the neighbours on both sides that could belong to their runs: what a
+ * page is shown as does not depend on how many are looked at. */
+static uint64_t most(const struct hb_planner *p) {
+        return p->batch_max - 2 * beside(p);
+}
+
+uint64_t hb_engine_look_around(struct hb_engine *e, const struct hb_plan_inputs *in, hb_policies *with,
+                               uint64_t gfn, uint64_t n) {
+        uint64_t more = beside(&e->planner), from = gfn > more ? gfn - more : 0, to;
+
+        to = gfn + n + more < e->ledger.npages ? gfn + n + more : e->ledger.npages;
+        hb_planner_look(&e->planner, in, with, from, (uint32_t)(to - from));
+        return from;
+}
+
 static uint64_t look(struct hb_engine *e, const struct hb_plan_inputs *in, hb_policies *with, uint64_t gfn,
                      uint64_t n, struct hb_engine_page_view *ret) {
-        struct hb_planner *p = &e->planner;
-        uint64_t beside = p->batch_max >= 4 * p->run_pages ? p->run_pages : 0,
-                 most = p->batch_max - 2 * beside;
-        uint64_t from = gfn > beside ? gfn - beside : 0, to;
+        const struct hb_columns *c = &e->planner.batch;
+        uint64_t from;
 
-        n = n < most ? n : most;
-        to = gfn + n + beside < e->ledger.npages ? gfn + n + beside : e->ledger.npages;
-        hb_planner_look(p, in, with, from, (uint32_t)(to - from));
+        n = n < most(&e->planner) ? n : most(&e->planner);
+        from = hb_engine_look_around(e, in, with, gfn, n);
         for (uint64_t i = 0; i < n; i++) {
-                ret[i] = view_of(&e->ledger.pages[gfn + i]);
-                add_columns(p, with, (uint32_t)(gfn - from + i), &ret[i]);
+                uint32_t at = (uint32_t)(gfn - from + i);
+
+                ret[i] = hb_engine_view_of(e, gfn + i, at);
+                if (!with)
+                        continue;
+                ret[i].predicted = c->predicted[at];
+                ret[i].predicted_writes = c->predicted_writes[at];
+                ret[i].score = c->score[at];
         }
         return n;
 }

@@ -74,6 +74,13 @@ void hb_engine_judge_ready(struct hb_engine *e);
 /* What the planner and the policies are shown as of now_ns; `in` points at `guest`. */
 void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_guest *guest,
                          struct hb_plan_inputs *in);
+/* ---- engine_look.c ---- */
+/* Fills the planner's batch with `n` pages (no more than fit) and the neighbours that may belong to their
+ * runs; `with` NULL: nobody is asked. Returns the page that is the batch's first. */
+uint64_t hb_engine_look_around(struct hb_engine *e, const struct hb_plan_inputs *in, hb_policies *with,
+                               uint64_t gfn, uint64_t n);
+/* The page and its columns, `i` its place in the batch; nothing of what policies said. */
+struct hb_engine_page_view hb_engine_view_of(const struct hb_engine *e, uint64_t gfn, uint32_t i);
 /* ---- engine_learn.c ---- */
 /* Just before the next announcement is applied: the epoch under way is over. Only with e->learning.room. */
 void hb_engine_learn_epoch(struct hb_engine *e);

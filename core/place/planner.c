@@ -105,7 +105,7 @@ static void measure_runs(struct hb_planner *p, const struct hb_shape *shape, uin
 
 /* ---- worth ---- */
 
-static unsigned bucket_of(float score) {
+unsigned hb_planner_bucket_of(float score) {
         float x = (score + 1.0f) * (HB_POLICY_BUCKETS / 2);
 
         if (!(x > 0.0f))
@@ -118,7 +118,7 @@ static void score(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_
                             p->batch.predicted_writes);
         hb_policies_score(p->policies, &p->batch.view, in->guest, in->link, in->accuracy, p->batch.score);
         for (uint32_t i = 0; i < n; i++)
-                p->histogram_now[bucket_of(p->batch.score[i])]++;
+                p->histogram_now[hb_planner_bucket_of(p->batch.score[i])]++;
 }
 
 /* One question an epoch: over the last whole round, or, while there was none, what has been seen so far. */
@@ -140,14 +140,14 @@ static void score_drain(struct hb_planner *p, uint32_t n) {
                 p->batch.score[i] =
                         (float)(BEST_BUCKET - (q < BEST_BUCKET ? q : BEST_BUCKET)) / (HB_POLICY_BUCKETS / 2) -
                         1.0f;
-                p->histogram_now[bucket_of(p->batch.score[i])]++;
+                p->histogram_now[hb_planner_bucket_of(p->batch.score[i])]++;
         }
 }
 
 /* In a drain, pages are joined only with such as are written alike. */
 static bool joins(const struct hb_planner *p, double cut, uint32_t head, uint32_t i) {
         if (p->draining)
-                return bucket_of(p->batch.score[head]) == bucket_of(p->batch.score[i]);
+                return hb_planner_bucket_of(p->batch.score[head]) == hb_planner_bucket_of(p->batch.score[i]);
         return (double)p->batch.score[i] >= cut;
 }
 
@@ -165,7 +165,7 @@ static void enqueue(struct hb_planner *p, const struct hb_shape *shape, uint32_t
                 most = alone(p, i, n) ? 1 : neighbours(p, shape, i, n);
                 for (; k < most && joins(p, cut, i, i + k); k++)
                         sum += p->batch.score[i + k];
-                hb_run_queue_add(&p->queue, p->batch.gfn[i], k, bucket_of(sum / (float)k));
+                hb_run_queue_add(&p->queue, p->batch.gfn[i], k, hb_planner_bucket_of(sum / (float)k));
                 p->above_now += k;
                 i += k;
         }

@@ -31,6 +31,7 @@ int hb_planner_init(struct hb_planner *p, hb_policies *policies, uint64_t pages,
 void hb_planner_fini(struct hb_planner *p);
 /* Forgets queue and round, keeps the cut. */
 void hb_planner_restart(struct hb_planner *p, bool draining);
+unsigned hb_planner_bucket_of(float score);
 /* How many pages a wanted page would be fetched together with, itself included, as things are. 1 for others.
  */
 uint32_t hb_planner_run_of(const struct hb_planner *p, const struct hb_page_ledger *l,
