@@ -55,6 +55,7 @@ int hb_replay_policies(const struct hb_replay *r, hb_policies **ret, struct hb_e
         struct hb_policy_options o = {.dir = r->dir,
                                       .deadline_ns = DEADLINE_NS,
                                       .epoch_share = INFINITY,
+                                      .model = r->model,
                                       .seed = r->o.seed ? r->o.seed : r->h->seed};
 
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
@@ -76,7 +77,7 @@ static bool asks_for_other(const struct hb_replay *r) {
                 if (r->names[k] && strcmp(r->names[k], r->h->policies[k].name) != 0)
                         return true;
         return o->horizon_s > 0 || o->link_bytes_per_s > 0 || o->latency_s > 0 || o->wire_share > 0 ||
-               o->image_bytes || o->seed || o->migrate_moments;
+               o->image_bytes || o->seed || o->migrate_moments || o->model || o->finetune > 0;
 }
 
 static int choose(struct hb_replay *r, struct hb_err *e) {
@@ -106,6 +107,8 @@ static int choose(struct hb_replay *r, struct hb_err *e) {
 static int copy_options(struct hb_replay *r, const struct hb_replay_options *o) {
         r->o = *o;
         if (o->policy_dir && !(r->dir = strdup(o->policy_dir)))
+                return -ENOMEM;
+        if (o->model && !(r->model = strdup(o->model)))
                 return -ENOMEM;
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
                 if (o->policies[k] && !(r->names[k] = strdup(o->policies[k])))
@@ -137,6 +140,8 @@ static int make(struct hb_replay *r, struct hb_err *e) {
                 rc = hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for a replay");
         if (rc == 0)
                 rc = r->exact ? hb_replay_exact_new(r, e) : hb_replay_sim_new(r, e);
+        if (rc == 0)
+                rc = hb_replay_tuning_new(r, e);
         if (rc == 0 && r->sim)
                 hb_engine_inform(r->sim->engine, r->judged);
         return rc;
@@ -174,9 +179,11 @@ hb_replay *hb_replay_free(hb_replay *r) {
         hb_quality_free(r->quality);
         hb_bitmap_fini(&r->resident);
         hb_trace_reader_free(r->reader);
+        hb_replay_tuning_free(r->tuning);
         free(r->accesses);
         free(r->writes);
         free(r->dir);
+        free(r->model);
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
                 free(r->names[k]);
         free(r);
@@ -267,7 +274,7 @@ static int next_item(struct hb_replay *r, struct hb_trace_item *i, struct hb_err
 
 int hb_replay_step(hb_replay *r, struct hb_err *e) {
         struct hb_trace_item i;
-        int rc = 0;
+        int rc = 0, tuned;
 
         if (r->ended || (r->o.until && r->epoch >= r->o.until)) {
                 r->ended = true;
@@ -278,6 +285,8 @@ int hb_replay_step(hb_replay *r, struct hb_err *e) {
                 i.kind = HB_TRACE_END;
                 rc = next_item(r, &i, e);
         } while (rc > 0 && i.kind != HB_TRACE_EPOCH);
+        tuned = rc > 0 ? hb_replay_tuning_step(r, e) : 0;
+        rc = tuned < 0 ? tuned : rc;
         if (rc <= 0) {
                 r->ended = true;
                 return rc;
@@ -318,6 +327,7 @@ static void name_policies(const hb_replay *r, struct hb_replay_result *ret) {
                 memcpy(ret->policies[k].version, s.version, sizeof(s.version));
                 memcpy(ret->policies[k].hash, s.hash, sizeof(s.hash));
                 ret->policies[k].errors = s.errors;
+                memcpy(ret->policies[k].note, s.note, sizeof(s.note));
         }
 }
 
@@ -338,4 +348,5 @@ void hb_replay_result(hb_replay *r, struct hb_replay_result *ret) {
         if (r->quality)
                 hb_quality_result(r->quality, &ret->quality);
         name_policies(r, ret);
+        hb_replay_tuning_fill(r, ret);
 }

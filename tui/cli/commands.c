@@ -12,6 +12,7 @@ extern const struct hb_cli_command hb_cli_trace_compare, hb_cli_trace_report;
 extern const struct hb_cli_command hb_cli_trace_info, hb_cli_trace_show, hb_cli_trace_cut, hb_cli_trace_merge,
         hb_cli_trace_anonymize, hb_cli_trace_verify, hb_cli_trace_repair;
 extern const struct hb_cli_command hb_cli_policy_new, hb_cli_policy_test;
+extern const struct hb_cli_command hb_cli_model_train, hb_cli_model_eval, hb_cli_model_info;
 
 const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_doctor,
@@ -43,6 +44,9 @@ const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_trace_repair,
         &hb_cli_policy_new,
         &hb_cli_policy_test,
+        &hb_cli_model_train,
+        &hb_cli_model_eval,
+        &hb_cli_model_info,
         &hb_cli_reload,
         &hb_cli_help,
         &hb_cli_version,
