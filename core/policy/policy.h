@@ -80,7 +80,8 @@ struct hb_policy_status {
         char name[64], version[32], hash[33]; /* hash: 128 bit of the file's bytes, hex; "builtin" */
         uint64_t calls, errors, pages, total_ns, max_ns;
         bool builtin, quarantined; /* quarantined after repeated errors: another answers, see `answering` */
-        uint64_t starved; /* calls that the built-in answered because the epoch's share was used up */
+        uint64_t starved; /* calls left to the built-in, or (to learn, as a shadow) left out, because the
+                             epoch's share was used up */
         char answering[64], answering_hash[33]; /* who answers now: itself, the last good one, a built-in */
         char note[128]; /* what the policy says of itself (hb.note), "" when nothing */
         uint64_t memory_bytes;

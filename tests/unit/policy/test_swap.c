@@ -450,6 +450,128 @@ static void test_share_used_up(void **state) {
         fixture_free(f);
 }
 
+/* ---- any changes in any order, beside a plain model of the places ---- */
+
+struct model {
+        int now[3], next[3]; /* who; 0: nobody */
+};
+
+static unsigned dice(uint32_t *x, unsigned n) {
+        *x = *x * 1664525u + 1013904223u;
+        return (*x >> 8) % n;
+}
+
+static int try_op(hb_policies *p, struct model *m, enum hb_policy_op op, int who) {
+        char body[128], name[16];
+        int *next = m->next;
+
+        if (op == HB_POLICY_SHADOW) {
+                snprintf(body, sizeof body, "function p:score(pages) return hb.vec(pages.n, %d / 1024) end",
+                         who);
+                snprintf(name, sizeof name, "p%d", who);
+                host_must(host_shadow(p, SCORER, name, body, true, &err));
+                if (m->now[1] == next[1])
+                        m->now[1] = who;
+                next[1] = who;
+                return 0;
+        }
+        if (op == HB_POLICY_ROLLBACK ? !next[2] : !next[1])
+                return -ENOENT;
+        if (op == HB_POLICY_PROMOTE) {
+                next[2] = next[0];
+                next[0] = next[1];
+                next[1] = 0;
+        } else if (op == HB_POLICY_ROLLBACK) {
+                int active = next[0];
+                next[0] = next[2];
+                next[2] = active;
+        } else {
+                if (m->now[1] == next[1])
+                        m->now[1] = 0;
+                next[1] = 0;
+        }
+        return 0;
+}
+
+static void compare(const hb_policies *p, const struct model *m) {
+        char name[16];
+
+        for (int place = 0; place < 3; place++) {
+                snprintf(name, sizeof name, "p%d", m->now[place]);
+                named(p, (enum hb_policy_place)place,
+                      m->now[place] == 1 ? "first"
+                      : m->now[place]    ? name
+                                         : NULL);
+        }
+}
+
+static void test_any_order(void **state) {
+        static const char first[] = "function p:score(pages) return hb.vec(pages.n, 1 / 1024) end";
+        struct model m = {.now = {1}, .next = {1}};
+        struct fixture *f = fixture_new();
+        hb_policies *p = host_open(NULL, first, NULL);
+        uint32_t x = 1;
+
+        for (int i = 2; i < 700; i++) {
+                static const enum hb_policy_op ops[] = {HB_POLICY_SHADOW,   HB_POLICY_SHADOW,
+                                                        HB_POLICY_PROMOTE,  HB_POLICY_PROMOTE,
+                                                        HB_POLICY_ROLLBACK, HB_POLICY_DROP};
+                enum hb_policy_op op = ops[dice(&x, 6)];
+                int rc = try_op(p, &m, op, i);
+
+                if (op != HB_POLICY_SHADOW)
+                        assert_int_equal(host_do(p, op, SCORER, NULL), rc);
+                if (dice(&x, 2)) {
+                        host_epoch(p);
+                        memcpy(m.now, m.next, sizeof m.now);
+                }
+                compare(p, &m);
+                assert_true(first_score(p, f, 3) == (float)m.now[0] / 1024);
+        }
+        hb_policies_free(p);
+        fixture_free(f);
+}
+
+/* ---- what they tell ---- */
+
+static void hear(void *arg, enum hb_policy_kind k, const char *policy, const char *line) {
+        char *text = arg;
+        size_t at = strlen(text);
+
+        snprintf(text + at, 256 - at, "%s %s: %s; ", hb_policy_kind_name(k), policy, line);
+}
+
+static void count(void *arg, enum hb_policy_kind k, const char *counter, double value) {
+        char *text = arg;
+        size_t at = strlen(text);
+
+        snprintf(text + at, 256 - at, "%s %s %g; ", hb_policy_kind_name(k), counter, value);
+}
+
+static void test_telling(void **state) {
+        static const char tells[] =
+                "local calls = 0\n"
+                "function p:threshold() calls = calls + 1 hb.log('call ' .. tostring(calls))\n"
+                "hb.counter('calls', calls) hb.note('fine') return 0.1 end";
+        struct fixture *f = fixture_new();
+        hb_policies *p = host_open(NULL, NULL, tells);
+        char text[256] = "";
+
+        cut(p, f);
+        cut(p, f);
+        hb_policies_take_log(p, hear, text);
+        assert_string_equal(text, "threshold first: call 1; threshold first: call 2; ");
+        *text = 0;
+        hb_policies_take_log(p, hear, text);
+        assert_string_equal(text, "");
+        hb_policies_counters(p, count, text);
+        assert_string_equal(text, "threshold calls 2; ");
+        assert_string_equal(host_status(p, THRESHOLD, HB_POLICY_ACTIVE).note, "fine");
+        assert_true(host_status(p, THRESHOLD, HB_POLICY_ACTIVE).memory_bytes > 1000);
+        hb_policies_free(p);
+        fixture_free(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_places),
@@ -464,6 +586,8 @@ int main(void) {
                 cmocka_unit_test(test_rolled_back_stands_in_for_nobody),
                 cmocka_unit_test(test_tune),
                 cmocka_unit_test(test_share_used_up),
+                cmocka_unit_test(test_any_order),
+                cmocka_unit_test(test_telling),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
