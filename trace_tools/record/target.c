@@ -27,7 +27,8 @@ struct hb_record_target {
         /* pages that hold data: told, and not yet told */
         struct hb_bitmap resident, fresh;
         bool any_fresh;
-        uint64_t summary_pages, errors[HB_POLICY_KINDS];
+        uint64_t summary_pages, errors[HB_POLICY_KINDS], starved[HB_POLICY_KINDS];
+        char hash[HB_POLICY_KINDS][33]; /* of who decides, as last told */
         struct hb_policy_link link;
 };
 
@@ -56,27 +57,47 @@ void hb_record_target_header(const hb_policies *p, const struct hb_engine_option
 
 /* ---- policies ---- */
 
+static void name_policy(struct hb_record_target *t, int k, const struct hb_policy_status *s) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s %s %s", s->name, s->version, s->hash);
+        memcpy(t->hash[k], s->hash, sizeof(s->hash));
+        t->errors[k] = s->errors;
+        t->starved[k] = s->starved;
+        hb_recorder_mark(t->r, t->now_ns, HB_MARK_POLICY, (uint64_t)k, text);
+}
+
 static void name_policies(struct hb_record_target *t) {
         for (int k = 0; k < HB_POLICY_KINDS; k++) {
                 struct hb_policy_status s;
-                char text[256];
 
                 hb_policies_status(t->policies, (enum hb_policy_kind)k, &s);
-                snprintf(text, sizeof(text), "%s %s %s", s.name, s.version, s.hash);
-                t->errors[k] = s.errors;
-                hb_recorder_mark(t->r, t->now_ns, HB_MARK_POLICY, (uint64_t)k, text);
+                name_policy(t, k, &s);
         }
 }
 
 /* An error that comes again in a replay is harmless; one of time (an overrun) is not, and they look alike. */
-static void look_for_errors(struct hb_record_target *t) {
+static void look_for_errors(struct hb_record_target *t, int k, const struct hb_policy_status *s) {
+        if (s->errors != t->errors[k])
+                hb_recorder_mark(t->r, t->now_ns, HB_MARK_POLICY_ERROR, (uint64_t)k, s->last_error);
+        if (s->starved != t->starved[k])
+                hb_recorder_mark(t->r, t->now_ns, HB_MARK_POLICY_ERROR, (uint64_t)k,
+                                 "there was no time left for it in this epoch");
+        t->errors[k] = s->errors;
+        t->starved[k] = s->starved;
+}
+
+/* Who decides now, if it is another than at the last look (a promotion takes effect between two epochs), and
+ * what went wrong. */
+static void look_at_policies(struct hb_record_target *t) {
         for (int k = 0; k < HB_POLICY_KINDS; k++) {
                 struct hb_policy_status s;
 
                 hb_policies_status(t->policies, (enum hb_policy_kind)k, &s);
-                if (s.errors != t->errors[k])
-                        hb_recorder_mark(t->r, t->now_ns, HB_MARK_POLICY_ERROR, (uint64_t)k, s.last_error);
-                t->errors[k] = s.errors;
+                if (strcmp(s.hash, t->hash[k]) != 0)
+                        name_policy(t, k, &s);
+                else
+                        look_for_errors(t, k, &s);
         }
 }
 
@@ -128,7 +149,7 @@ static void close_epoch(struct hb_record_target *t) {
         t->epoch = 0;
         hb_engine_stats(t->engine, &s);
         say_outcome(t, &s);
-        look_for_errors(t);
+        look_at_policies(t);
         say_digest(t, &s);
 }
 
@@ -350,7 +371,7 @@ hb_record_target *hb_record_target_free(hb_record_target *t) {
         hb_engine_set_decided(t->engine, NULL, NULL);
         close_epoch(t);
         hb_engine_stats(t->engine, &s);
-        look_for_errors(t);
+        look_at_policies(t);
         say_digest(t, &s);
         hb_bitmap_fini(&t->reads);
         hb_bitmap_fini(&t->writes);

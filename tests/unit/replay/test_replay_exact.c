@@ -1,9 +1,11 @@
 /* Exact replays: an engine is recorded through its tap, and decides the same again from the file alone; with
  * a policy changed by one constant it does not. */
+#include "../place/change_rig.h"
 #include "replay_rig.h"
 
 static char policies[200];
 static uint32_t lose_after, part; /* of what record() writes */
+static bool swaps;                /* policies are changed on the way */
 
 struct recorder {
         hb_trace_writer *w;
@@ -47,6 +49,44 @@ static void mark_digest(struct recorder *rec, const hb_replay *r) {
         assert_int_equal(hb_trace_writer_mark(rec->w, rec->time_ns, HB_MARK_DIGEST, s.digest, ""), 0);
 }
 
+/* Its answers hang on everything it was ever told. */
+static const char pupil[] =
+        "local p = { api = 1, kind = 'predictor', name = 'pupil', version = '1', history = true,\n"
+        "  params = { stubborn = { default = 0.5, min = 0, max = 1, help = 'x' } } }\n"
+        "local trust, epochs, sum = 1, 0, 0\n"
+        "function p:predict(pages, guest)\n"
+        "  local a = pages:active(0, 8) * trust + pages.returns * (0.01 * epochs) + sum % 7 * 0.1\n"
+        "  return a, pages.write_heat * self.params.stubborn\n"
+        "end\n"
+        "function p:observe(epoch, guest)\n"
+        "  epochs = epochs + 1\n"
+        "  for i = 1, #epoch.runs do sum = sum + epoch.runs[i].gfn * epoch.runs[i].pages % 13 end\n"
+        "end\n"
+        "function p:rehearse(pages, guest, lesson) sum = sum + pages.n + lesson end\n"
+        "function p:learn(o, guest)\n"
+        "  trust = trust * self.params.stubborn + o.accessed:sum() / (1 + o.budget)\n"
+        "end\n"
+        "return p\n";
+
+static void change_policies(hb_engine *engine, uint64_t now_ns, uint32_t epoch) {
+        enum hb_policy_kind k = HB_POLICY_PREDICTOR;
+        struct hb_err e = {0};
+        int rc = 0;
+
+        if (epoch == 6)
+                rc = cr_shadow(engine, now_ns, k, "pupil", pupil, &e);
+        if (epoch == 9 || epoch == 40)
+                rc = cr_do(engine, now_ns, HB_POLICY_PROMOTE, k, &e);
+        if (epoch == 20)
+                rc = cr_tune(engine, now_ns, k, "stubborn", 0.75, false, &e);
+        if (epoch == 34)
+                rc = cr_do(engine, now_ns, HB_POLICY_ROLLBACK, k, &e);
+        if (epoch == 36)
+                rc = cr_shadow(engine, now_ns, k, "pupil", pupil, &e);
+        if (rc < 0)
+                fail_msg("epoch %u: %s", epoch, e.what);
+}
+
 /* A simulated replay of a made-up trace is recorded as a daemon records a placement. */
 static uint64_t record(const char *name, const struct hb_replay_options *o, bool late) {
         char from[128];
@@ -74,6 +114,8 @@ static uint64_t record(const char *name, const struct hb_replay_options *o, bool
                 rec.time_ns = i.time_ns;
                 assert_int_equal(hb_trace_writer_epoch(rec.w, i.epoch, i.time_ns, i.access, i.naccess), 0);
                 mark_digest(&rec, r);
+                if (swaps)
+                        change_policies(r->sim->engine, r->sim->now_ns, i.epoch);
                 if (lose_after && i.epoch == lose_after)
                         assert_int_equal(
                                 hb_trace_writer_mark(rec.w, rec.time_ns, HB_MARK_DROPPED, 3, "input"), 0);
@@ -108,6 +150,27 @@ static void test_decides_the_same_again(void **state) {
         }
         o.until = 12;
         assert_int_equal(rig_run(rig_path, &o).epochs, 12);
+}
+
+static void test_changes_are_replayed(void **state) {
+        struct hb_replay_options o = {.horizon_s = 6};
+        uint64_t plain = record("unchanged.hbt", &o, false), digest;
+
+        swaps = true;
+        digest = record("changed.hbt", &o, false);
+        swaps = false;
+        assert_true(digest != plain);
+        for (unsigned i = 0; i < 3; i++) { /* the judge's own set learns beside it, and changes nothing */
+                struct hb_replay_result r;
+
+                o = (struct hb_replay_options){.quality = i > 0};
+                r = rig_run(rig_path, &o);
+                assert_true(r.exact && r.digest_known && r.digest_matches);
+                assert_int_equal(r.first_difference, 0);
+                assert_int_equal(r.digest, digest);
+                assert_string_equal(r.policies[HB_POLICY_PREDICTOR].name, "pupil");
+                assert_int_equal(r.policies[HB_POLICY_PREDICTOR].errors, 0);
+        }
 }
 
 static void change_a_constant(void) {
@@ -241,6 +304,7 @@ static void test_bad_inputs(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_decides_the_same_again),
+                cmocka_unit_test(test_changes_are_replayed),
                 cmocka_unit_test(test_one_constant_shows),
                 cmocka_unit_test(test_other_questions_are_simulated),
                 cmocka_unit_test(test_a_beginning_that_is_not_there),
