@@ -1,5 +1,6 @@
 /* Lessons: lanes are judged as computed by hand; those that learn are told what they were shown; what decides
  * notices nothing of it. */
+#include "base/fault.h"
 #include "host_fixture.h"
 
 #define PREDICTOR HB_POLICY_PREDICTOR
@@ -340,6 +341,38 @@ static void test_shadow_changes_nothing(void **state) {
         hb_policies_free(without.p);
 }
 
+/* Each place that can fail in a lesson does so once; what decides goes on as if there were no lessons. */
+static void test_lessons_fail_cleanly(void **state) {
+        struct school with = school_of(host_open(dreamer, grudge, drifting)),
+                      without = school_of(host_open(dreamer, grudge, drifting));
+        unsigned rounds = 0, judged = 0;
+
+        host_must(host_shadow(with.p, PREDICTOR, "pupil", pupil, false, &err));
+        for (unsigned n = 1; hb_fail_nth(n); n++, rounds++) {
+                struct hb_policy_explained x;
+                struct decisions a, b;
+
+                hb_policies_forget_lessons(with.p);
+                rehearse(&with);
+                learn(&with);
+                hb_policies_explain(with.p, false, &with.pages, 3, &with.guest, &with.link, &with.accuracy,
+                                    NULL, NULL, &x, NULL);
+                if (hb_fault_passed() < n)
+                        hb_fault_disarm();
+                without.guest = with.guest;
+                a = decide(&with, n, 0.5);
+                b = decide(&without, n, 0.5);
+                assert_memory_equal(&a, &b, sizeof a);
+                assert_int_equal(host_status(with.p, SCORER, HB_POLICY_ACTIVE).errors, 0);
+        }
+        hb_fault_disarm();
+        judged = (unsigned)lane(with.p, HB_LANE_ACTIVE).lessons;
+        print_message("%u rounds, %u judged all the same\n", rounds, judged);
+        assert_true(rounds > 10 && judged > 0 && judged < rounds);
+        hb_policies_free(with.p);
+        hb_policies_free(without.p);
+}
+
 static void test_failing_shadow(void **state) {
         static const char bad[] =
                 "function p:score(pages) if pages.n == 8 then error('bad') end return pages.age_s end";
@@ -442,6 +475,7 @@ int main(void) {
                 cmocka_unit_test(test_learning),
                 cmocka_unit_test(test_who_wants_lessons),
                 cmocka_unit_test(test_shadow_changes_nothing),
+                cmocka_unit_test(test_lessons_fail_cleanly),
                 cmocka_unit_test(test_failing_shadow),
                 cmocka_unit_test(test_shadow_waits_for_the_active),
                 cmocka_unit_test(test_explain),

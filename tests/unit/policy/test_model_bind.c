@@ -65,7 +65,7 @@ static void write_default(const struct world *w, const hb_model *m) {
 static int open_with(const struct world *w, const char *predictor, const char *model, hb_policies **ret,
                      struct hb_err *e) {
         struct hb_policy_options o = {
-                .dir = w->dir, .names = {predictor}, .model = model, .deadline_ns = FIXTURE_DEADLINE_NS};
+                .dir = w->dir, .names = {predictor}, .model = model, .deadline_ns = FIXTURE_DEADLINE_NS / 10};
 
         return hb_policies_new(&o, ret, e);
 }
