@@ -1,4 +1,5 @@
 /* A placement's recording: what it holds, and that an engine fed from it decides the same. */
+#include "../place/change_rig.h"
 #include "record/target.h"
 #include "record_bed.h"
 #include <sys/stat.h>
@@ -199,6 +200,49 @@ static void test_a_placement_that_was_there_is_recorded_without_inputs(void **st
         w_free(w);
 }
 
+/* A swap, with more bytes than most inputs: in the file, named when it takes effect, and lived again. */
+static void test_a_swap_is_recorded(void **state) {
+        enum { ROOM = 300000 };
+        struct world *w = a_world(3);
+        struct hb_trace_header h = header();
+        struct hb_recorder_options o = {.begins_ns = w->now};
+        struct again *a = calloc(1, sizeof(*a));
+        char *text = malloc(ROOM);
+        hb_record_target *t = NULL;
+        hb_recorder *r = NULL;
+        struct hb_err e = {0};
+        size_t n;
+
+        assert_true(a && text);
+        n = (size_t)snprintf(text, ROOM, "%s",
+                             "local p = { api = 1, kind = 'scorer', name = 'long', version = '2' }\n"
+                             "function p:score(pages) return 1 - pages.age_s / 4 end\n"
+                             "return p\n");
+        while (n < 200000)
+                n += (size_t)snprintf(text + n, ROOM - n, "-- %zu: many words about it\n", n);
+        h.shape = w->shape;
+        h.origin = HB_TRACE_TARGET;
+        hb_record_target_header(w->policies, &w->engine->o, 0, &h);
+        assert_int_equal(hb_recorder_new(at("swap.hbt"), &h, &o, &r, NULL), 0);
+        assert_int_equal(hb_record_target_new(r, w->engine, w->policies, &w->shape, w->now, &t), 0);
+        w_run(w, 200);
+        if (cr_shadow(w->engine, w->now, HB_POLICY_SCORER, "long", text, &e) < 0)
+                fail_msg("%s", e.what);
+        w_run(w, 100);
+        assert_int_equal(cr_do(w->engine, w->now, HB_POLICY_PROMOTE, HB_POLICY_SCORER, &e), 0);
+        w_run(w, 300);
+        assert_true(hb_record_target_exact(t));
+        hb_record_target_free(t);
+        hb_recorder_free(r);
+        a_read(a, at("swap.hbt"));
+        assert_int_equal(a->last, w_stats(w).digest);
+        assert_int_equal(a->marks[HB_MARK_POLICY], 4); /* the three it began with, and the new one */
+        assert_int_equal(a->marks[HB_MARK_DROPPED], 0);
+        a_free(a);
+        w_free(w);
+        free(text);
+}
+
 /* A scorer that fails now and then: the built-in answers, and the trace says so. */
 static void test_a_policy_that_fails_is_told(void **state) {
         static const char scorer[] = "local s = { api = 1, kind = 'scorer', name = 'moody', version = '1' }\n"
@@ -245,6 +289,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_placement_is_recorded_and_decides_the_same_again),
                 cmocka_unit_test(test_a_placement_that_was_there_is_recorded_without_inputs),
+                cmocka_unit_test(test_a_swap_is_recorded),
                 cmocka_unit_test(test_a_policy_that_fails_is_told),
         };
         return cmocka_run_group_tests(tests, make_dir, remove_dir);
