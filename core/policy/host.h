@@ -21,6 +21,7 @@ struct hb_seat {     /* one policy: a plugin, or the built-in */
         struct hb_plugin_wants wants;
         struct hb_policy_status status;
         unsigned strikes, clean_calls;
+        bool sits_out;         /* failed in this epoch: another answers until the next */
         bool rejected;         /* a rollback took it out of its place: no good one to fall back on */
         struct hb_tune *tunes; /* asked for, taken at the next epoch */
         struct hb_builtin_memory memory; /* the built-in threshold's */

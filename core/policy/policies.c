@@ -4,9 +4,10 @@
  * shadow is only judged beside it, the previous one waits for a rollback and stands in. A call is answered by
  * the active one; when it fails (or is in quarantine for having failed too often) by the previous one, if
  * that is sound; else by the built-in in C. Failures are counted, never read as "no prefetch". Results are
- * checked and bounded here, so callers may trust them. When the share of the CPU is used up, built-ins answer
- * until the next epoch. Seats change places only in hb_policies_epoch (swap.c). Cost: 0.3 ns a page beyond
- * the policy. One thread at a time. */
+ * checked and bounded here, so callers may trust them. Who failed sits out the rest of the epoch, so that its
+ * pages are not weighed by two scales turn by turn (and a slow one overruns once an epoch). When the share of
+ * the CPU is used up, built-ins answer until the next epoch. Seats change places only in hb_policies_epoch
+ * (swap.c). Cost: 0.3 ns a page beyond the policy. One thread at a time. */
 #include "base/fault.h"
 #include "policy/host.h"
 #include "policy/vec_kernels.h"
@@ -105,10 +106,11 @@ static bool ask(hb_policies *p, struct hb_seat *s, struct hb_plugin_call *c) {
                 hb_builtin_answer(s->kind, c, &s->memory);
                 return true;
         }
-        if (s->status.quarantined)
+        if (s->status.quarantined || s->sits_out)
                 return false;
         rc = hb_plugin_run(s->plugin, c, message, &cpu_ns);
         hb_seat_book(p, s, true, rc, cpu_ns, message);
+        s->sits_out = rc < 0 && p->share.limited;
         return rc == 0;
 }
 

@@ -5,7 +5,8 @@
  * seeded one. One hb_policies serves one placement (policies may remember from call to call, and what one
  * guest taught must not reach another) and one thread at a time. A call that errs, overruns its deadline or
  * its memory, or returns NaN or a wrong length fails with a negative code, is counted, and leaves the output
- * untouched; hb_policies then answers from the built-in default in C and says so. */
+ * untouched; hb_policies then answers, for the rest of that epoch, from the last good one of its kind, else
+ * from the built-in default in C, and says so. */
 #pragma once
 #include "base/err.h"
 #include <stdbool.h>

@@ -283,6 +283,12 @@ static bool exchange(hb_policies *p, struct hb_slot *s) {
         return true;
 }
 
+static void sit_in(struct hb_slot *s) {
+        for (unsigned place = 0; place < HB_POLICY_PLACES; place++)
+                if (s->now[place])
+                        s->now[place]->sits_out = false;
+}
+
 void hb_swap_epoch(hb_policies *p) {
         bool moved = false;
 
@@ -290,6 +296,7 @@ void hb_swap_epoch(hb_policies *p) {
                 struct hb_slot *s = &p->slots[k];
 
                 moved = exchange(p, s) || moved;
+                sit_in(s);
                 take_tunes(s->now[HB_POLICY_ACTIVE]);
                 take_tunes(s->now[HB_POLICY_SHADOWING]);
         }

@@ -11,7 +11,7 @@ static void name_answering(const struct hb_slot *slot, const struct hb_seat *s,
         const struct hb_seat *who = s;
 
         if (s == slot->now[HB_POLICY_ACTIVE])
-                who = hb_slot_answering(slot);
+                who = s->sits_out ? hb_slot_last_good(slot) : hb_slot_answering(slot);
         else if (!hb_seat_sound(s))
                 who = NULL;
         snprintf(ret->answering, sizeof ret->answering, "%s",

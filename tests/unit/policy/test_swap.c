@@ -335,13 +335,16 @@ static void test_last_good_answers(void **state) {
         for (int i = 0; i < 3; i++) {
                 assert_true(first_score(p, f, 665) == 0.75f);
                 assert_true(first_score(p, f, 666) == 0.25f); /* the previous one's */
+                assert_true(first_score(p, f, 665) == 0.25f); /* and for the rest of the epoch */
                 assert_int_equal(host_status(p, SCORER, HB_POLICY_ACTIVE).errors, i + 1);
+                answers(p, "first");
+                host_epoch(p);
         }
         assert_true(host_status(p, SCORER, HB_POLICY_ACTIVE).quarantined);
         answers(p, "first");
         assert_true(first_score(p, f, 665) == 0.25f); /* from now on */
         assert_int_equal(host_status(p, SCORER, HB_POLICY_PREVIOUS).errors, 0);
-        assert_int_equal(host_status(p, SCORER, HB_POLICY_PREVIOUS).calls, 4);
+        assert_int_equal(host_status(p, SCORER, HB_POLICY_PREVIOUS).calls, 7);
 
         /* The one in quarantine does not push the good one out. */
         host_must(host_shadow(p, SCORER, "third", says_b, false, &err));
@@ -367,8 +370,10 @@ static void test_rolled_back_stands_in_for_nobody(void **state) {
         hb_policies_score(p, &f->pages, &f->guest, &f->link, &f->accuracy, f->out[0]);
         hb_builtin_score(&f->pages, &f->link, f->out[1]);
         assert_memory_equal(f->out[0], f->out[1], 666 * sizeof(float));
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 2; i++) {
+                host_epoch(p);
                 hb_policies_score(p, &f->pages, &f->guest, &f->link, &f->accuracy, f->out[0]);
+        }
         answers(p, "cost_benefit");
         assert_string_equal(host_status(p, SCORER, HB_POLICY_ACTIVE).answering_hash, "builtin");
         hb_policies_free(p);
