@@ -135,14 +135,14 @@ static int gather_text(struct gathering *g, const char *text, size_t size) {
         int rc;
 
         while ((rc = hb_policy_scan_next(&scan)) > 0) {
-                rc = gather_one(g, scan.name, scan.line);
+                rc = gather_one(g, scan.name, scan.found);
                 if (rc < 0)
                         return rc;
         }
         if (rc < 0)
                 return hb_err_set(g->e, rc, g->s->path, "write it so: hb.use \"lib/name\"",
                                   "%s.lua:%u: hb.use needs a file's name as it stands, folder and name",
-                                  g->path[g->depth - 1], scan.line);
+                                  g->path[g->depth - 1], scan.found);
         return 0;
 }
 

@@ -12,11 +12,11 @@ int hb_policy_source_add(struct hb_policy_source *s, const char *name, char *tex
 
 struct hb_policy_scan { /* an hb.use found in a text */
         const char *at, *end;
-        unsigned line;
+        unsigned line, found; /* found: the line of the hb.use */
         char name[96];
 };
 struct hb_policy_scan hb_policy_scan_begin(const char *text, size_t size);
-/* 1: the next one is in `name`; 0: there is none any more; -EINVAL: an hb.use in `line` that is not followed
+/* 1: the next one is in `name`; 0: there is none any more; -EINVAL: an hb.use in `found` that is not followed
  * by a literal with a part's name. */
 int hb_policy_scan_next(struct hb_policy_scan *s);
 /* Whether the text calls a method of that name: `x:name`. */

@@ -179,6 +179,7 @@ int hb_policy_scan_next(struct hb_policy_scan *s) {
                         s->at += word(s);
                         continue;
                 }
+                s->found = s->line;
                 if (!take_char(s, '.'))
                         continue;
                 skip_space(s);

@@ -116,30 +116,67 @@ static size_t count_pairs(struct encoder *e, int index) {
         return n;
 }
 
-static void put_table(struct encoder *e, int index) {
+static void put_pair(struct encoder *e, int key, int value) {
+        put_value(e, key);
+        e->path[e->depth++] = key;
+        put_value(e, value);
+        e->depth--;
+}
+
+/* Whether the n keys are 1 to n, the usual case, which needs no sorting. */
+static bool is_list(lua_State *L, int index, size_t n) {
+        bool list = lua_rawlen(L, index) == n;
+
+        for (size_t i = 1; i <= n && list; i++) {
+                list = lua_rawgeti(L, index, (lua_Integer)i) != LUA_TNIL;
+                lua_pop(L, 1);
+        }
+        return list;
+}
+
+static void put_list(struct encoder *e, int index, size_t n) {
+        int top = lua_gettop(e->L);
+
+        for (size_t i = 1; i <= n; i++) {
+                lua_pushinteger(e->L, (lua_Integer)i);
+                lua_rawgeti(e->L, index, (lua_Integer)i);
+                put_pair(e, top + 1, top + 2);
+                lua_settop(e->L, top);
+        }
+}
+
+static void put_sorted(struct encoder *e, int index) {
         lua_State *L = e->L;
         int top = lua_gettop(L);
 
-        if (lua_getmetatable(L, index))
-                luaL_error(L, "save: %s has a metatable; plain tables can be saved", push_path(e));
-        if (e->depth == HB_STATE_DEPTH)
-                luaL_error(L, "save: %s is deeper than %d tables", push_path(e), HB_STATE_DEPTH);
-        luaL_checkstack(L, 16, "save");
-        put_u8(e, TABLE);
-        put_varint(e, count_pairs(e, index));
         push_iterator(L, index);
         for (;;) {
                 lua_pushvalue(L, top + 1);
                 lua_call(L, 0, 2);
                 if (lua_isnil(L, -2))
                         break;
-                put_value(e, top + 2);
-                e->path[e->depth++] = top + 2;
-                put_value(e, top + 3);
-                e->depth--;
+                put_pair(e, top + 2, top + 3);
                 lua_settop(L, top + 1);
         }
         lua_settop(L, top);
+}
+
+static void put_table(struct encoder *e, int index) {
+        lua_State *L = e->L;
+        size_t n;
+
+        if (lua_getmetatable(L, index))
+                luaL_error(L, "save: %s has a metatable; plain tables can be saved", push_path(e));
+        if (e->depth == HB_STATE_DEPTH)
+                luaL_error(L, "save: %s is deeper than %d tables", push_path(e), HB_STATE_DEPTH);
+        luaL_checkstack(L, 16, "save");
+        n = count_pairs(e, index);
+        put_u8(e, TABLE);
+        put_varint(e, n);
+        if (is_list(L, index, n))
+                put_list(e, index, n);
+        else
+                put_sorted(e, index);
 }
 
 static void put_value(struct encoder *e, int index) {

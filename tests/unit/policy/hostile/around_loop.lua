@@ -1,0 +1,10 @@
+-- expect: ETIME stopped after
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+p.history = true
+function p:score(pages, link, guest)
+  while true do
+    rawset(pages, "around", nil)
+    local _ = pages.around:sum()
+  end
+end
+return p

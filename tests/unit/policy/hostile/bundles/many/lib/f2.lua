@@ -1,0 +1,1 @@
+return hb.use "lib/f3"

@@ -1,0 +1,7 @@
+-- expect: EINVAL attempt to load a binary chunk
+hb.use "lib/x"
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages)
+  return pages.read_heat
+end
+return p

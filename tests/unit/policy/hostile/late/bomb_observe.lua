@@ -1,0 +1,14 @@
+-- expect: ENOMEM not enough memory
+-- kind: predictor
+-- in: observe
+local p = { api = 1, kind = "predictor", name = "p", version = "1" }
+function p:predict(pages, guest)
+  return pages.read_heat, pages.write_heat
+end
+function p:observe(epoch, guest)
+  if guest.pages == 100000 then
+    local t = {}
+    for i = 1, 1e9 do t[i] = { i } end
+  end
+end
+return p

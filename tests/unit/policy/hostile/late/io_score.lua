@@ -1,0 +1,11 @@
+-- expect: EINVAL unknown name 'io'
+-- kind: scorer
+-- in: score
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages, link, guest)
+  if guest.pages == 100000 then
+    io.open("/etc/passwd")
+  end
+  return pages.read_heat
+end
+return p

@@ -1,0 +1,13 @@
+-- expect: ETIME stopped after
+-- kind: predictor
+-- in: rehearse
+local p = { api = 1, kind = "predictor", name = "p", version = "1" }
+function p:predict(pages, guest)
+  return pages.read_heat, pages.write_heat
+end
+function p:rehearse(pages, guest, lesson)
+  if guest.pages == 100000 then
+    while true do end
+  end
+end
+return p

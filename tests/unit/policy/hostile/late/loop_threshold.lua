@@ -1,0 +1,11 @@
+-- expect: ETIME stopped after
+-- kind: threshold
+-- in: threshold
+local p = { api = 1, kind = "threshold", name = "p", version = "1" }
+function p:threshold(scores, link, guest)
+  if guest.pages == 100000 then
+    while true do end
+  end
+  return scores.previous
+end
+return p

@@ -1,0 +1,12 @@
+-- expect: EINVAL the function 'score' is gone
+-- kind: scorer
+-- in: score
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages, link, guest)
+  if guest.pages == 100000 then
+    self.score = nil
+    return pages.read_heat
+  end
+  return pages.read_heat
+end
+return p

@@ -1,0 +1,11 @@
+-- expect: EINVAL the result is NaN or infinity
+-- kind: threshold
+-- in: threshold
+local p = { api = 1, kind = "threshold", name = "p", version = "1" }
+function p:threshold(scores, link, guest)
+  if guest.pages == 100000 then
+    return 0 / 0
+  end
+  return scores.previous
+end
+return p

@@ -1,0 +1,13 @@
+-- expect: EINVAL predict/p.lua:11: on purpose
+-- kind: predictor
+local p = { api = 1, kind = "predictor", name = "p", version = "1" }
+function p:predict(pages)
+  return pages.read_heat, pages.write_heat
+end
+function p:save()
+  return { 1 }
+end
+function p:restore()
+  error("on purpose")
+end
+return p

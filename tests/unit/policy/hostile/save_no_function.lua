@@ -1,0 +1,8 @@
+-- expect: EINVAL the policy's 'save' must be a function
+-- kind: predictor
+local p = { api = 1, kind = "predictor", name = "p", version = "1" }
+function p:predict(pages)
+  return pages.read_heat, pages.write_heat
+end
+p.save = {}
+return p

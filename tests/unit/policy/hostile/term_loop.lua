@@ -1,0 +1,6 @@
+-- expect: ETIME stopped after
+local p = { api = 1, kind = "scorer", name = "p", version = "1" }
+function p:score(pages, link, guest)
+  while true do hb.term("again", pages.read_heat) end
+end
+return p
