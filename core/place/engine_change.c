@@ -2,7 +2,9 @@
  *
  * Invariant: a change that is refused is no input: nothing has changed and nobody hears of it. One that is
  * taken is in the digest with all its bytes, so that runs which were changed differently have different
- * digests even while they decide alike. Cost: the policy host's, and one pass over the bytes. */
+ * digests even while they decide alike. What changes who decides does so at the next announcement, which has
+ * everything scored anew; until then the plan stands, so a shadow alone changes no decision. Cost: the policy
+ * host's, and one pass over the bytes. */
 #include "base/fault.h"
 #include "place/engine_priv.h"
 #include "policy/change.h"
@@ -39,7 +41,6 @@ int hb_engine_change(hb_engine *e, uint64_t now_ns, const struct hb_policy_chang
         if (e->learning.also)
                 hb_policies_change(e->learning.also, c, NULL);
         hb_engine_mix(e, hash, (uint64_t)c->op);
-        e->news = true;
         if (hb_engine_heard(e))
                 hb_engine_tell(e,
                                (struct hb_engine_input){.kind = HB_IN_CHANGE, .now_ns = now_ns, .change = c});

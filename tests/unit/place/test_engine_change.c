@@ -442,6 +442,28 @@ static void test_too_many_runs_are_cut(void **state) {
         l_free(l);
 }
 
+/* Without memory decisions go on, and learning begins when there is some. */
+static void test_learning_can_wait_for_memory(void **state) {
+        struct learner *l = l_new();
+        struct hb_history_page p;
+
+        assert_int_equal(hb_fault_arm("engine.learn=fail"), 0);
+        begin_spying(l);
+        l_live(l, 2, 5);
+        assert_null(l->engine->learning.room);
+        assert_int_equal(hb_fault_arm("history.block=fail"), 0);
+        l_live(l, 7, 20);
+        hb_fault_disarm();
+        assert_non_null(l->engine->learning.room);
+        hb_history_page(l->engine->learning.room->history, 3, hb_engine_window(l->engine), &p);
+        assert_int_equal(p.times, 0);
+        assert_true(counted(l->policies, "lessons") == -1); /* nothing to ask about */
+        l_live(l, 27, 30);
+        expect_no_errors(l->policies);
+        assert_true(counted(l->policies, "learnt") > 0);
+        l_free(l);
+}
+
 /* ---- why ---- */
 
 static void add_term(void *arg, enum hb_policy_kind k, const char *name, double value) {
@@ -512,6 +534,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_no_access_is_not_noted),
                 cmocka_unit_test(test_the_informed_learn_too),
                 cmocka_unit_test(test_too_many_runs_are_cut),
+                cmocka_unit_test(test_learning_can_wait_for_memory),
                 cmocka_unit_test(test_why_a_page_is_not_fetched),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
