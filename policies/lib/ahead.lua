@@ -1,5 +1,6 @@
 -- What naming pages ahead of streams would have brought, measured beside each lesson. Lessons are made of pages that were touched
 -- before, so they cannot teach it.
+local contest = hb.use "lib/contest"
 local page_sets = hb.use "lib/pages"
 
 local ahead = { QUARTERS = 4 }
@@ -86,15 +87,19 @@ function ahead:take(lesson)
   return named, right
 end
 
--- leading: the leader's values for the sample; share: of the guest's pages that are in it; k: pages of it that may be named.
-function ahead:learn(lesson, leading, truth, k, share)
+-- leading: the leader's values for the sample; truth, weight and room as in contest:learn.
+function ahead:learn(lesson, leading, truth, weight, room)
   local named, right = self:take(lesson)
-  local all = (leading:topk(k) * truth):sum()
+  local worth = (truth * weight):copy()
+  local all = (contest.first(leading, weight, room) * worth):sum()
   for quarters = 1, ahead.QUARTERS do
-    local taken = math.min(named[quarters] * share, k)
-    local brought = named[quarters] > 0 and taken * right[quarters] / named[quarters] or 0
-    local left = (leading:topk(math.floor(k - taken)) * truth):sum()
-    self.gain[quarters] = DECAY * self.gain[quarters] + (brought - (all - left)) / math.max(k, 1)
+    local taken = math.min(named[quarters], room)
+    local brought, left = 0, all
+    if taken > 0 then
+      brought = taken * right[quarters] / named[quarters]
+      left = (contest.first(leading, weight, room - taken) * worth):sum()
+    end
+    self.gain[quarters] = DECAY * self.gain[quarters] + (brought - (all - left)) / math.max(room, 1)
   end
 end
 

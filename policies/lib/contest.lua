@@ -49,15 +49,29 @@ function contest:take(lesson)
   return kept
 end
 
--- F1 of the k pages with the highest values.
-function contest.f1_of(values, truth, k)
-  local right = (values:topk(k) * truth):sum()
-  return right > 0 and 2 * right / (k + truth:sum()) or 0
+-- A mask of the pages with the highest values, as many as together weigh `room` (a page weighs as many pages of the guest as it
+-- stands for).
+function contest.first(values, weight, room)
+  local low, high = 0, #values
+  while low < high do
+    local middle = (low + high + 1) // 2
+    if (values:topk(middle) * weight):sum() <= room + 0.5 then
+      low = middle
+    else
+      high = middle - 1
+    end
+  end
+  return values:topk(low)
 end
 
-function contest:note_result(i, f1, difference, weight)
-  local first = not self.met[i]
-  local w = first and 1 or weight
+-- F1 of the first pages; truth: 1 where it was accessed.
+function contest.f1_of(values, truth, weight, room)
+  local right = (contest.first(values, weight, room) * truth * weight):sum()
+  return right > 0 and 2 * right / (room + (truth * weight):sum()) or 0
+end
+
+function contest:note_result(i, f1, difference, rate)
+  local w = self.met[i] and rate or 1
   local step = difference - (self.mean[i] or 0)
   self.mean[i] = (self.mean[i] or 0) + w * step
   self.variance[i] = (1 - w) * ((self.variance[i] or 0) + w * step * step)
@@ -90,18 +104,19 @@ function contest:lead(horizon_s)
   end
 end
 
--- answers: as contest:take gave them; truth: 1 where it was accessed; k: how many pages may be named.
-function contest:learn(answers, truth, k, horizon_s)
-  if k <= 0 or truth:sum() <= 0 or not answers[1] then
+-- answers: as contest:take gave them; truth: 1 where it was accessed; weight: pages of the guest that each of the sample stands
+-- for; room: how many may be named.
+function contest:learn(answers, truth, weight, room, horizon_s)
+  if room <= 0 or truth:sum() <= 0 or not answers[1] then
     return
   end
   self.lessons = self.lessons + 1
-  local weight = math.max(1 - self.decay, 1 / self.lessons)
-  local first = contest.f1_of(answers[1], truth, k)
+  local rate = math.max(1 - self.decay, 1 / self.lessons)
+  local first = contest.f1_of(answers[1], truth, weight, room)
   for i = 1, #self.names do
     if answers[i] then
-      local f1 = i == 1 and first or contest.f1_of(answers[i], truth, k)
-      self:note_result(i, f1, f1 - first, weight)
+      local f1 = i == 1 and first or contest.f1_of(answers[i], truth, weight, room)
+      self:note_result(i, f1, f1 - first, rate)
     end
   end
   self:lead(horizon_s)

@@ -63,14 +63,15 @@ function pages.runs(set)
   return runs
 end
 
--- Of a set with more than `most` regions about that many, and the same ones each time, so that sets stay comparable.
+-- Of a set with more than `most` regions about that many, and the same ones each time, so that sets stay comparable; and the
+-- share that was kept.
 function pages.thin(set, most)
   local n = 0
   for _ in pairs(set) do
     n = n + 1
   end
   if n <= most then
-    return set
+    return set, 1
   end
   local kept, limit = {}, 65536 * most // n
   for region, mask in pairs(set) do
@@ -78,7 +79,7 @@ function pages.thin(set, most)
       kept[region] = mask
     end
   end
-  return kept
+  return kept, most / n
 end
 
 return pages

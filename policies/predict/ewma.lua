@@ -15,9 +15,11 @@ local ewma = {
 
 function ewma:predict(pages, guest)
   local per_fade, horizon = 1 / self.params.fade_s, guest.horizon_s
-  local accesses = (pages.read_heat + pages.write_heat) * horizon / (pages.age_s * per_fade + 1)
-  local writes = pages.write_heat * horizon / (pages.version_age_s * per_fade + 1)
-  return accesses, writes
+  local rate = hb.term("rate", pages.read_heat + pages.write_heat)
+  local silence = hb.term("silence", pages.age_s * per_fade + 1)
+  local write_rate = hb.term("write_rate", pages.write_heat)
+  local write_silence = hb.term("write_silence", pages.version_age_s * per_fade + 1)
+  return rate * horizon / silence, write_rate * horizon / write_silence
 end
 
 return ewma

@@ -5,7 +5,7 @@
 -- predictors does (lib/contest), else that one answers, and the status says so. The same while no model is loaded.
 -- Sources: one small network for many pages: Doudali et al., "Kleio: a hybrid memory page scheduler with machine intelligence",
 -- HPDC 2019; Shi et al., "A hierarchical neural model of data prefetching" (Voyager), ASPLOS 2021.
-local contest = hb.use "lib/contest"
+local jury = hb.use "lib/jury"
 local panel = hb.use "lib/panel"
 
 local lstm = {
@@ -23,7 +23,7 @@ local lstm = {
 
 local MODEL = "model"
 
-local accesses_by, writes_by = contest.new(panel.NAMES), contest.new(panel.NAMES)
+local judges = jury.new()
 local loaded -- whether there was a model when last asked; nil: not asked yet
 
 local function rounded(f1)
@@ -31,47 +31,38 @@ local function rounded(f1)
 end
 
 local function note(guard)
-  local by = accesses_by:leading()
+  local by = judges.accesses:leading()
   if loaded == false then
     hb.note("no model: " .. (guard and by or "recency") .. " answers")
   elseif not guard then
     hb.note("model used always (guard = false)")
   elseif by == MODEL then
-    hb.note("model used: F1 " .. rounded(accesses_by:score(MODEL)) .. " of recent lessons, the best")
-  elseif accesses_by.lessons == 0 then
+    hb.note("model used: F1 " .. rounded(judges.accesses:score(MODEL)) .. " of recent lessons, the best")
+  elseif judges.accesses.lessons == 0 then
     hb.note("model not used yet: no lesson has ended")
   else
     hb.note(
-      "model not used: " .. by .. " better (F1 " .. rounded(accesses_by:score(by)) .. ", model "
-        .. rounded(accesses_by:score(MODEL)) .. ")"
+      "model not used: " .. by .. " better (F1 " .. rounded(judges.accesses:score(by)) .. ", model "
+        .. rounded(judges.accesses:score(MODEL)) .. ")"
     )
   end
 end
 
 function lstm:observe(epoch, guest)
   if self.params.guard then
-    panel.observe(epoch, guest)
+    judges:observe(epoch, guest)
   end
 end
 
 function lstm:rehearse(pages, guest, lesson)
-  if not self.params.guard then
-    return
+  if self.params.guard then
+    loaded = judges:rehearse(pages, guest, lesson, true)
   end
-  local accesses, writes = panel.ask_all(pages, guest, true)
-  loaded = accesses[#panel.NAMES] ~= nil
-  accesses_by:rehearse(lesson, accesses)
-  writes_by:rehearse(lesson, writes)
 end
 
 function lstm:learn(outcome)
-  local accesses, writes = accesses_by:take(outcome.lesson), writes_by:take(outcome.lesson)
-  for _, c in ipairs { accesses_by, writes_by } do
-    c.caution, c.margin = self.params.caution, self.params.margin
-  end
-  if accesses and writes then
-    accesses_by:learn(accesses, outcome.accessed, outcome.budget, outcome.horizon_s)
-    writes_by:learn(writes, outcome.written, outcome.budget_writes, outcome.horizon_s)
+  if self.params.guard then
+    judges:learn(outcome, self.params)
   end
   note(self.params.guard)
 end
@@ -86,27 +77,20 @@ local function always_the_model(pages, guest)
 end
 
 function lstm:predict(pages, guest)
-  if not self.params.guard then
-    local accesses, writes = always_the_model(pages, guest)
-    note(false)
-    return accesses, writes
+  if self.params.guard then
+    return judges:answer(pages, guest)
   end
-  local by, writes_of = accesses_by:leading(), writes_by:leading()
-  local accesses, writes = panel.answer(by, pages, guest)
-  if writes_of ~= by then
-    local _, others = panel.answer(writes_of, pages, guest)
-    writes = others
-  end
+  local accesses, writes = always_the_model(pages, guest)
+  note(false)
   return accesses, writes
 end
 
 function lstm:save()
-  return { accesses = accesses_by:save(), writes = writes_by:save() }
+  return { judges = judges:save() }
 end
 
 function lstm:restore(kept)
-  accesses_by:restore(kept.accesses)
-  writes_by:restore(kept.writes)
+  judges:restore(kept.judges)
 end
 
 return lstm

@@ -136,9 +136,9 @@ function majority:observe(epoch, guest)
   keep(begun)
 end
 
--- The pages a stream walks through in a quarter of the horizon, as a run.
-local function part(stream, pages, quarter)
-  local from, to = pages * (quarter - 1) // QUARTERS, pages * quarter // QUARTERS
+-- The pages a stream walks through in a quarter of the horizon, as a run; it has gone on by `late` pages since it was heard of.
+local function part(stream, late, pages, quarter)
+  local from, to = late + pages * (quarter - 1) // QUARTERS, late + pages * quarter // QUARTERS
   if stream.trend > 0 then
     return { gfn = stream.at + from, pages = to - from }
   end
@@ -147,21 +147,22 @@ local function part(stream, pages, quarter)
 end
 
 -- What lies ahead of the streams: lists of runs for each quarter of the horizon, the nearest first. For blend, too.
-function majority:ahead(horizon_s)
-  if ahead.horizon_s == horizon_s then
+function majority:ahead(guest)
+  local late_s = math.min(math.max(guest.now_s - now.at_s, 0), FORGET_S)
+  if ahead.horizon_s == guest.horizon_s and ahead.late_s == late_s then
     return ahead
   end
-  ahead = { horizon_s = horizon_s, streams = 0 }
+  ahead = { horizon_s = guest.horizon_s, late_s = late_s, streams = 0 }
   for quarter = 1, QUARTERS do
     ahead[quarter] = {}
   end
   for _, stream in ipairs(streams) do
     if stream.trend and stream.trend ~= 0 and now.at_s - stream.at_s < LATEST_S then
       local a_second = math.min(math.abs(stream.trend) / now.epoch_s, self.params.reach)
-      local pages = math.floor(a_second * horizon_s)
+      local pages = math.floor(a_second * guest.horizon_s)
       ahead.streams = ahead.streams + 1
       for quarter = 1, QUARTERS do
-        local run = part(stream, pages, quarter)
+        local run = part(stream, math.floor(a_second * late_s), pages, quarter)
         if run.pages > 0 then
           ahead[quarter][#ahead[quarter] + 1] = run
         end
@@ -173,7 +174,7 @@ end
 
 function majority:predict(pages, guest)
   local accesses, writes = recency:predict(pages, guest)
-  local parts = self:ahead(guest.horizon_s)
+  local parts = self:ahead(guest)
   for quarter = 1, QUARTERS do
     if #parts[quarter] > 0 then
       accesses = accesses:max(pages:spread(parts[quarter]) * self.params.value)

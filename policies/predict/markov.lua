@@ -25,15 +25,17 @@ local markov = {
 }
 
 local WINDOW_S = 0.999 -- epochs are gathered until they make a second
-local REACH = 256 -- windows that are remembered
+local REACH = 352 -- windows that are remembered, as far as a page's past reaches
 local REGIONS = 1024 -- of a window that are remembered
 local WIDTH = 512 -- numbers that a set is reduced to for comparing
+local LATEST = 5 -- windows between the last epoch heard of and an answer, at most
 local SURE = 0.95
 
 local windows = {} -- by number: sets (region -> mask) and sketches, the last REACH of them
 local newest = 0
 local alike = {} -- by window: how alike it is to the newest, what led there included
 local gathering = { set = {} }
+local heard_s -- when the newest epoch heard of ended
 local followed = {} -- what came after a window, as runs; found when asked for
 local answer = {}
 
@@ -66,9 +68,9 @@ local function compare(memory)
 end
 
 local function close_window(memory)
-  local set = page_sets.thin(gathering.set, REGIONS)
+  local set, share = page_sets.thin(gathering.set, REGIONS)
   newest = newest + 1
-  windows[newest] = { set = set, sketch = sketch_of(set) }
+  windows[newest] = { set = set, share = share, sketch = sketch_of(set) }
   windows[newest - REACH] = nil
   followed[newest - REACH] = nil
   compare(memory)
@@ -76,6 +78,7 @@ local function close_window(memory)
 end
 
 function markov:observe(epoch, guest)
+  heard_s = epoch.now_s
   gathering.from_s = gathering.from_s or epoch.now_s - guest.epoch_s
   for _, run in ipairs(epoch.runs) do
     page_sets.add(gathering.set, run.gfn, run.pages)
@@ -94,29 +97,31 @@ function markov:recent_mask(region, seconds)
   return mask
 end
 
-local function what_followed(window, length)
+-- An answer may be asked for a little after the last epoch heard of (`late` windows): then it begins as much later.
+local function what_followed(window, late, length)
   local there = followed[window]
-  if there and there.length == length then
+  if there and there.length == length and there.late == late then
     return there.runs
   end
   local union = {}
-  for w = window + 1, window + length do
+  for w = window + late + 1, window + late + length do
     page_sets.join(union, windows[w].set)
   end
   local runs = page_sets.runs(union)
-  followed[window] = { length = length, runs = runs }
+  followed[window] = { length = length, late = late, runs = runs }
   return runs
 end
 
 -- The past moments most like now whose horizon has passed, each with its weight and what followed it.
-local function successors(horizon_s, p)
-  local length = math.max(math.floor(horizon_s + 0.5), 1)
-  if answer.length == length then
+local function successors(guest, p)
+  local length = math.max(math.floor(guest.horizon_s + 0.5), 1)
+  local late = math.min(math.max(math.floor(guest.now_s - (heard_s or guest.now_s) + 0.5), 0), LATEST)
+  if answer.length == length and answer.late == late then
     return answer
   end
-  answer = { length = length, total = 0 }
+  answer = { length = length, late = late, total = 0 }
   local order = {}
-  for w = oldest(), newest - length do
+  for w = oldest(), newest - late - length do
     order[#order + 1] = w
   end
   table.sort(order, function(a, b)
@@ -124,7 +129,7 @@ local function successors(horizon_s, p)
   end)
   for i = 1, math.min(p.moments, #order) do
     local weight = math.max(alike[order[i]] or 0, 0) ^ p.sharp
-    answer[i] = { weight = weight, runs = what_followed(order[i], length) }
+    answer[i] = { weight = weight, runs = what_followed(order[i], late, length) }
     answer.total = answer.total + weight
   end
   for w in pairs(followed) do -- those in use are kept
@@ -135,9 +140,24 @@ local function successors(horizon_s, p)
   return answer
 end
 
+-- How many pages were accessed in the last seconds. For blend.
+function markov:recent_count(seconds)
+  local union, share = {}, 1
+  page_sets.join(union, gathering.set)
+  for w = math.max(newest - math.floor(seconds + 0.5) + 1, oldest()), newest do
+    page_sets.join(union, windows[w].set)
+    share = math.min(share, windows[w].share)
+  end
+  local n = 0
+  for _, mask in pairs(union) do
+    n = n + page_sets.ones(mask)
+  end
+  return n / share
+end
+
 -- Share of the moments most like now that this page was accessed after. nil: too early to say. For blend, too.
 function markov:share(pages, guest)
-  local found = successors(guest.horizon_s, self.params)
+  local found = successors(guest, self.params)
   if found.total <= 0 then
     return nil
   end
