@@ -106,9 +106,9 @@ static void explain_prediction(const struct hb_policy_pages *p, uint32_t at, str
         float per_fade = (float)(1 / FADE_S);
 
         add_term(t, "rate", one(p->read_heat, at) + one(p->write_heat, at));
-        add_term(t, "fade", hb_f32_div(1.0f, one(p->age_s, at) * per_fade + 1.0f));
+        add_term(t, "silence", one(p->age_s, at) * per_fade + 1.0f);
         add_term(t, "write_rate", one(p->write_heat, at));
-        add_term(t, "write_fade", hb_f32_div(1.0f, one(p->version_age_s, at) * per_fade + 1.0f));
+        add_term(t, "write_silence", one(p->version_age_s, at) * per_fade + 1.0f);
 }
 
 static void explain_score(const struct hb_policy_pages *p, uint32_t at, const struct hb_policy_link *l,
@@ -117,12 +117,14 @@ static void explain_score(const struct hb_policy_pages *p, uint32_t at, const st
         float predicted = one(p->predicted, at), heat = one(p->read_heat, at) + one(p->write_heat, at);
         float seconds =
                 one(p->bytes_to_send, at) * s.per_free + hb_f32_div(s.latency, one(p->run_length, at));
+        float use = hb_f32_div(predicted, predicted + 1.0f), source = hb_f32_div(heat, heat + 1.0f);
         float clean = hb_f32_exp(-one(p->predicted_writes, at));
 
-        add_term(t, "use", hb_f32_div(predicted, predicted + 1.0f));
-        add_term(t, "source", hb_f32_div(heat, heat + 1.0f));
+        add_term(t, "use", use);
+        add_term(t, "source", source);
         add_term(t, "clean", clean);
         add_term(t, "cost", hb_f32_div(seconds, seconds + s.whole));
+        add_term(t, "gain", (BASE + W_TARGET * use + W_SOURCE * source) * clean);
 }
 
 void hb_builtin_explain(enum hb_policy_kind k, const struct hb_policy_pages *pages, uint32_t at,

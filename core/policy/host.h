@@ -150,6 +150,10 @@ struct hb_policy_pages hb_policies_part(const struct hb_policy_pages *all, uint3
 void hb_swap_epoch(hb_policies *p); /* what was asked for happens */
 void hb_slot_clear(struct hb_slot *s);
 
+/* ---- tune.c ---- */
+int hb_tune_seat(struct hb_seat *s, const struct hb_policy_change *c, struct hb_err *e);
+void hb_tunes_take(struct hb_seat *s); /* NULL allowed */
+
 /* ---- lane.c ---- */
 void hb_lanes_moved(hb_policies *p); /* seats have changed places: means go with their seats */
 /* NULL: the built-in that stands in. */

@@ -23,19 +23,19 @@ local PAGE = 4096
 
 function cost_benefit:score(pages, link)
   local p = self.params
-  local use = pages.predicted / (pages.predicted + 1)
+  local use = hb.term("use", pages.predicted / (pages.predicted + 1))
   local heat = pages.read_heat + pages.write_heat
-  local source = heat / (heat + 1)
-  local clean = (-pages.predicted_writes):exp()
+  local source = hb.term("source", heat / (heat + 1))
+  local clean = hb.term("clean", (-pages.predicted_writes):exp())
 
   -- Seconds on the link as it is, beside those of a whole page alone on the link when idle: 0.5 means equal.
   local bandwidth = math.max(link.bytes_per_s, 1)
   local free = math.max(link.free_bytes_per_s, 0.01 * bandwidth)
   local whole = PAGE / bandwidth + link.latency_s
   local seconds = pages.bytes_to_send * (1 / free) + link.latency_s / pages.run_length
-  local cost = seconds / (seconds + whole)
+  local cost = hb.term("cost", seconds / (seconds + whole))
 
-  local gain = (p.base + p.w_target * use + p.w_source * source) * clean
+  local gain = hb.term("gain", (p.base + p.w_target * use + p.w_source * source) * clean)
   return gain - p.w_cost * cost - p.w_waste * (1 - clean)
 end
 

@@ -466,6 +466,30 @@ static void test_explain(void **state) {
         hb_policies_free(s.p);
 }
 
+/* The shipped policies and the built-ins they mirror tell the same. */
+static void test_explained_alike(void **state) {
+        struct hb_policy_options o = {.dir = HB_SOURCE_DIR "/policies", .names = {"ewma", "cost_benefit"}};
+        struct fixture *f = fixture_new();
+        hb_policies *p[2] = {host_open(NULL, NULL, NULL), NULL};
+
+        host_must(hb_policies_new(&o, &p[1], &err));
+        for (uint32_t at = 0; at < 50; at++) {
+                struct hb_policy_explained x[2];
+                struct told t[2] = {{""}, {""}};
+
+                for (int i = 0; i < 2; i++)
+                        host_must(hb_policies_explain(p[i], false, &f->pages, at, &f->guest, &f->link,
+                                                      &f->accuracy, tell, &t[i], &x[i], &err));
+                assert_string_equal(t[0].text, t[1].text);
+                assert_memory_equal(&x[0], &x[1], sizeof x[0]);
+                if (at == 0)
+                        print_message("%s\n", t[0].text);
+        }
+        hb_policies_free(p[0]);
+        hb_policies_free(p[1]);
+        fixture_free(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_by_hand),
@@ -479,6 +503,7 @@ int main(void) {
                 cmocka_unit_test(test_failing_shadow),
                 cmocka_unit_test(test_shadow_waits_for_the_active),
                 cmocka_unit_test(test_explain),
+                cmocka_unit_test(test_explained_alike),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
