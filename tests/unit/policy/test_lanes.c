@@ -490,6 +490,86 @@ static void test_explained_alike(void **state) {
         fixture_free(f);
 }
 
+/* ---- anything in any order ---- */
+
+static const char *const pool[HB_POLICY_KINDS][5] = {
+        {predicts, pupil, dreamer,
+         "function p:predict(pages) if hb.random() < 0.5 then error('x') end return pages.age_s, pages.age_s "
+         "end",
+         "function p:predict(pages) if hb.random() < 0.3 then while true do end end\n"
+         "return hb.vec(pages.n, 1e30), pages.read_heat end"},
+        {scores_age, scores_ready, grudge,
+         "function p:score(pages) if hb.random() < 0.4 then return hb.vec(3) end return pages.age_s * 9 end",
+         "function p:score(pages) local t = {} if hb.random() < 0.1 then\n"
+         "for i = 1, 1e9 do t[i] = { i } end end return pages.predicted * 0 end"},
+        {cuts, drifting, shaky,
+         "local t = {} function p:save() return t end function p:restore() error('no') end\n"
+         "function p:threshold() if hb.random() < 0.2 then t.t = t return {} end return 0.7 end",
+         "function p:threshold(scores) return scores.n / (scores.n - 160) end"}};
+
+static unsigned dice(uint32_t *x, unsigned n) {
+        *x = *x * 1664525u + 1013904223u;
+        return (*x >> 8) % n;
+}
+
+static void change_something(hb_policies *p, uint32_t *x) {
+        struct hb_policy_change c = {.op = 1 + dice(x, HB_POLICY_TUNE), .kind = dice(x, HB_POLICY_KINDS)};
+        struct hb_err e = {0};
+        int rc;
+
+        if (c.op == HB_POLICY_SHADOW) {
+                host_shadow(p, c.kind, "any", pool[c.kind][dice(x, 5)], true, NULL);
+                return;
+        }
+        c.shadow = dice(x, 2);
+        snprintf(c.param, sizeof c.param, "step");
+        rc = hb_policies_change(p, &c, &e);
+        assert_true(rc == 0 || ((rc == -ENOENT || rc == -EINVAL) && *e.what && c.op != HB_POLICY_OPS));
+}
+
+static void must_be_sound(hb_policies *p, struct school *s, unsigned round) {
+        struct decisions d = decide(s, round, 0.5);
+
+        for (unsigned i = 0; i < 1 + round % 40; i++)
+                assert_true(isfinite(d.a[i]) && d.a[i] >= 0 && isfinite(d.w[i]) && d.w[i] >= 0 &&
+                            d.s[i] >= -1 && d.s[i] <= 1);
+        assert_true((d.cut >= -1 && d.cut <= 1) || d.cut == HB_POLICY_CUT_NONE);
+        for (unsigned i = 0; i < HB_LANES; i++) {
+                struct hb_lane_score l = lane(p, (enum hb_policy_lane)i);
+                assert_true(l.value >= -1 && l.value <= 1 && l.f1 <= 1 && l.wasted <= 1);
+        }
+        for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
+                assert_true(*host_status(p, (enum hb_policy_kind)k, HB_POLICY_ACTIVE).answering);
+}
+
+static void test_anything_goes(void **state) {
+        struct hb_policy_options o = {.memory_bytes = 2 << 20, .deadline_ns = FIXTURE_DEADLINE_NS / 1000};
+        struct hb_policy_explained x;
+        struct school s;
+        uint32_t seed = 5;
+        hb_policies *p;
+
+        host_must(hb_policies_new(&o, &p, &err));
+        s = school_of(p);
+        for (unsigned round = 0; round < 250; round++) {
+                if (dice(&seed, 2))
+                        change_something(p, &seed);
+                if (dice(&seed, 3))
+                        hb_policies_epoch(p, &s.guest);
+                if (dice(&seed, 2))
+                        rehearse(&s);
+                if (dice(&seed, 2))
+                        learn(&s);
+                if (dice(&seed, 30) == 0)
+                        hb_policies_forget_lessons(p);
+                if (dice(&seed, 5) == 0)
+                        hb_policies_explain(p, dice(&seed, 2), &s.pages, 1, &s.guest, &s.link, &s.accuracy,
+                                            NULL, NULL, &x, NULL);
+                must_be_sound(p, &s, round);
+        }
+        hb_policies_free(p);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_by_hand),
@@ -504,6 +584,7 @@ int main(void) {
                 cmocka_unit_test(test_shadow_waits_for_the_active),
                 cmocka_unit_test(test_explain),
                 cmocka_unit_test(test_explained_alike),
+                cmocka_unit_test(test_anything_goes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
