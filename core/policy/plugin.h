@@ -1,5 +1,5 @@
 /* plugin: one policy file in its sandbox: loaded, checked, called. It reports failures; what to do about them
- * is host.c's. No Lua in this header. One thread at a time. */
+ * is policies.c's. No Lua in this header. One thread at a time. */
 #pragma once
 #include "base/bytes.h"
 #include "policy/change.h"
