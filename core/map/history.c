@@ -7,6 +7,7 @@
  * before or not: it is taken for one that was, and counts nothing again.
  * Cost: noting touches one record and two slots; nothing ever walks the guest. One thread. */
 #include "map/history.h"
+#include "base/bitmap.h"
 #include "base/fault.h"
 #include "map/history_word.h"
 #include <errno.h>
@@ -130,9 +131,20 @@ void hb_history_block(const hb_history *h, uint64_t block, uint32_t window, unsi
 
 /* ---- pages ---- */
 
+/* Pages that are written whenever they are accessed are most of those that are written. */
+static void moved(const struct record *r, uint32_t window, uint64_t *ret_seen, uint64_t *ret_written) {
+        uint64_t seen = get(r->seen), written = get(r->written);
+
+        *ret_seen = hb_history_move(seen, r->last, window);
+        *ret_written = written == seen ? *ret_seen : hb_history_move(written, r->last, window);
+}
+
 static void move_to(struct record *r, uint32_t window) {
-        put(r->seen, hb_history_move(get(r->seen), r->last, window));
-        put(r->written, hb_history_move(get(r->written), r->last, window));
+        uint64_t seen, written;
+
+        moved(r, window, &seen, &written);
+        put(r->seen, seen);
+        put(r->written, written);
         r->last = window;
 }
 
@@ -188,6 +200,24 @@ int hb_history_note(hb_history *h, uint64_t gfn, uint32_t window, bool written) 
         return 0;
 }
 
+#define LOOK  256u /* pages listed at once, */
+#define AHEAD 8u   /* of which this many are on their way from memory */
+
+void hb_history_note_all(hb_history *h, const struct hb_bitmap *pages, uint32_t window, bool written) {
+        uint32_t gfn[LOOK], n;
+        uint64_t at = 0;
+
+        while ((n = hb_bitmap_list(pages, &at, gfn, LOOK)) > 0)
+                for (uint32_t i = 0; i < n; i++) {
+                        uint64_t next = gfn[i + AHEAD < n ? i + AHEAD : i];
+                        const struct block *b = next < h->pages ? h->blocks[next >> HB_BLOCK_SHIFT] : NULL;
+
+                        if (b)
+                                __builtin_prefetch(&b->pages[next % HB_BLOCK_PAGES], 1);
+                        hb_history_note(h, gfn[i], window, written);
+                }
+}
+
 void hb_history_page(const hb_history *h, uint64_t gfn, uint32_t window, struct hb_history_page *ret) {
         const struct block *b = gfn < h->pages ? h->blocks[gfn >> HB_BLOCK_SHIFT] : NULL;
         const struct record *r = b ? &b->pages[gfn % HB_BLOCK_PAGES] : NULL;
@@ -195,14 +225,9 @@ void hb_history_page(const hb_history *h, uint64_t gfn, uint32_t window, struct 
         *ret = (struct hb_history_page){0};
         if (!r || r->last == 0)
                 return;
-        if (window < r->last)
-                window = r->last;
-        *ret = (struct hb_history_page){.seen = hb_history_move(get(r->seen), r->last, window),
-                                        .written = hb_history_move(get(r->written), r->last, window),
-                                        .times = r->times,
-                                        .times_written = r->times_written,
-                                        .first = r->first,
-                                        .last = r->last};
+        *ret = (struct hb_history_page){
+                .times = r->times, .times_written = r->times_written, .first = r->first, .last = r->last};
+        moved(r, window > r->last ? window : r->last, &ret->seen, &ret->written);
 }
 
 bool hb_history_block_known(const hb_history *h, uint64_t block) {

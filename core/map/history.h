@@ -40,6 +40,10 @@ hb_history *hb_history_free(hb_history *h);
  * at most one a span is counted.) -ENOMEM: the page is not remembered this time, nothing else is lost.
  * -EINVAL: no page of the guest, or window 0. */
 int hb_history_note(hb_history *h, uint64_t gfn, uint32_t window, bool written);
+/* The same for all pages of a set (the guest's size): faster than one by one. Pages there is no memory for
+ * are left out. */
+struct hb_bitmap;
+void hb_history_note_all(hb_history *h, const struct hb_bitmap *pages, uint32_t window, bool written);
 /* As of `window` (not before any window noted so far). Zeros for a page never seen. */
 void hb_history_page(const hb_history *h, uint64_t gfn, uint32_t window, struct hb_history_page *ret);
 /* Counts of the last n <= HB_HISTORY_RING windows up to `window`, newest first. */

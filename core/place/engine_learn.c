@@ -182,14 +182,10 @@ static void ask_who_wants(struct hb_engine *e, uint32_t to) {
 
 static void note_written(struct hb_engine *e, const struct hb_bitmap *written) {
         struct hb_learning_room *r = e->learning.room;
-        uint64_t first = 0, n = 0;
 
-        while (hb_bitmap_next_run(written, first + n, 0, &first, &n)) {
-                for (uint64_t g = first; g < first + n; g++)
-                        hb_history_note(r->history, g, e->learning.window, true);
-                hb_bitmap_set_range(&r->written, first, n);
-                hb_bitmap_set_range(&r->accessed, first, n);
-        }
+        hb_history_note_all(r->history, written, e->learning.window, true);
+        hb_bitmap_or(&r->written, written);
+        hb_bitmap_or(&r->accessed, written);
 }
 
 /* `before`: resident pages as of then; `pages`: of the announcement. */

@@ -2,10 +2,13 @@
  *
  * One million resident pages (4 GiB), a transport that is always full, so every step only plans: with the
  * default policies, and draining, where no policy is asked. Raw figure beside: one pass over the same records
- * by a plain loop that reads what the planner reads. Also the inputs: invalidations and arrivals. Medians. */
+ * by a plain loop that reads what the planner reads. Also the inputs: invalidations and arrivals; and what an
+ * announcement of a tenth of the pages costs without and with a policy that looks back (a shadow does), and
+ * with a lesson in it. Medians. */
 #include "base/clock.h"
 #include "map/summary.h"
 #include "place/engine.h"
+#include "policy/change.h"
 #include <errno.h>
 #include <malloc.h>
 #include <stdbool.h>
@@ -167,22 +170,76 @@ static double fetch_all(struct world *w) {
         return (double)(hb_now_ns() - start) / PAGES;
 }
 
+#define LEARN_EPOCHS 60u
+
+struct learning {
+        double plain_ns, noted_ns; /* a page announced */
+        double lesson_ms;          /* what a lesson adds to its announcement */
+};
+
+/* Per announcement, ns. The first are left out: a history begins empty. */
+static void announce_tenths(struct world *w, double v[LEARN_EPOCHS]) {
+        struct hb_bitmap b;
+
+        if (hb_bitmap_init(&b, PAGES) < 0)
+                die("no memory");
+        for (unsigned e = 0; e < 2 * LEARN_EPOCHS; e++) {
+                uint64_t start;
+
+                hb_bitmap_clear_all(&b);
+                for (uint64_t g = e * 7 % 10; g < PAGES; g += 10)
+                        hb_bitmap_set(&b, g);
+                w->now += 1000 * MS;
+                start = hb_now_ns();
+                hb_engine_invalidate(w->engine, w->now, w->processed, w->processed + 1, &b);
+                v[e % LEARN_EPOCHS] = (double)(hb_now_ns() - start);
+        }
+        hb_bitmap_fini(&b);
+}
+
+static struct learning measure_learning(void) {
+        struct hb_policy_change shadow = {.op = HB_POLICY_SHADOW, .kind = HB_POLICY_SCORER};
+        double plain[LEARN_EPOCHS], noted[LEARN_EPOCHS], slowest[LEARN_EPOCHS / 5];
+        struct learning l = {0};
+        struct world w;
+        struct hb_err e;
+
+        make(&w);
+        announce(&w);
+        announce_tenths(&w, plain);
+        if (hb_engine_change(w.engine, w.now, &shadow, &e) < 0)
+                die(e.what);
+        announce_tenths(&w, noted);
+        l.plain_ns = median(plain, LEARN_EPOCHS) * 10 / PAGES;
+        l.noted_ns = median(noted, LEARN_EPOCHS) * 10 / PAGES; /* sorts: those with a lesson come last */
+        memcpy(slowest, noted + LEARN_EPOCHS - LEARN_EPOCHS / 5, sizeof(slowest));
+        l.lesson_ms = (median(slowest, LEARN_EPOCHS / 5) - noted[LEARN_EPOCHS / 2]) / MS;
+        hb_engine_free(w.engine);
+        hb_policies_free(w.policies);
+        free(w.pages);
+        return l;
+}
+
 int main(int argc, char **argv) {
         struct world w;
         uint64_t heap = make(&w);
         double invalidate = announce(&w), plan = plan_round(&w), raw = raw_pass(&w), drain, fetch;
+        struct learning learning;
 
         hb_engine_drain(w.engine, w.now, true);
         drain = plan_round(&w);
         fetch = fetch_all(&w);
+        learning = measure_learning();
         if (argc > 1 && strcmp(argv[1], "--json") == 0) {
                 printf("{\"pages\":%u,\"plan_ns\":%.2f,\"plan_without_policy_ns\":%.2f,\"raw_pass_ns\":%.2f,"
                        "\"pages_per_s\":%.0f,"
                        "\"pages_per_s_without_policy\":%.0f,\"invalidate_ns\":%.2f,\"fetch_ns\":%.2f,"
                        "\"record_bytes\":%zu,"
-                       "\"heap_bytes\":%llu}\n",
+                       "\"heap_bytes\":%llu,\"announce_ns\":%.2f,\"announce_noted_ns\":%.2f,\"lesson_ms\":%."
+                       "2f}\n",
                        PAGES, plan, drain, raw, 1e9 / plan, 1e9 / drain, invalidate, fetch,
-                       sizeof(struct hb_image_page), (unsigned long long)heap);
+                       sizeof(struct hb_image_page), (unsigned long long)heap, learning.plain_ns,
+                       learning.noted_ns, learning.lesson_ms);
         } else {
                 printf("plan, default policies   %7.1f ns a page  %6.1f M pages/s\n", plan, 1e3 / plan);
                 printf("plan, no policy (drain)  %7.1f ns a page  %6.1f M pages/s (goal: 10)\n", drain,
@@ -190,6 +247,9 @@ int main(int argc, char **argv) {
                 printf("raw pass over records    %7.1f ns a page  %6.1f M pages/s\n", raw, 1e3 / raw);
                 printf("invalidate               %7.1f ns a page\n", invalidate);
                 printf("drain all, bytes aside   %7.1f ns a page (plan, send, arrive)\n", fetch);
+                printf("announce a tenth         %7.1f ns a page, %.1f with a history, and a lesson %.1f "
+                       "ms\n",
+                       learning.plain_ns, learning.noted_ns, learning.lesson_ms);
                 printf("memory: %zu bytes a page of records, and %.2f MiB for the engine, of which %.3f "
                        "bytes a page\n",
                        sizeof(struct hb_image_page), (double)heap / (1 << 20), 1.0 / 8);

@@ -1,5 +1,6 @@
 /* A page's past against a naive one that lists its windows: words, counts, rings; and that memory follows
  * what is touched. */
+#include "base/bitmap.h"
 #include "base/fault.h"
 #include "check.h"
 #include "map/history_word.h"
@@ -283,6 +284,36 @@ static void test_no_memory_loses_only_the_page(void **state) {
         hb_history_free(h);
 }
 
+static void test_a_set_is_noted_as_its_pages(void **state) {
+        hb_history *a = NULL, *b = NULL;
+        struct hb_bitmap set;
+
+        rng_state = 3;
+        assert_int_equal(hb_history_new(PAGES, &a), 0);
+        assert_int_equal(hb_history_new(PAGES, &b), 0);
+        assert_int_equal(hb_bitmap_init(&set, PAGES), 0);
+        for (uint32_t w = 1; w < 80; w++) {
+                hb_bitmap_clear_all(&set);
+                for (unsigned k = 0; k < 400; k++)
+                        hb_bitmap_set(&set, rnd(PAGES));
+                hb_history_note_all(a, &set, w, w % 3);
+                for (uint64_t g = 0; g < PAGES; g++)
+                        if (hb_bitmap_test(&set, g))
+                                assert_int_equal(hb_history_note(b, g, w, w % 3), 0);
+        }
+        for (uint64_t g = 0; g < PAGES; g++) {
+                struct hb_history_page x, y;
+
+                hb_history_page(a, g, 90, &x);
+                hb_history_page(b, g, 90, &y);
+                assert_true(x.seen == y.seen && x.written == y.written && x.times == y.times &&
+                            x.times_written == y.times_written && x.first == y.first && x.last == y.last);
+        }
+        hb_bitmap_fini(&set);
+        hb_history_free(a);
+        hb_history_free(b);
+}
+
 static void test_within(void **state) {
         assert_true(hb_history_within(1, 1));
         assert_false(hb_history_within(2, 1));
@@ -302,6 +333,7 @@ int main(void) {
                 cmocka_unit_test(test_strangers),
                 cmocka_unit_test(test_memory_follows_what_is_touched),
                 cmocka_unit_test(test_no_memory_loses_only_the_page),
+                cmocka_unit_test(test_a_set_is_noted_as_its_pages),
                 cmocka_unit_test(test_within),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
