@@ -65,7 +65,6 @@ static int ask(struct explaining *x, enum hb_policy_kind k, float *first, float 
                 return 0;
         }
         rc = hb_aside_run(s->plugin, &x->call, message, &cpu_ns);
-        hb_share_take(&x->p->share, cpu_ns, false);
         if (rc < 0)
                 return hb_err_set(x->e, rc, s->status.name, "harbinger policy show",
                                   "%s '%s' failed when asked to explain: %s", hb_policy_kind_name(k),

@@ -36,7 +36,7 @@ struct hb_slot { /* a kind's places: as they are, and as they will be at the nex
 struct hb_share {
         double part; /* of an epoch */
         bool limited;
-        double left_ns;
+        double left_ns, left_of_all_ns; /* without and with what lessons and shadows took */
         uint64_t active_ns,
                 active_before_ns; /* taken by those that decide: in this epoch, in the one before */
 };

@@ -423,6 +423,30 @@ static void test_shadow_waits_for_the_active(void **state) {
         hb_policies_free(s.p);
 }
 
+/* Nor does one that overruns, whatever it takes. */
+static void test_slow_shadow_starves_nobody(void **state) {
+        static const char slow[] = "function p:score(pages) local x = 0\n"
+                                   "if pages.n == 8 then for i = 1, 4000000 do x = x + i end end\n"
+                                   "return pages.age_s end";
+        struct school s = school_of(host_open(predicts, scores_age, cuts));
+        struct hb_policy_status status;
+
+        host_must(host_shadow(s.p, SCORER, "slow", slow, false, &err));
+        s.guest.epoch_s = 0.001;
+        for (unsigned round = 0; round < 60; round++) {
+                hb_policies_epoch(s.p, &s.guest);
+                rehearse(&s);
+                learn(&s);
+                decide(&s, 3, 0.5);
+        }
+        status = host_status(s.p, SCORER, HB_POLICY_SHADOWING);
+        assert_true(status.calls > 0 && status.calls < 60 && status.errors == 0);
+        assert_true(lane(s.p, HB_LANE_SHADOW).lessons == status.calls);
+        for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
+                assert_int_equal(host_status(s.p, k, HB_POLICY_ACTIVE).starved, 0);
+        hb_policies_free(s.p);
+}
+
 /* ---- explain ---- */
 
 struct told {
@@ -582,6 +606,7 @@ int main(void) {
                 cmocka_unit_test(test_lessons_fail_cleanly),
                 cmocka_unit_test(test_failing_shadow),
                 cmocka_unit_test(test_shadow_waits_for_the_active),
+                cmocka_unit_test(test_slow_shadow_starves_nobody),
                 cmocka_unit_test(test_explain),
                 cmocka_unit_test(test_explained_alike),
                 cmocka_unit_test(test_anything_goes),
