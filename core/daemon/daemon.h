@@ -15,6 +15,7 @@ struct hb_handover;
 struct hb_arrival;
 struct hb_cold;
 struct hb_recording;
+struct hb_teacher;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -33,6 +34,7 @@ typedef struct hb_daemon {
         struct hb_cold *colds;           /* moves whose placement is being opened */
         struct hb_recording *recordings; /* under way, armed, and the last one of each guest */
         struct hb_arrival *arrivals;     /* accepted sessions that have not said what they want */
+        struct hb_teacher *teacher;      /* NULL until there is something to teach */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;

@@ -9,6 +9,7 @@
 #include "transport/peer.h"
 #include "transport/tcp.h"
 
+struct hb_pupil;      /* daemon/teacher.h */
 struct hb_done_queue; /* fetches completed on transport threads, on their way to the loop */
 
 struct hb_incoming {
@@ -22,8 +23,9 @@ struct hb_incoming {
         uint32_t processed;
         hb_policies *policies;
         hb_engine *engine;
-        hb_judge *judge;     /* NULL: its predictor is not judged */
-        hb_policies *judged; /* the judge's own */
+        hb_judge *judge;        /* NULL: its predictor is not judged */
+        hb_policies *judged;    /* the judge's own */
+        struct hb_pupil *pupil; /* NULL: its model is not trained */
         hb_fetcher *fetcher;
         struct hb_done_queue *done;
         struct hb_bitmap scratch; /* pages of the announcement that is under way */
@@ -60,3 +62,4 @@ enum hb_incoming_end {
 };
 void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how);
 json_t *hb_incoming_json(const struct hb_incoming *in);
+json_t *hb_incoming_teach_json(const struct hb_incoming *in); /* of its model; null: not trained */

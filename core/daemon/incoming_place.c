@@ -187,6 +187,7 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         in->engine_options = eo;
         make_judge(in);
         hb_recording_placed(in); /* before it is told anything: then it can be replayed exactly */
+        hb_incoming_teach_begin(in);
         return 0;
 }
 
@@ -302,6 +303,7 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
         if (in->tick)
                 event_free(in->tick);
         hb_recording_unplaced(in);
+        hb_incoming_teach_end(in);
         in->judge = hb_judge_free(in->judge);
         in->judged = hb_policies_free(in->judged);
         in->engine = hb_engine_free(in->engine);

@@ -8,6 +8,11 @@ extern const struct hb_engine_ops hb_incoming_engine_ops;
 /* The session is the placement's from here; answers PLACED. On failure the session is the caller's again. */
 int hb_incoming_link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e);
 
+/* ---- incoming_teach.c ---- */
+/* The engine is there, and being recorded if it is. */
+void hb_incoming_teach_begin(struct hb_incoming *in);
+void hb_incoming_teach_end(struct hb_incoming *in); /* before the engine and its policies go */
+
 /* ---- incoming_fetch.c ---- */
 int hb_incoming_fetch_new(struct hb_incoming *in);
 void hb_incoming_fetch_free(struct hb_incoming *in); /* with all that is in flight settled */

@@ -9,6 +9,7 @@
 #include "daemon/notify.h"
 #include "daemon/recording.h"
 #include "daemon/status.h"
+#include "daemon/teacher.h"
 #include <errno.h>
 #include <event2/thread.h>
 #include <getopt.h>
@@ -170,6 +171,7 @@ static void close_all(hb_daemon *d) {
         hb_recordings_free(d);
         hb_arrivals_free(d);
         d->listener = hb_peer_listener_free(d->listener);
+        d->teacher = hb_teacher_free(d->teacher);
         d->mailbox = hb_mailbox_free(d->mailbox);
         d->tls = hb_tls_free(d->tls);
         free_retired(d);

@@ -68,6 +68,11 @@ const struct hb_setting hb_setting_rows[] = {
         {"policy", "judge", HB_SET_CHOICE, AT(judge), 0, 0, "auto", NULL, false, "auto yes no",
          "Whether the predictor of a placement is judged while it works, every 5 s. Costs some 20 ns and 16 "
          "bytes a page of the guest; auto: guests up to 4 GiB."},
+        {"policy", "model", HB_SET_TEXT, AT(model), 0, 0, "", NULL, false, NULL,
+         "The model that learned predictors ask, a file. Left empty: DIR/models/default.hbm."},
+        {"policy", "finetune", HB_SET_BOOL, AT(finetune), 0, 0, "yes", NULL, false, NULL,
+         "Whether the model of a placement is trained on by what its guest does, on a thread of the lowest "
+         "priority. What a guest taught is kept in STATE_DIR/models."},
 
         {"tracking", "backend", HB_SET_CHOICE, AT(backend), 0, 0, "auto", NULL, false,
          "auto present wp softdirty hash",

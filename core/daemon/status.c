@@ -129,6 +129,7 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
         json_object_set_new(j, "recording", hb_recording_json(in->recording));
         json_object_set_new(j, "policies", policies_json(in));
         json_object_set_new(j, "quality", quality_json(in));
+        json_object_set_new(j, "learning", hb_incoming_teach_json(in));
         return j;
 }
 

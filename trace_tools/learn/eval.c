@@ -56,7 +56,7 @@ static int add_words(const char *list, char words[][64], unsigned *n, unsigned m
 }
 
 static void add_predictor(struct hb_eval *v, const char *policy, enum hb_eval_kind kind) {
-        static const char *const suffix[] = {"", " frozen", " tuned"};
+        static const char *const suffix[] = {"", " frozen", " tuned", " guarded"};
         struct hb_eval_predictor *p = &v->predictors[v->npredictors];
 
         if (v->npredictors == HB_EVAL_PREDICTORS)
@@ -82,8 +82,10 @@ static int add_predictors(struct hb_eval *v, const struct hb_eval_options *o, st
                                "--learned", e);
         for (unsigned i = 0; i < n && rc == 0; i++) {
                 add_predictor(v, words[i], HB_EVAL_FROZEN);
-                if (o->finetune >= 0)
-                        add_predictor(v, words[i], HB_EVAL_TUNED);
+                if (o->finetune < 0)
+                        continue;
+                add_predictor(v, words[i], HB_EVAL_TUNED);
+                add_predictor(v, words[i], HB_EVAL_GUARDED);
         }
         return rc;
 }
@@ -181,15 +183,17 @@ static int compute(struct job *j) {
         unsigned predictor = j->cell % v->npredictors, row = j->cell / v->npredictors;
         const struct hb_eval_predictor *p = &v->predictors[predictor];
         struct hb_eval_cell *c = &v->cells[j->cell];
-        struct hb_replay_options r = {.mode = HB_REPLAY_SIMULATED,
-                                      .policy_dir = o->policy_dir,
-                                      .policies = {p->policy, "", ""},
-                                      .horizon_s = v->horizons[row % v->nhorizons],
-                                      .oracle_budget = o->oracle_budget,
-                                      .quality = true,
-                                      .seed = o->seed ? o->seed : 1,
-                                      .model = o->model,
-                                      .finetune = p->kind == HB_EVAL_FROZEN ? -1 : o->finetune};
+        struct hb_replay_options r = {
+                .mode = HB_REPLAY_SIMULATED,
+                .policy_dir = o->policy_dir,
+                .policies = {p->policy, "", ""},
+                .horizon_s = v->horizons[row % v->nhorizons],
+                .oracle_budget = o->oracle_budget,
+                .quality = true,
+                .seed = o->seed ? o->seed : 1,
+                .model = o->model,
+                .predictor_params = p->kind == HB_EVAL_FROZEN || p->kind == HB_EVAL_TUNED ? "guard=0" : NULL,
+                .finetune = p->kind == HB_EVAL_FROZEN ? -1 : o->finetune};
         struct hb_replay_result result;
         int rc = hb_replay_run(v->traces[row / v->nhorizons].path, &r, on_replay, j, &result, &j->e);
 

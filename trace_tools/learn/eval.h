@@ -2,9 +2,11 @@
  * definition of docs/POLICY_API.md) of each predictor at each horizon, by replays through the production
  * engine with equal budgets.
  *
- * A cell is one trace, horizon and predictor. Learned predictors stand twice: *frozen*, with the model as it
- * is in its file, and *tuned*, trained on the way by what the guest does (hb_replay_options.finetune). Cells
- * run on threads of their own; equal inputs, equal figures, whatever their number. */
+ * A cell is one trace, horizon and predictor. A learned predictor stands there three times: *frozen*, the
+ * model as it is in its file, *tuned*, trained on the way by what the guest does
+ * (hb_replay_options.finetune), both used always (param guard = 0); and *guarded*, as it is used: tuned, and
+ * answering only while it is the best. Cells run on threads of their own; equal inputs, equal figures,
+ * whatever their number. */
 #pragma once
 #include "replay/replay.h"
 
@@ -12,7 +14,7 @@
 #define HB_EVAL_HORIZONS   8
 #define HB_EVAL_CELLS      16384
 
-enum hb_eval_kind { HB_EVAL_BASELINE, HB_EVAL_FROZEN, HB_EVAL_TUNED };
+enum hb_eval_kind { HB_EVAL_BASELINE, HB_EVAL_FROZEN, HB_EVAL_TUNED, HB_EVAL_GUARDED };
 
 struct hb_eval_options { /* zero: the default */
         const char *const *traces;

@@ -117,3 +117,31 @@ void hb_replay_tuning_fill(const struct hb_replay *r, struct hb_replay_result *r
         ret->tuned_lessons = s.lessons;
         ret->tuned_steps = s.steps;
 }
+
+/* One word: "PARAM=VALUE". */
+static int set_param(struct hb_replay *r, char *word, struct hb_err *e) {
+        struct hb_policy_change c = {.op = HB_POLICY_TUNE, .kind = HB_POLICY_PREDICTOR};
+        char *equals = strchr(word, '='), *end = word;
+        struct hb_policy_status s;
+
+        if (equals) {
+                *equals = '\0';
+                c.value = strtod(equals + 1, &end);
+        }
+        if (!equals || end == equals + 1 || *end || strlen(word) >= sizeof(c.param))
+                return hb_err_set(e, -EINVAL, word, "write PARAM=NUMBER", "a param cannot be understood");
+        hb_policies_status(r->policies, HB_POLICY_PREDICTOR, &s);
+        snprintf(c.name, sizeof(c.name), "%s", s.name);
+        snprintf(c.param, sizeof(c.param), "%s", word);
+        return hb_engine_change(hb_replay_engine_of(r), r->sim->now_ns, &c, e);
+}
+
+int hb_replay_set_params(struct hb_replay *r, struct hb_err *e) {
+        char *save, *copy = strdup(r->params);
+        int rc = copy ? 0 : -ENOMEM;
+
+        for (char *w = copy ? strtok_r(copy, ",", &save) : NULL; w && rc == 0; w = strtok_r(NULL, ",", &save))
+                rc = set_param(r, w, e);
+        free(copy);
+        return rc;
+}

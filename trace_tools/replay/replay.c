@@ -77,7 +77,8 @@ static bool asks_for_other(const struct hb_replay *r) {
                 if (r->names[k] && strcmp(r->names[k], r->h->policies[k].name) != 0)
                         return true;
         return o->horizon_s > 0 || o->link_bytes_per_s > 0 || o->latency_s > 0 || o->wire_share > 0 ||
-               o->image_bytes || o->seed || o->migrate_moments || o->model || o->finetune > 0;
+               o->image_bytes || o->seed || o->migrate_moments || o->model || o->finetune > 0 ||
+               o->predictor_params;
 }
 
 static int choose(struct hb_replay *r, struct hb_err *e) {
@@ -109,6 +110,8 @@ static int copy_options(struct hb_replay *r, const struct hb_replay_options *o) 
         if (o->policy_dir && !(r->dir = strdup(o->policy_dir)))
                 return -ENOMEM;
         if (o->model && !(r->model = strdup(o->model)))
+                return -ENOMEM;
+        if (o->predictor_params && !(r->params = strdup(o->predictor_params)))
                 return -ENOMEM;
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
                 if (o->policies[k] && !(r->names[k] = strdup(o->policies[k])))
@@ -144,6 +147,8 @@ static int make(struct hb_replay *r, struct hb_err *e) {
                 rc = hb_replay_tuning_new(r, e);
         if (rc == 0 && r->sim)
                 hb_engine_inform(r->sim->engine, r->judged);
+        if (rc == 0 && r->params && r->sim)
+                rc = hb_replay_set_params(r, e);
         return rc;
 }
 
@@ -184,6 +189,7 @@ hb_replay *hb_replay_free(hb_replay *r) {
         free(r->writes);
         free(r->dir);
         free(r->model);
+        free(r->params);
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
                 free(r->names[k]);
         free(r);

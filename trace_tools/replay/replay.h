@@ -38,6 +38,7 @@ struct hb_replay_options { /* zero: the default */
         /* Steps of training for each lesson, on the guest that is replayed; 0: the default, -1: none. Only
          * simulated, and only where policies want lessons and there is a model */
         int finetune;
+        const char *predictor_params; /* "guard=0,caution=1": other values than the defaults; simulated */
         uint64_t seed;
         double speed;                              /* 0: as fast as it goes; 1: real time */
         uint32_t until;                            /* stop after this epoch; 0: the end */

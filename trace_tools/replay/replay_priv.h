@@ -24,7 +24,7 @@ struct hb_replay_exact {
 
 struct hb_replay {
         struct hb_replay_options o;
-        char *dir, *names[HB_POLICY_KINDS], *model; /* o's, ours */
+        char *dir, *names[HB_POLICY_KINDS], *model, *params; /* o's, ours */
         struct hb_trace_reader *reader;
         const struct hb_trace_header *h;
         hb_policies *policies;
@@ -58,6 +58,8 @@ int hb_replay_exact_new(struct hb_replay *r, struct hb_err *e);
 void hb_replay_exact_free(struct hb_replay *r);
 int hb_replay_exact_item(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e);
 
+/* The params asked for; the engine and the judge are there. */
+int hb_replay_set_params(struct hb_replay *r, struct hb_err *e);
 /* Leaves r->tuning NULL where there is nothing to tune. */
 int hb_replay_tuning_new(struct hb_replay *r, struct hb_err *e);
 struct hb_replay_tuning *hb_replay_tuning_free(struct hb_replay_tuning *t);
