@@ -152,6 +152,9 @@ static void add_hb(lua_State *L, uint64_t *random_state) {
         lua_pushlightuserdata(L, random_state);
         lua_pushcclosure(L, f_random, 1);
         lua_setfield(L, -2, "random");
+        lua_pushlightuserdata(L, random_state);
+        lua_pushcclosure(L, hb_vec_f_random, 1);
+        lua_setfield(L, -2, "random_vec");
         lua_pushinteger(L, HB_POLICY_API);
         lua_setfield(L, -2, "api");
         lua_pushinteger(L, HB_POLICY_BUCKETS);

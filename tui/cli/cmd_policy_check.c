@@ -116,7 +116,7 @@ static void tell(struct hb_cli *c, const struct hb_author_report *r, const char 
                 return;
         }
         fprintf(out, "%s '%s' %s, %u param%s: ", hb_policy_kind_name(r->policy.kind), r->policy.name,
-                r->version, r->params);
+                r->version, r->params, r->params == 1 ? "" : "s");
         fprintf(out, problems ? "%u problem%s\n" : "sound\n", problems, problems == 1 ? "" : "s");
         fprintf(out, "  load %.1f of %.0f ms, longest call %.2f of %.0f ms, memory %.1f of %.0f MiB, ",
                 r->load_ms, 10 * (double)r->limits.deadline_ns / 1e6, r->call_ms,

@@ -330,6 +330,30 @@ static void test_complaints(void **state) {
         fixture_free(f);
 }
 
+/* Seeded, in [0, 1), one step of hb.random's sequence an element. */
+static void test_random(void **state) {
+        struct fixture *f = fixture_new();
+        float first[1000], sum = 0;
+
+        for (int round = 0; round < 2; round++) {
+                fixture_must_load(f, HB_POLICY_SCORER, "",
+                                  "local v = hb.random_vec(pages.n) hb.random() return v");
+                f->pages.n = 1000;
+                assert_int_equal(fixture_run(f), 0);
+                if (round)
+                        assert_memory_equal(first, f->out[0], sizeof first);
+                memcpy(first, f->out[0], sizeof first);
+                assert_int_equal(fixture_run(f), 0);
+                assert_memory_not_equal(first, f->out[0], sizeof first);
+        }
+        for (int i = 0; i < 1000; i++) {
+                assert_true(first[i] >= 0 && first[i] < 1);
+                sum += first[i];
+        }
+        assert_true(sum > 450 && sum < 550);
+        fixture_free(f);
+}
+
 /* Each in a loop without end on full columns: cut off like any other, so none of them runs long by itself. */
 static void test_none_outruns_its_deadline(void **state) {
         static const char *const endless[] = {
@@ -365,6 +389,7 @@ int main(void) {
                 cmocka_unit_test(test_against_plain_c),
                 cmocka_unit_test(test_edges),
                 cmocka_unit_test(test_complaints),
+                cmocka_unit_test(test_random),
                 cmocka_unit_test(test_none_outruns_its_deadline),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
