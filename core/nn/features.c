@@ -8,10 +8,10 @@
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
 #include "base/f32_math.h"
 
-#define LOG_BLOCK 6.240276f /* log1p(512) */
-#define ALIKE     0.35f     /* as busy: within this of the logarithm */
-#define BACK_NEW  3u        /* windows: "came again lately", */
-#define BACK_AWAY 8u        /* after having been away this long */
+#define LOG_GUEST 13.815512f /* log1p(1e6) */
+#define ALIKE     0.35f      /* as busy: within this of the logarithm */
+#define BACK_NEW  3u         /* windows: "came again lately", */
+#define BACK_AWAY 8u         /* after having been away this long */
 
 static float clamp(float x, float low, float high) {
         return hb_f32_min(hb_f32_max(x, low), high);
@@ -36,6 +36,10 @@ static hb_past alike(const struct hb_history_counts *c) {
         return r;
 }
 
+static void put_log(struct hb_features *f, enum hb_feature i, uint32_t count, float most) {
+        f->logs[i - HB_F_BLOCK_IDLE] = hb_f32_log1p((float)count) / most;
+}
+
 void hb_features_moment(struct hb_features *f, const hb_history *h, uint32_t window, double horizon_s) {
         const struct hb_history_counts *g = f->guest;
         uint32_t most = 1;
@@ -52,8 +56,8 @@ void hb_features_moment(struct hb_features *f, const hb_history *h, uint32_t win
         for (unsigned t = 0; t < HB_HISTORY_RING; t++)
                 f->guest_log[t] = hb_f32_log1p((float)g[t].seen) / hb_f32_log1p((float)most);
         f->guest_like = alike(g);
-        f->guest_now = (float)(g[0].seen + g[1].seen + g[2].seen);
-        f->guest_wrote = (float)(g[0].written + g[1].written + g[2].written);
+        put_log(f, HB_F_GUEST_NOW, g[0].seen + g[1].seen + g[2].seen, LOG_GUEST);
+        put_log(f, HB_F_GUEST_WROTE, g[0].written + g[1].written + g[2].written, LOG_GUEST);
         f->guest_share = (float)(g[0].seen + g[1].seen) / (2.0f * (float)most);
         f->guest_change = clamp(0.5f * (hb_f32_log1p((float)(g[0].seen + g[1].seen)) -
                                         hb_f32_log1p((float)(g[2].seen + g[3].seen))),
@@ -67,8 +71,8 @@ static void fill_steps(const struct hb_features *f, const struct hb_history_coun
                 float *in = sequence + s * stride;
                 float now = hb_f32_log1p((float)c[t].seen), before = hb_f32_log1p((float)c[t + 1].seen);
 
-                in[0] = now / LOG_BLOCK;
-                in[1] = hb_f32_log1p((float)c[t].written) / LOG_BLOCK;
+                in[0] = now / HB_FEATURES_LOG_BLOCK;
+                in[1] = hb_f32_log1p((float)c[t].written) / HB_FEATURES_LOG_BLOCK;
                 in[2] = c[t].seen ? 1.0f : 0.0f;
                 in[3] = clamp(0.5f * (now - before), -1.0f, 1.0f);
                 in[4] = f->guest_log[t];
@@ -138,11 +142,11 @@ static void sum_up(struct hb_features *f, const struct hb_history_counts *c) {
         }
         while (idle < HB_HISTORY_RING && !c[idle].seen)
                 idle++;
-        f->block_in[HB_F_BLOCK_IDLE - HB_F_BLOCK_IDLE] = (float)idle;
-        f->block_in[HB_F_BLOCK_NOW - HB_F_BLOCK_IDLE] = (float)bits_within(f->now);
-        f->block_in[HB_F_BLOCK_BACK - HB_F_BLOCK_IDLE] = (float)back;
-        f->block_in[HB_F_BLOCK_NEW - HB_F_BLOCK_IDLE] = (float)fresh;
-        f->block_in[HB_F_BLOCK_EVER - HB_F_BLOCK_IDLE] = (float)bits_within(f->ever);
+        put_log(f, HB_F_BLOCK_IDLE, idle, HB_FEATURES_LOG_BLOCK);
+        put_log(f, HB_F_BLOCK_NOW, bits_within(f->now), HB_FEATURES_LOG_BLOCK);
+        put_log(f, HB_F_BLOCK_BACK, back, HB_FEATURES_LOG_BLOCK);
+        put_log(f, HB_F_BLOCK_NEW, fresh, HB_FEATURES_LOG_BLOCK);
+        put_log(f, HB_F_BLOCK_EVER, bits_within(f->ever), HB_FEATURES_LOG_BLOCK);
         f->block_recent = (float)bits_within(f->recent) / HB_BLOCK_PAGES;
 }
 

@@ -8,10 +8,12 @@
 #include "nn/model.h"
 #include "nn/past.h"
 
-#define HB_FEATURES_VERSION 1u
-#define HB_FEATURES_MARGIN  64u /* pages looked at on either side of a block */
-#define HB_FEATURES_VIEW    (HB_BLOCK_PAGES + 2 * HB_FEATURES_MARGIN)
-#define HB_FEATURES_BACK    4u /* of a block's newest returners, how many words are kept */
+#define HB_FEATURES_VERSION   1u
+#define HB_FEATURES_MARGIN    64u /* pages looked at on either side of a block */
+#define HB_FEATURES_VIEW      (HB_BLOCK_PAGES + 2 * HB_FEATURES_MARGIN)
+#define HB_FEATURES_LOG_FAR   5.8664681f /* log1p(352) */
+#define HB_FEATURES_LOG_BLOCK 6.240276f  /* log1p(512) */
+#define HB_FEATURES_BACK      4u         /* of a block's newest returners, how many words are kept */
 
 /* "Horizon" is its length in windows; "back" pages are those that were away for 8 windows and came again in
  * the last 3; a "case" is a past moment at which the page was in the state it is in now, and the rate of such
@@ -97,7 +99,7 @@ struct hb_features {
         uint32_t window;
         unsigned horizon, four_from; /* windows; hb_past_four_from */
         hb_past guest_like;          /* windows in which the guest was about as busy as in the last ones */
-        float guest_now, guest_wrote, guest_share, guest_change;
+        float guest_share, guest_change;
         struct hb_history_counts guest[HB_HISTORY_RING];
         float guest_log[HB_HISTORY_RING]; /* log1p of pages seen, to the busiest window's */
 
@@ -109,7 +111,8 @@ struct hb_features {
         hb_past block_like;
         uint64_t back[HB_FEATURES_BACK]; /* words of its newest returners, as of before they returned */
         unsigned nback;
-        float block_in[HB_F_GUEST_NOW - HB_F_BLOCK_IDLE], block_recent;
+        float block_recent;
+        float logs[HB_F_LOGS - HB_F_BLOCK_IDLE]; /* HB_F_BLOCK_IDLE and on, the guest's too */
 };
 
 void hb_features_moment(struct hb_features *f, const hb_history *h, uint32_t window, double horizon_s);

@@ -1,17 +1,15 @@
 /* features_page: one page's features from its past. All counting is done by shifts over the whole past at
- * once (nn/past.h); the logarithms of all counts at the end, in one loop that gcc vectorises. Compiled twice,
+ * once (nn/past.h); the logarithms at the end, in one loop that gcc vectorises. Compiled twice,
  * for processors that count bits in one instruction and for those that do not: integers, the same result.
  * Cost: some 150 ns a page. Pure, no allocation. */
 #include "nn/features.h"
 #include <math.h>
+#include <string.h>
 
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
 #include "base/f32_math.h"
 
-#define LOG_FAR   5.8664681f /* log1p(352) */
-#define LOG_BLOCK 6.240276f  /* log1p(512) */
-#define LOG_GUEST 13.815512f /* log1p(1e6) */
-#define FAR_BITS  22u
+#define FAR_BITS 22u
 
 struct page_past {
         hb_past seen, written, valid; /* valid: windows whose horizon has passed since the page is known */
@@ -53,8 +51,7 @@ HB_PAST_INLINE void look_back(const struct hb_features *f, const struct hb_histo
                 hb_gaps_of(r->far, 16, &r->gaps);
 }
 
-HB_PAST_INLINE void put_counts(const struct hb_features *f, const struct hb_history_page *p,
-                               const struct page_past *r, float *out) {
+HB_PAST_INLINE void put_counts(const struct hb_history_page *p, const struct page_past *r, float *out) {
         out[HB_F_AGE] = (float)r->age;
         out[HB_F_AGE_WRITE] = (float)r->age_write;
         out[HB_F_AGE_FIRST] = (float)r->age_first;
@@ -65,10 +62,6 @@ HB_PAST_INLINE void put_counts(const struct hb_features *f, const struct hb_hist
         out[HB_F_GAPS] = 8.0f * (float)r->gaps.count;
         out[HB_F_GAP_LAST] = (float)r->gaps.last;
         out[HB_F_RUN] = (float)r->gaps.run;
-        for (unsigned i = HB_F_BLOCK_IDLE; i < HB_F_GUEST_NOW; i++)
-                out[i] = f->block_in[i - HB_F_BLOCK_IDLE];
-        out[HB_F_GUEST_NOW] = f->guest_now;
-        out[HB_F_GUEST_WROTE] = f->guest_wrote;
 }
 
 HB_PAST_INLINE void put_shares(const struct hb_features *f, const struct hb_history_page *p,
@@ -204,12 +197,15 @@ HB_PAST_INLINE void put_rest(const struct hb_features *f, const struct hb_histor
         out[HB_F_HORIZON] = (float)f->horizon / 30.0f;
 }
 
-HB_PAST_INLINE void put_logs(float *out) {
-        for (unsigned i = 0; i < HB_F_LOGS; i++) {
-                float most = i < HB_F_BELOW ? LOG_FAR : i < HB_F_GUEST_NOW ? LOG_BLOCK : LOG_GUEST;
-
-                out[i] = hb_f32_log1p(out[i]) / most;
-        }
+/* The page's own counts; those of the block and the guest are logarithms already. */
+HB_PAST_INLINE void put_logs(const struct hb_features *f, float *restrict out) {
+        for (unsigned i = 0; i < HB_F_BLOCK_IDLE; i++)
+                out[i] = hb_f32_log1p(out[i]);
+        for (unsigned i = 0; i < HB_F_BELOW; i++)
+                out[i] /= HB_FEATURES_LOG_FAR;
+        for (unsigned i = HB_F_BELOW; i < HB_F_BLOCK_IDLE; i++)
+                out[i] /= HB_FEATURES_LOG_BLOCK;
+        memcpy(out + HB_F_BLOCK_IDLE, f->logs, sizeof f->logs);
 }
 
 HB_PAST_INLINE void features_of(const struct hb_features *f, uint64_t gfn, float *restrict out) {
@@ -218,14 +214,14 @@ HB_PAST_INLINE void features_of(const struct hb_features *f, uint64_t gfn, float
         struct page_past r;
 
         look_back(f, p, &r);
-        put_counts(f, p, &r, out);
+        put_counts(p, &r, out);
         put_neighbours(f, i, out);
         put_shares(f, p, &r, out);
         put_rates(f, &r, out);
         put_far(f, &r, out);
         put_period(f, &r, out);
         put_rest(f, p, &r, out);
-        put_logs(out);
+        put_logs(f, out);
 }
 
 __attribute__((target("popcnt"))) static void features_popcnt(const struct hb_features *f, uint64_t gfn,
