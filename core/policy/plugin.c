@@ -6,7 +6,6 @@
 #include "policy/plugin_args.h"
 #include "policy/plugin_inside.h"
 #include "policy/plugin_try.h"
-#include "policy/source_parts.h"
 #include "policy/vec.h"
 #include <errno.h>
 #include <lauxlib.h>
@@ -75,14 +74,6 @@ static bool flag(lua_State *L, const hb_plugin *p, const char *field) {
         return on;
 }
 
-static bool calls_model(const struct hb_policy_source *s) {
-        bool found = hb_policy_scan_method(s->text, s->size, "model");
-
-        for (unsigned i = 0; i < s->parts && !found; i++)
-                found = hb_policy_scan_method(s->part[i].text, s->part[i].size, "model");
-        return found;
-}
-
 static void read_wants(lua_State *L, hb_plugin *p) {
         static const char *const predictors_only[] = {"observe", "rehearse", "learn"};
         struct hb_plugin_wants *w = &p->making.wants;
@@ -97,7 +88,7 @@ static void read_wants(lua_State *L, hb_plugin *p) {
         w->save = has_method(L, p, "save");
         w->restore = has_method(L, p, "restore");
         w->history = flag(L, p, "history") || w->history; /* or what it uses has it */
-        w->model = w->history && calls_model(&p->source);
+        w->model = w->history && hb_policy_source_asks_model(&p->source);
 }
 
 static void open_api(lua_State *L, hb_plugin *p) {

@@ -43,5 +43,7 @@ int hb_policy_source_unpack(const void *data, size_t size, enum hb_policy_kind *
                             struct hb_policy_source *ret);
 int hb_policy_source_copy(const struct hb_policy_source *s, struct hb_policy_source *ret); /* -ENOMEM */
 void hb_policy_source_free(struct hb_policy_source *s); /* leaves it empty */
+/* Whether it, or a part, calls a method `model`: what it answers depends on a model too. */
+bool hb_policy_source_asks_model(const struct hb_policy_source *s);
 /* Its part of that name, NULL: it has none. */
 const struct hb_policy_part *hb_policy_source_part(const struct hb_policy_source *s, const char *name);

@@ -45,6 +45,14 @@ const struct hb_policy_part *hb_policy_source_part(const struct hb_policy_source
         return NULL;
 }
 
+bool hb_policy_source_asks_model(const struct hb_policy_source *s) {
+        bool asks = hb_policy_scan_method(s->text, s->size, "model");
+
+        for (unsigned i = 0; i < s->parts && !asks; i++)
+                asks = hb_policy_scan_method(s->part[i].text, s->part[i].size, "model");
+        return asks;
+}
+
 static size_t bundle_size(const struct hb_policy_source *s) {
         size_t total = s->size;
 

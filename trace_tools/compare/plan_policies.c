@@ -1,18 +1,12 @@
-/* plan_policies: the policies of a plan, read once and copied into a folder of our own.
- *
- * Invariant: what runs is what was hashed: a file that is edited while the matrix runs changes nothing in it.
- * The folder also lets a file from anywhere stand beside named policies, which the policy host looks for in
- * one place. It is removed with the plan; a kill leaves some kilobytes in the temporary folder. */
-#include "base/fault.h"
+/* plan_policies: the policies of a plan, from the words they are named by. Each is read once and copied into
+ * a folder of the plan's own (plan_stage.c). */
 #include "base/shape.h"
 #include "compare/plan_priv.h"
-#include "policy/source.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* The scorer and predictor do not matter when nothing passes the cut; draining, everything goes. */
@@ -20,89 +14,6 @@ static const char nothing_source[] =
         "return { api = 1, kind = \"threshold\", name = \"nothing\", version = \"1\",\n"
         "  threshold = function(_, _, _, guest) return guest.draining and -1 or 2 end }\n";
 #define NOTHING "nothing"
-
-/* ---- the staged folder: one folder in it a policy, so that files of one name never meet ---- */
-static int stage_fail(const char *path, struct hb_err *e) {
-        int r = errno ? -errno : -EIO;
-
-        return hb_err_set(e, r, path, "set TMPDIR to a folder with some room", "cannot copy a policy: %s",
-                          strerror(-r));
-}
-
-static int make_stage(struct hb_compare_plan *p, struct hb_err *e) {
-        const char *tmp = getenv("TMPDIR");
-        char path[sizeof(p->stage)];
-
-        if (!tmp || !*tmp || strlen(tmp) > sizeof(path) - 32)
-                tmp = "/tmp";
-        snprintf(path, sizeof(path), "%s/harbinger-compare-XXXXXX", tmp);
-        if (hb_fault("compare.stage") || !mkdtemp(path))
-                return stage_fail(path, e);
-        memcpy(p->stage, path, sizeof(path));
-        return 0;
-}
-
-static void folder_of(const struct hb_compare_policy *policy, int k, char *path, size_t size) {
-        snprintf(path, size, "%s/%s", policy->dir, hb_policy_folder(k));
-}
-
-static int make_folders(const struct hb_compare_plan *p, struct hb_compare_policy *to, struct hb_err *e) {
-        char folder[sizeof(to->dir) + 16];
-
-        snprintf(to->dir, sizeof(to->dir), "%s/%u", p->stage, p->npolicies);
-        if (mkdir(to->dir, 0700) < 0 && errno != EEXIST)
-                return stage_fail(to->dir, e);
-        for (int k = 0; k < HB_POLICY_KINDS; k++) {
-                folder_of(to, k, folder, sizeof(folder));
-                if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-                        return stage_fail(folder, e);
-        }
-        return 0;
-}
-
-static void unstage_one(const struct hb_compare_policy *policy) {
-        char folder[sizeof(policy->dir) + 16], file[sizeof(folder) + 80];
-
-        for (int k = 0; policy->dir[0] && k < HB_POLICY_KINDS; k++) {
-                folder_of(policy, k, folder, sizeof(folder));
-                snprintf(file, sizeof(file), "%s/%s.lua", folder, policy->names[k]);
-                if (policy->names[k][0])
-                        unlink(file);
-                rmdir(folder);
-        }
-        if (policy->dir[0])
-                rmdir(policy->dir);
-}
-
-void hb_compare_unstage(struct hb_compare_plan *p) {
-        for (unsigned i = 0; i < HB_COMPARE_MAX_POLICIES; i++)
-                unstage_one(&p->policies[i]);
-        if (p->stage[0])
-                rmdir(p->stage);
-}
-
-static int write_file(const char *path, const void *data, size_t size) {
-        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        ssize_t n = fd < 0 ? -1 : write(fd, data, size);
-        int failed = n != (ssize_t)size;
-
-        if (fd >= 0 && close(fd) < 0)
-                failed = 1;
-        return failed ? -1 : 0;
-}
-
-static int stage(struct hb_compare_policy *to, int k, const char *name, const struct hb_policy_source *s,
-                 struct hb_err *e) {
-        char folder[sizeof(to->dir) + 16], path[sizeof(folder) + 80];
-
-        folder_of(to, k, folder, sizeof(folder));
-        snprintf(to->names[k], sizeof(to->names[k]), "%s", name);
-        snprintf(path, sizeof(path), "%s/%s.lua", folder, to->names[k]);
-        if (hb_fault("compare.stage") || write_file(path, s->text, s->size) < 0)
-                return stage_fail(path, e);
-        memcpy(to->hashes[k], s->hash, sizeof(s->hash));
-        return 0;
-}
 
 /* ---- words ---- */
 static bool ends_in_lua(const char *word) {
@@ -136,7 +47,9 @@ static int read_lua(const char *path, int k, const char *name, struct hb_policy_
         return r;
 }
 
-static int add_file(struct hb_compare_policy *to, int k, const char *path, struct hb_err *e) {
+/* A file from anywhere: what it uses lies in the policy folder. */
+static int add_file(const char *dir, struct hb_compare_policy *to, int k, const char *path,
+                    struct hb_err *e) {
         const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
         struct hb_policy_source s;
         char name[64];
@@ -146,7 +59,9 @@ static int add_file(struct hb_compare_policy *to, int k, const char *path, struc
         r = read_lua(path, k, name, &s, e);
         if (r < 0)
                 return r;
-        r = stage(to, k, name, &s, e);
+        r = dir && *dir ? hb_policy_source_gather(dir, &s, e) : 0;
+        if (r == 0)
+                r = hb_compare_stage(dir, to, k, name, &s, e);
         hb_policy_source_free(&s);
         return r;
 }
@@ -161,11 +76,11 @@ static int add_part(const char *dir, struct hb_compare_policy *to, int k, const 
                 return 0;
         }
         if (ends_in_lua(word))
-                return add_file(to, k, word, e);
+                return add_file(dir, to, k, word, e);
         r = hb_policy_source_read(dir, k, word, &s, e);
         if (r < 0)
                 return r;
-        r = stage(to, k, word, &s, e);
+        r = hb_compare_stage(dir, to, k, word, &s, e);
         hb_policy_source_free(&s);
         return r;
 }
@@ -180,7 +95,7 @@ static int add_nothing(struct hb_compare_policy *to, struct hb_err *e) {
                 strcpy(to->hashes[k], "builtin");
         if (r < 0)
                 return hb_err_set(e, r, NOTHING, NULL, "out of memory");
-        r = stage(to, HB_POLICY_THRESHOLD, NOTHING, &s, e);
+        r = hb_compare_stage(NULL, to, HB_POLICY_THRESHOLD, NOTHING, &s, e);
         hb_policy_source_free(&s);
         return r;
 }
@@ -254,7 +169,7 @@ static void settle(struct adding *a, struct hb_compare_policy *to) {
         for (a->at = 0; a->at < p->npolicies && !same(&p->policies[a->at], to); a->at++)
                 ;
         if (a->at < p->npolicies) {
-                unstage_one(to);
+                hb_compare_unstage_one(to);
                 memset(to, 0, sizeof(*to));
                 return;
         }
@@ -274,7 +189,7 @@ static int add_word(struct adding *a, struct hb_compare_policy *to, const char *
                 strcpy(to->name, word);
                 return 0;
         }
-        r = make_folders(a->p, to, e);
+        r = hb_compare_stage_folder(a->p, to, e);
         if (r == 0)
                 r = strcmp(word, NOTHING) == 0 ? add_nothing(to, e) : add_parts(a->dir, to, word, e);
         if (r == 0)
@@ -314,7 +229,7 @@ static int settle_base(struct adding *a, const struct hb_compare_options *o, str
 int hb_compare_plan_policies(struct hb_compare_plan *p, const struct hb_compare_options *o,
                              struct hb_err *e) {
         struct adding a = {p, o->policy_dir, 0};
-        int r = make_stage(p, e);
+        int r = hb_compare_stage_make(p, e);
 
         if (r == 0)
                 r = hb_compare_words(o->policies ? o->policies : "default", "--policy", add_policy, &a, e);

@@ -1,5 +1,7 @@
 /* The plan: words into a matrix, and what is said of words that are none. */
+#include "nn/model.h"
 #include "rig.h"
+#include <sys/stat.h>
 
 static struct hb_compare_plan *plan_of(const struct hb_compare_options *o) {
         struct hb_compare_plan *p = NULL;
@@ -143,6 +145,63 @@ static void test_same_name_other_file(void **state) {
         hb_compare_plan_free(p);
 }
 
+static void write_model(const char *dir, uint64_t seed) {
+        char path[200];
+        hb_model *m;
+
+        snprintf(path, sizeof(path), "%s/models/default.hbm", dir);
+        assert_int_equal(hb_model_new(8, 8, seed, &m), 0);
+        assert_int_equal(hb_model_write(m, path, NULL), 0);
+        hb_model_free(m);
+}
+
+static void key_of_mine(struct rig *rig, char key[33]) {
+        const char *traces[2];
+        struct hb_compare_options o = rig_options(rig, traces);
+        struct hb_compare_plan *p;
+        char path[400], stage[256];
+
+        o.policy_dir = rig->dir;
+        o.policies = "mine/-/-";
+        o.only = true;
+        p = plan_of(&o);
+        hb_compare_key(p, 0, key);
+        snprintf(path, sizeof(path), "%s/lib/half.lua", p->policies[0].dir);
+        assert_int_equal(access(path, R_OK), 0);
+        snprintf(stage, sizeof(stage), "%s", p->stage);
+        hb_compare_plan_free(p);
+        assert_int_not_equal(access(stage, F_OK), 0);
+}
+
+/* A policy's copy has with it what it uses and the model it asks; both are in the key. */
+static void test_what_a_policy_is_made_of(void **state) {
+        static const char *const folders[] = {"predict", "lib", "models"};
+        struct rig *rig = *state;
+        char path[200], key[5][33];
+
+        for (int i = 0; i < 3; i++) {
+                snprintf(path, sizeof(path), "%s/%s", rig->dir, folders[i]);
+                assert_int_equal(mkdir(path, 0700), 0);
+        }
+        write_text(rig->dir, "predict/mine.lua",
+                   "local lib = hb.use 'lib/half'\n"
+                   "return { api = 1, kind = 'predictor', name = 'mine', version = '1', history = true,\n"
+                   "  predict = function(_, pages)\n"
+                   "    return pages:model(10) or pages.heat * lib, pages.write_heat end }");
+        write_text(rig->dir, "lib/half.lua", "return 0.5");
+        key_of_mine(rig, key[0]);
+        key_of_mine(rig, key[1]);
+        assert_string_equal(key[0], key[1]);
+        write_text(rig->dir, "lib/half.lua", "return 0.25");
+        key_of_mine(rig, key[2]);
+        write_model(rig->dir, 1);
+        key_of_mine(rig, key[3]);
+        write_model(rig->dir, 2);
+        key_of_mine(rig, key[4]);
+        for (int i = 1; i < 4; i++)
+                assert_string_not_equal(key[i], key[i + 1]);
+}
+
 static void test_the_stage_is_swept(void **state) {
         struct rig *rig = *state;
         const char *traces[2];
@@ -258,6 +317,7 @@ int main(void) {
                                                 rig_teardown),
                 cmocka_unit_test_setup_teardown(test_changed_bytes_change_the_key, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_same_name_other_file, rig_setup, rig_teardown),
+                cmocka_unit_test_setup_teardown(test_what_a_policy_is_made_of, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_the_stage_is_swept, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_links_and_horizons, rig_setup, rig_teardown),
                 cmocka_unit_test_setup_teardown(test_refusals_name_the_word, rig_setup, rig_teardown),
