@@ -1,4 +1,6 @@
-/* plugin_model: what the network foresees, asked by a policy (pages:model).
+/* plugin_model: what the network foresees, asked by a policy (pages:model). Of pages in a part of memory that
+ * nobody was ever seen in, neighbouring blocks included, it knows nothing: they get zeros at no cost, so that
+ * a large guest with little in use costs what is in use.
  *
  * Asking calls malloc, so it stands under the guard's shield, and is done in pieces of a millisecond at most
  * with a look at the clock between them: a policy that asks in a loop is stopped at its deadline like any
@@ -17,16 +19,33 @@
 
 static const char answers_key = 0; /* in the registry: horizon -> list of four vectors, of this call */
 
-/* Pages from `at` on that are asked about at once. */
+static uint32_t block_of(const struct hb_policy_pages *pages, uint32_t i) {
+        return pages->gfn[i] >> HB_BLOCK_SHIFT;
+}
+
+static bool known(const hb_history *h, uint32_t block) {
+        return hb_history_block_known(h, block) || hb_history_block_known(h, block + 1ull) ||
+               (block && hb_history_block_known(h, block - 1));
+}
+
+/* Pages from `at` on that are asked about at once; 0: the block at `at` is of an unknown part. */
 static uint32_t piece(const struct hb_policy_pages *pages, uint32_t at) {
         uint32_t n = 0, blocks = 0;
 
         for (; at + n < pages->n && n < PIECE_PAGES; n++) {
-                bool another = n == 0 || pages->gfn[at + n] >> HB_BLOCK_SHIFT !=
-                                                 pages->gfn[at + n - 1] >> HB_BLOCK_SHIFT;
-                if (another && blocks++ == PIECE_BLOCKS)
+                if (n && block_of(pages, at + n) == block_of(pages, at + n - 1))
+                        continue;
+                if (blocks++ == PIECE_BLOCKS || !known(pages->history, block_of(pages, at + n)))
                         break;
         }
+        return n;
+}
+
+static uint32_t rest_of_block(const struct hb_policy_pages *pages, uint32_t at) {
+        uint32_t n = 1;
+
+        while (at + n < pages->n && block_of(pages, at + n) == block_of(pages, at))
+                n++;
         return n;
 }
 
@@ -38,6 +57,10 @@ static void ask(lua_State *L, const hb_plugin *p, const struct hb_policy_pages *
 
                 n = piece(pages, at);
                 hb_sandbox_look_at_clock(L);
+                if (!n) {
+                        n = rest_of_block(pages, at);
+                        continue;
+                }
                 hb_sandbox_shield(L);
                 rc = hb_model_ask(p->model, pages->history, pages->window, horizon_s, pages->gfn + at, n,
                                   &answer);
@@ -89,7 +112,8 @@ int hb_plugin_m_model(lua_State *L) {
 
         hb_plugin_check_history(L, "model");
         if (!(horizon_s > 0 && horizon_s <= MAX_HORIZON_S))
-                return luaL_error(L, "model: the horizon must be above 0 and at most %d s", (int)MAX_HORIZON_S);
+                return luaL_error(L, "model: the horizon must be above 0 and at most %d s",
+                                  (int)MAX_HORIZON_S);
         if (!p->model && !p->trying)
                 return 0;
         lua_settop(L, 2);

@@ -327,6 +327,33 @@ static void test_model_of_each_call(void **state) {
         fixture_free(f);
 }
 
+/* Where nobody was ever seen, and beside it nobody either, nothing is foreseen; beside known blocks it is
+ * asked. */
+static void test_model_of_the_unknown(void **state) {
+        struct fixture *f = fixture_new();
+        uint32_t gfn[40];
+        hb_history *h;
+        hb_model *m;
+
+        assert_int_equal(hb_history_new(1u << 16, &h), 0);
+        assert_int_equal(hb_history_note(h, 20 * 512 + 5, NOW, true), 0);
+        assert_int_equal(hb_model_new(8, 8, 5, &m), 0);
+        for (uint32_t i = 0; i < 40; i++)
+                gfn[i] = i * 512 + 7;
+        f->pages.n = 40;
+        f->pages.gfn = gfn;
+        f->pages.history = h;
+        f->pages.window = NOW;
+        fixture_must_load(f, HB_POLICY_SCORER, "p.history = true", "return (pages:model(10) or pages.heat)");
+        hb_plugin_set_model(f->plugin, m);
+        must_run(f);
+        for (uint32_t i = 0; i < 40; i++)
+                assert_int_equal(f->out[0][i] > 0, i >= 19 && i <= 21);
+        hb_model_free(m);
+        hb_history_free(h);
+        fixture_free(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_columns_of_the_past),
@@ -339,6 +366,7 @@ int main(void) {
                 cmocka_unit_test(test_no_model),
                 cmocka_unit_test(test_model),
                 cmocka_unit_test(test_model_of_each_call),
+                cmocka_unit_test(test_model_of_the_unknown),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
