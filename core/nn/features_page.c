@@ -2,12 +2,13 @@
  * once (nn/past.h); the logarithms at the end, in one loop that gcc vectorises. Compiled twice,
  * for processors that count bits in one instruction and for those that do not: integers, the same result.
  * Cost: some 150 ns a page. Pure, no allocation. */
-#include "nn/features.h"
 #include <math.h>
 #include <string.h>
 
+/* Before the inline functions: gcc does not inline across different settings. */
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
 #include "base/f32_math.h"
+#include "nn/features.h"
 
 #define FAR_BITS 22u
 
