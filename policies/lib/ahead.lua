@@ -1,5 +1,5 @@
--- What naming pages ahead of streams would have brought, measured beside each lesson. Lessons are made of pages that were touched
--- before, so they cannot teach it.
+-- What naming pages ahead of streams first would have brought, measured with each lesson: on its sample, and beside it on pages
+-- that were never touched, which a lesson does not have.
 local contest = hb.use "lib/contest"
 local page_sets = hb.use "lib/pages"
 
@@ -9,10 +9,11 @@ ahead.__index = ahead
 local CELLS = 2048 -- regions remembered for a lesson
 local OPEN = 16 -- lessons that may be open at most
 local DECAY = 0.8 -- a lesson
+local FIRST = 1.001 -- of the highest value: before it
 local MARGIN = 0.01 -- by which fewer quarters must have paid better
 
 function ahead.new()
-  return setmetatable({ open = {}, order = {}, gain = { 0, 0, 0, 0 } }, ahead)
+  return setmetatable({ open = {}, order = {}, masks = {}, gain = { 0, 0, 0, 0 } }, ahead)
 end
 
 local function add_cell(cells, quarter, region, mask)
@@ -30,21 +31,48 @@ local function add_cell(cells, quarter, region, mask)
   cell.known = cell.known | mask
 end
 
--- parts: lists of runs by quarter of the horizon. recent(region): bits of pages that are in use already, and do not count.
-function ahead:issue(lesson, parts, recent)
+-- Which of these pages lie within the first quarters and are away: lists of vectors by number of quarters; nil: no streams.
+function ahead.masks(parts, pages, guest)
+  if parts.streams == 0 then
+    return nil
+  end
+  local away, masks = pages.age_s:ge(guest.horizon_s), {}
+  local sum = hb.vec(pages.n, 0)
+  for quarter = 1, ahead.QUARTERS do
+    if #parts[quarter] > 0 then
+      sum = sum:max(pages:spread(parts[quarter]) * away)
+    end
+    masks[quarter] = sum
+  end
+  return masks
+end
+
+-- These pages before all others.
+function ahead.first(values, mask)
+  return values:max(mask * (math.max(values:highest() or 0, 1) * FIRST))
+end
+
+-- parts: lists of runs by quarter of the horizon. ever: region -> bits of the pages that were touched before.
+function ahead:issue(lesson, parts, ever, pages, guest)
   local cells = { count = 0 }
+  local masks = ahead.masks(parts, pages, guest) or {}
+  for quarter = 1, #masks do
+    masks[quarter] = masks[quarter]:copy()
+  end
+  self.masks[lesson] = masks
   for quarter = 1, ahead.QUARTERS do
     for _, run in ipairs(parts[quarter]) do
       local first, last = page_sets.regions(run.gfn, run.pages)
       for region = first, last do
-        add_cell(cells, quarter, region, page_sets.mask(region, run.gfn, run.pages) & ~recent(region))
+        add_cell(cells, quarter, region, page_sets.mask(region, run.gfn, run.pages) & ~(ever[region] or 0))
       end
     end
   end
   self.open[lesson] = cells
   self.order[#self.order + 1] = lesson
   if #self.order > OPEN then
-    self.open[table.remove(self.order, 1)] = nil
+    local old = table.remove(self.order, 1)
+    self.open[old], self.masks[old] = nil, nil
   end
 end
 
@@ -89,17 +117,20 @@ end
 
 -- leading: the leader's values for the sample; truth, weight and room as in contest:learn.
 function ahead:learn(lesson, leading, truth, weight, room)
+  local masks = self.masks[lesson] or {}
   local named, right = self:take(lesson)
   local worth = (truth * weight):copy()
   local all = (contest.first(leading, weight, room) * worth):sum()
+  self.masks[lesson] = nil
   for quarters = 1, ahead.QUARTERS do
-    local taken = math.min(named[quarters], room)
-    local brought, left = 0, all
-    if taken > 0 then
-      brought = taken * right[quarters] / named[quarters]
-      left = (contest.first(leading, weight, room - taken) * worth):sum()
+    local brought = 0
+    if masks[quarters] then
+      local new = math.min(named[quarters], room)
+      local values = ahead.first(leading, masks[quarters])
+      brought = (contest.first(values, weight, room - new) * worth):sum() - all
+      brought = brought + (new > 0 and new * right[quarters] / named[quarters] or 0)
     end
-    self.gain[quarters] = DECAY * self.gain[quarters] + (brought - (all - left)) / math.max(room, 1)
+    self.gain[quarters] = DECAY * self.gain[quarters] + brought / math.max(room, 1)
   end
 end
 

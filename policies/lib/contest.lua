@@ -1,17 +1,18 @@
 -- Which of several answers is the best on this guest, from lessons.
 --
--- Contestants answer each lesson; when it ends, each gets the F1 of the K pages it named first, K as the definition of prediction
--- quality has it (docs/POLICY_API.md). Lessons differ much more from each other than contestants do in one, so what is kept is
--- each contestant's *difference* to the first, its mean and its spread, over the recent lessons. A contestant is believed as far
--- as chance does not explain it: mean - caution * spread / sqrt(n), where n counts lessons that do not overlap. The one believed
--- most leads; the leader changes only when another is ahead by `margin`.
--- Source: following the leader: Cesa-Bianchi, Lugosi, "Prediction, learning, and games", Cambridge 2006; paired differences and
--- lower confidence bounds instead of plain means: Mnih, Szepesvari, Audibert, "Empirical Bernstein stopping", ICML 2008.
+-- Contestants answer each lesson; when it ends, each gets the F1 of the pages it named first, as many as the definition of
+-- prediction quality has it (docs/POLICY_API.md). Lessons differ much more from each other than contestants do in one, so the
+-- *differences* of a challenger to the leader are looked at, lesson by lesson, the last ones most. The leader changes when
+-- another is better by more than chance explains: mean - caution * deviation / sqrt(n) above `margin`, where n counts lessons
+-- that do not overlap.
+-- Sources: following the leader: Cesa-Bianchi, Lugosi, "Prediction, learning, and games", Cambridge 2006; the bound in place of
+-- the mean: Mnih, Szepesvari, Audibert, "Empirical Bernstein stopping", ICML 2008.
 local contest = {}
 contest.__index = contest
 
 local EVERY_S = 5 -- between two lessons (core/policy/lesson.h)
 local OPEN = 16 -- lessons that may be open at most
+local REMEMBERED = 32
 
 -- names: of the contestants, the first is believed until another is better. options: decay (0.9 a lesson), caution (0.5),
 -- margin (0.005).
@@ -21,7 +22,7 @@ function contest.new(names, options)
   self.names, self.leader, self.lessons = names, 1, 0
   self.decay, self.caution = options.decay or 0.9, options.caution or 0.5
   self.margin = options.margin or 0.005
-  self.f1, self.mean, self.variance, self.met = {}, {}, {}, {}
+  self.past = {} -- F1 by lesson and contestant
   self.open, self.order = {}, {}
   return self
 end
@@ -70,54 +71,52 @@ function contest.f1_of(values, truth, weight, room)
   return right > 0 and 2 * right / (room + (truth * weight):sum()) or 0
 end
 
-function contest:note_result(i, f1, difference, rate)
-  local w = self.met[i] and rate or 1
-  local step = difference - (self.mean[i] or 0)
-  self.mean[i] = (self.mean[i] or 0) + w * step
-  self.variance[i] = (1 - w) * ((self.variance[i] or 0) + w * step * step)
-  self.f1[i] = (self.f1[i] or 0) + w * (f1 - (self.f1[i] or 0))
-  self.met[i] = (self.met[i] or 0) + 1
-end
-
--- By how much contestant i is better than the first, as far as it is sure. -inf: not yet known.
-function contest:believed(i, horizon_s)
-  if i == 1 then
-    return 0
+-- By how much contestant i is better than the leader, as far as that is sure; nil: not known yet. The last lessons count most.
+function contest:ahead_by(i, horizon_s)
+  local n, sum, squares, lessons, weight = 0, 0, 0, 0, 1
+  for at = #self.past, 1, -1 do
+    local mine, its = self.past[at][i], self.past[at][self.leader]
+    if mine and its then
+      local difference = mine - its
+      n, sum, squares = n + weight, sum + weight * difference, squares + weight * difference * difference
+      lessons = lessons + 1
+    end
+    weight = weight * self.decay
   end
-  if (self.met[i] or 0) < 2 then
-    return -math.huge
+  if lessons < 2 then
+    return nil
   end
+  local mean = sum / n
   local apart = EVERY_S / (horizon_s + EVERY_S) -- share of the lessons that do not overlap
-  local n = math.min(self.met[i], (1 + self.decay) / (1 - self.decay)) * apart
-  return self.mean[i] - self.caution * math.sqrt(self.variance[i] / math.max(n, 1))
+  local free = math.max(math.min(lessons, (1 + self.decay) / (1 - self.decay)) * apart, 1)
+  return mean - self.caution * math.sqrt(math.max(squares / n - mean * mean, 0) / free)
 end
 
 function contest:lead(horizon_s)
-  local best = self.leader
+  local best, most = self.leader, self.margin
   for i = 1, #self.names do
-    if self:believed(i, horizon_s) > self:believed(best, horizon_s) then
-      best = i
+    local by = i ~= self.leader and self:ahead_by(i, horizon_s)
+    if by and by > most then
+      best, most = i, by
     end
   end
-  if self:believed(best, horizon_s) > self:believed(self.leader, horizon_s) + self.margin then
-    self.leader = best
-  end
+  self.leader = best
 end
 
 -- answers: as contest:take gave them; truth: 1 where it was accessed; weight: pages of the guest that each of the sample stands
 -- for; room: how many may be named.
 function contest:learn(answers, truth, weight, room, horizon_s)
-  if room <= 0 or truth:sum() <= 0 or not answers[1] then
+  if room <= 0 or truth:sum() <= 0 then
     return
   end
-  self.lessons = self.lessons + 1
-  local rate = math.max(1 - self.decay, 1 / self.lessons)
-  local first = contest.f1_of(answers[1], truth, weight, room)
+  local f1 = {}
   for i = 1, #self.names do
-    if answers[i] then
-      local f1 = i == 1 and first or contest.f1_of(answers[i], truth, weight, room)
-      self:note_result(i, f1, f1 - first, rate)
-    end
+    f1[i] = answers[i] and contest.f1_of(answers[i], truth, weight, room)
+  end
+  self.lessons = self.lessons + 1
+  self.past[#self.past + 1] = f1
+  if #self.past > REMEMBERED then
+    table.remove(self.past, 1)
   end
   self:lead(horizon_s)
 end
@@ -126,35 +125,42 @@ function contest:leading()
   return self.names[self.leader]
 end
 
+-- F1 over the recent lessons; nil: unknown.
 function contest:score(name)
-  for i = 1, #self.names do
-    if self.names[i] == name then
-      return self.f1[i]
+  local n, sum, weight = 0, 0, 1
+  for at = #self.past, 1, -1 do
+    for i = 1, #self.names do
+      local f1 = self.names[i] == name and self.past[at][i]
+      if f1 then
+        n, sum = n + weight, sum + weight * f1
+      end
     end
+    weight = weight * self.decay
   end
+  return n > 0 and sum / n or nil
 end
 
 -- What of it goes to another state: by name, so that a later version may have other contestants.
 function contest:save()
-  local kept = { lessons = self.lessons, leader = self:leading(), of = {} }
-  for i = 1, #self.names do
-    if self.met[i] then
-      kept.of[self.names[i]] =
-        { f1 = self.f1[i], mean = self.mean[i], variance = self.variance[i], met = self.met[i] }
+  local past = {}
+  for at = 1, #self.past do
+    past[at] = {}
+    for i = 1, #self.names do
+      past[at][self.names[i]] = self.past[at][i] or nil
     end
   end
-  return kept
+  return { lessons = self.lessons, leader = self:leading(), past = past }
 end
 
 function contest:restore(kept)
-  self.lessons = kept.lessons
+  self.lessons, self.past = kept.lessons, {}
   for i = 1, #self.names do
-    local of = kept.of[self.names[i]]
-    if of then
-      self.f1[i], self.mean[i], self.variance[i], self.met[i] = of.f1, of.mean, of.variance, of.met
-    end
-    if self.names[i] == kept.leader then
-      self.leader = i
+    self.leader = self.names[i] == kept.leader and i or self.leader
+  end
+  for at = 1, #kept.past do
+    self.past[at] = {}
+    for i = 1, #self.names do
+      self.past[at][i] = kept.past[at][self.names[i]] or false
     end
   end
 end

@@ -3,10 +3,9 @@
 --
 -- No baseline wins everywhere: recency where a program stays, markov where phases come again, majority where it walks through
 -- memory. Averages of them were tried (ranks, chances, exponential weights) and were no better than the best one, so the leader
--- answers alone, chosen with care (lib/contest). One thing is added to it: pages ahead of a stream, which lessons, made of
--- touched pages, cannot teach. What they would have brought is measured beside each lesson: of the pages ahead, those accessed
--- within the horizon, less the ones that the leader's last places would have named rightly instead (lib/ahead). As many quarters
--- of the way ahead are named first as that has paid of late. Before the first lesson: recency, and all that is ahead.
+-- answers alone, chosen with care (lib/contest). One thing is added to it: pages ahead of streams, many of which were never
+-- touched, so that no other predictor can name them. As many quarters of the way ahead are named first as that would have paid in
+-- the lessons of late (lib/ahead). Before the first lesson: recency, and all that is ahead.
 -- Sources: Herbster, Warmuth, "Tracking the best expert", Machine Learning 32, 1998; see also the predictors' own.
 local ahead = hb.use "lib/ahead"
 local jury = hb.use "lib/jury"
@@ -26,8 +25,6 @@ local blend = {
   },
 }
 
-local FIRST = 1.001 -- of the highest answer: before it
-
 local judges, streams = jury.new(), ahead.new()
 
 function blend:observe(epoch, guest)
@@ -37,9 +34,7 @@ end
 
 function blend:rehearse(pages, guest, lesson)
   judges:rehearse(pages, guest, lesson, self.params.model)
-  streams:issue(lesson, panel.majority:ahead(guest), function(region)
-    return panel.markov:recent_mask(region, guest.horizon_s)
-  end)
+  streams:issue(lesson, panel.majority:ahead(guest), judges.census.ever, pages, guest)
 end
 
 local function status()
@@ -59,16 +54,9 @@ end
 
 -- Pages ahead of streams come first; those in use stand where the leader puts them.
 local function name_ahead(accesses, pages, guest)
-  local parts = panel.majority:ahead(guest)
-  local quarters = parts.streams > 0 and streams:quarters() or 0
-  local first = math.max(accesses:highest() or 0, 1) * FIRST
-  local away = pages.age_s:ge(guest.horizon_s)
-  for quarter = 1, quarters do
-    if #parts[quarter] > 0 then
-      accesses = accesses:max(pages:spread(parts[quarter]) * away * first)
-    end
-  end
-  return accesses
+  local quarters = streams:quarters()
+  local masks = quarters > 0 and ahead.masks(panel.majority:ahead(guest), pages, guest)
+  return masks and ahead.first(accesses, masks[quarters]) or accesses
 end
 
 function blend:predict(pages, guest)

@@ -88,15 +88,6 @@ function markov:observe(epoch, guest)
   end
 end
 
--- The pages of a region that were accessed in the last seconds, as bits. For blend.
-function markov:recent_mask(region, seconds)
-  local mask = gathering.set[region] or 0
-  for w = math.max(newest - math.floor(seconds + 0.5) + 1, oldest()), newest do
-    mask = mask | (windows[w].set[region] or 0)
-  end
-  return mask
-end
-
 -- An answer may be asked for a little after the last epoch heard of (`late` windows): then it begins as much later.
 local function what_followed(window, late, length)
   local there = followed[window]
