@@ -6,6 +6,7 @@
  * operation, whatever the length. */
 #include "policy/vec.h"
 #include "policy/policy.h"
+#include "policy/sandbox.h"
 #include <lauxlib.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -78,6 +79,7 @@ const float *hb_vec_values(lua_State *L, int index) {
         struct hb_vec_node *node = hb_vec_test(L, index);
         float *data;
 
+        hb_sandbox_look_at_clock(L); /* whoever asks will work on all of them, in one instruction of Lua's */
         hb_vec_check_fresh(L, node);
         if (node->kind == HB_VEC_DATA || node->kind == HB_VEC_COLUMN)
                 return node->data;

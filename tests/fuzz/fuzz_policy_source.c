@@ -49,6 +49,33 @@ static void check_call(hb_plugin *p, enum hb_policy_kind k) {
                 check(isfinite(out[0][i]) && (k != HB_POLICY_PREDICTOR || isfinite(out[1][i])));
 }
 
+/* What it has beside its method: each call ends, and leaves a reason when it failed. */
+static void check_rest(hb_plugin *p) {
+        static const struct hb_policy_run run = {1, 2, true};
+        static const struct hb_policy_observed o = {.epoch = 1, .runs = &run, .nruns = 1, .accessed = 2};
+        static const struct hb_policy_outcome outcome = {.lesson = 1, .n = PAGES, .horizon_s = 10};
+        static const struct hb_policy_guest guest = {.now_s = 1, .horizon_s = 10};
+        static const struct hb_policy_pages pages = {.n = PAGES};
+        struct hb_policy_param param[4];
+        struct hb_buf saved = {0};
+        char message[HB_PLUGIN_MESSAGE];
+
+        if (hb_plugin_observe(p, &o, &guest, message, NULL) < 0)
+                check_message(message);
+        if (hb_plugin_rehearse(p, &pages, &guest, 1, message, NULL) < 0)
+                check_message(message);
+        if (hb_plugin_learn(p, &outcome, &guest, message, NULL) < 0)
+                check_message(message);
+        if (hb_plugin_save(p, &saved, message) < 0)
+                check_message(message);
+        else if (hb_plugin_restore(p, saved.data, saved.len, message) < 0)
+                check_message(message);
+        hb_buf_free(&saved);
+        for (unsigned n = hb_plugin_params(p, param, 4), i = 0; i < n && i < 4; i++)
+                check(hb_plugin_tune(p, param[i].name, param[i].initial, NULL) == 0 ||
+                      !isfinite(param[i].initial));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static const struct hb_plugin_limits limits = {.memory_bytes = 4 << 20, .deadline_ns = 10000000};
         struct hb_policy_source source;
@@ -65,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (hb_plugin_new(k, "p", &source, &limits, g, &p, &e) < 0) {
                 check_message(e.what);
         } else {
+                check_rest(p);
                 check_call(p, k);
                 hb_plugin_free(p);
         }

@@ -12,11 +12,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #define BUDGET (10 * HB_NS_PER_MS)
 #define ALLOWED                                                                                              \
         (BUDGET + HB_GUARD_GRACE_NS + 50 * HB_NS_PER_MS) /* the last term: a busy machine under sanitizers   \
                                                           */
+
+static uint64_t cpu_ns(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (uint64_t)t.tv_sec * HB_NS_PER_S + (uint64_t)t.tv_nsec;
+}
 
 struct work {
         hb_guard *guard;
@@ -73,6 +81,33 @@ static void test_stubborn_work_is_left(void **state) {
                 assert_int_equal(w.interrupted, hb_guard_polled(w.guard) ? 0 : 1);
         }
         assert_true(w.rounds > 0);
+        hb_guard_free(w.guard);
+}
+
+/* Stays behind a shield until the grace is over as well, then steps out of it. */
+static void shielded(void *arg) {
+        struct work *w = arg;
+        uint64_t start = cpu_ns();
+
+        w->rounds = 0;
+        hb_guard_shield(w->guard);
+        while (cpu_ns() - start < BUDGET + 2 * HB_GUARD_GRACE_NS)
+                ;
+        w->rounds = 1;
+        hb_guard_unshield(w->guard);
+        w->rounds = 2;
+}
+
+static void test_a_shield_puts_the_jump_off(void **state) {
+        struct work w = {0};
+        uint64_t cpu;
+
+        assert_int_equal(hb_guard_new(&w.guard), 0);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(run(&w, shielded, &cpu), -ETIME);
+                assert_int_equal(w.rounds, hb_guard_polled(w.guard) ? 2 : 1);
+                assert_int_equal(run(&w, doze, &cpu), 0); /* nothing is left of it */
+        }
         hb_guard_free(w.guard);
 }
 
@@ -140,6 +175,7 @@ static void test_threads(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_stubborn_work_is_left),
+                cmocka_unit_test(test_a_shield_puts_the_jump_off),
                 cmocka_unit_test(test_ending_in_the_grace_is_late),
                 cmocka_unit_test(test_sleep_is_free),
                 cmocka_unit_test(test_no_timer),

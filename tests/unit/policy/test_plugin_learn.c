@@ -1,5 +1,6 @@
 /* What a predictor is told (observe, rehearse, learn), and what a policy carries from one state to another
  * (save, restore). The policies assert what they are given; a wrong one fails the call with its line. */
+#include "base/fault.h"
 #include "policy_fixture.h"
 #include <errno.h>
 #include <math.h>
@@ -296,6 +297,37 @@ static void test_overrun(void **state) {
         fixture_free(f);
 }
 
+/* Every allocation of a life fails once: an error with a reason, or success, never a crash or a leak (ASan
+ * watches), and the policy answers afterwards as it does afresh or with what it remembered. */
+static void test_every_allocation_fails_once(void **state) {
+        struct hb_policy_observed o = {.epoch = 5};
+        struct hb_plugin_limits small = fixture_limits;
+        struct fixture *f = fixture_new();
+        unsigned rounds = 0, refused = 0;
+
+        small.memory_bytes = 4u << 20;
+        small.tried = true;
+        for (unsigned n = 1; hb_fail_nth(n); n += 1 + n / 48, rounds++) {
+                struct hb_buf saved = {0};
+                int rc = load(f, MEMORY, &small);
+                if (rc == 0)
+                        rc = hb_plugin_observe(f->plugin, &o, &f->guest, f->message, NULL);
+                if (rc == 0)
+                        rc = hb_plugin_save(f->plugin, &saved, f->message);
+                if (rc == 0)
+                        rc = hb_plugin_restore(f->plugin, saved.data, saved.len, f->message);
+                refused += rc < 0;
+                assert_true(rc == 0 || f->message[0]);
+                hb_buf_free(&saved);
+        }
+        hb_fault_disarm();
+        print_message("%u rounds, %u refused\n", rounds, refused);
+        assert_true(rounds > 100 && refused > 50);
+        must_load(f, MEMORY);
+        check(f, fixture_run(f));
+        fixture_free(f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_wants),
@@ -309,6 +341,7 @@ int main(void) {
                 cmocka_unit_test(test_failing_restore_starts_afresh),
                 cmocka_unit_test(test_what_cannot_be_saved),
                 cmocka_unit_test(test_overrun),
+                cmocka_unit_test(test_every_allocation_fails_once),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

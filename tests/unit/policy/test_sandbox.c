@@ -25,8 +25,12 @@ static void test_bytecode(void **state) {
 /* The same deadlines hold where no signal can be had, and in a thread that is not the one that made the
  * guard. */
 static void test_without_signal(void **state) {
-        static const char *const files[] = {"loop_bare",       "loop_pcall",   "loop_pcall_deep",
-                                            "loop_metamethod", "loop_vectors", "loop_close_after_deadline"};
+        static const char *const files[] = {"loop_bare",       "loop_pcall",    "loop_pcall_deep",
+                                            "loop_metamethod", "loop_vectors",  "log_loop",
+                                            "model_loop",      "active_loop",   "around_loop",
+                                            "spread_bomb",     "gather_loop",   "topk_loop",
+                                            "scatter_loop",    "quantile_loop", "segment_loop",
+                                            "save_loop",       "observe_loop",  "loop_close_after_deadline"};
         struct fixture *f = fixture_new();
         char path[512];
 

@@ -1,4 +1,5 @@
 /* Where policies come from: bundles gathered by hb.use, their hash, and their bytes. */
+#include "base/fault.h"
 #include "policy/source_parts.h"
 #include "policy_fixture.h"
 #include <errno.h>
@@ -294,6 +295,41 @@ static void test_scan_for_methods(void **state) {
         assert_false(hb_policy_scan_method("model pages.model", 17, "model"));
 }
 
+static void test_every_failure_is_told(void **state) {
+        struct hb_policy_source s, again, copy;
+        struct folder d = make();
+        enum hb_policy_kind k;
+        struct hb_err e;
+        char name[64];
+        unsigned told = 0;
+
+        put(&d, "score/p", "hb.use 'lib/b' hb.use 'lib/a'");
+        put(&d, "lib/a", "return 2");
+        put(&d, "lib/b", "return 1");
+        for (unsigned n = 1; hb_fail_nth(n); n++) {
+                struct hb_buf bytes = {0};
+                int rc = read_p(&d, &s, &e);
+
+                if (rc < 0) {
+                        assert_true(e.code == rc && e.what[0]);
+                        told++;
+                        continue;
+                }
+                rc = hb_policy_source_pack(HB_POLICY_SCORER, "p", &s, &bytes);
+                if (rc == 0 && (rc = hb_policy_source_unpack(bytes.data, bytes.len, &k, name, &again)) == 0)
+                        hb_policy_source_free(&again);
+                if (rc == 0 && (rc = hb_policy_source_copy(&s, &copy)) == 0)
+                        hb_policy_source_free(&copy);
+                told += rc == -ENOMEM;
+                assert_true(rc == 0 || rc == -ENOMEM);
+                hb_buf_free(&bytes);
+                hb_policy_source_free(&s);
+        }
+        hb_fault_disarm();
+        assert_true(told >= 10);
+        drop(&d);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bundle),
@@ -306,6 +342,7 @@ int main(void) {
                 cmocka_unit_test(test_pack),
                 cmocka_unit_test(test_gather_later),
                 cmocka_unit_test(test_scan_for_methods),
+                cmocka_unit_test(test_every_failure_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
