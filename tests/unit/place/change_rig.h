@@ -39,3 +39,21 @@ static inline int cr_tune(hb_engine *e, uint64_t now, enum hb_policy_kind k, con
         snprintf(c.param, sizeof(c.param), "%s", param);
         return hb_engine_change(e, now, &c, err);
 }
+
+static inline void cr_must(int rc, const struct hb_err *e) {
+        if (rc < 0)
+                fail_msg("%s (%s)", e->what, e->which);
+}
+
+static inline hb_policies *cr_builtins(void) {
+        struct hb_policy_options p = {0};
+        hb_policies *r = NULL;
+
+        assert_int_equal(hb_policies_new(&p, &r, NULL), 0);
+        return r;
+}
+
+struct cr_number {
+        const char *name;
+        double value;
+};
