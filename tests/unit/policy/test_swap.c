@@ -419,6 +419,14 @@ static const char slow[] = "function p:score(pages) local x = 0\n"
                            "if pages.n == 7 then for i = 1, 3000000 do x = x + i end end\n"
                            "return hb.vec(pages.n, 0.5) end";
 
+static bool answers_itself(hb_policies *p, struct fixture *f) {
+        uint64_t before = host_status(p, SCORER, HB_POLICY_ACTIVE).starved;
+
+        f->pages.n = 9;
+        hb_policies_score(p, &f->pages, &f->guest, &f->link, &f->accuracy, f->out[0]);
+        return host_status(p, SCORER, HB_POLICY_ACTIVE).starved == before && f->out[0][3] == 0.5f;
+}
+
 static void test_share_used_up(void **state) {
         struct hb_policy_options o = {.deadline_ns = 10000000000, .epoch_share = 0.02, .names = {NULL, "s"}};
         struct hb_policy_guest g = {.horizon_s = 10, .epoch_s = 1};
@@ -442,12 +450,9 @@ static void test_share_used_up(void **state) {
         assert_true(n < 1000 && s.errors == 0 && s.total_ns >= 20000000);
         hb_builtin_score(&f->pages, &f->link, f->out[1]);
         assert_memory_equal(f->out[0], f->out[1], 7 * sizeof(float));
-        for (n = 0; n < 1000 && host_status(p, SCORER, HB_POLICY_ACTIVE).starved == 1; n++) {
+        for (n = 0; n < 10000 && !answers_itself(p, f); n++)
                 hb_policies_epoch(p, &g); /* a call longer than the share is paid for by later epochs */
-                if (first_score(p, f, 9) == 0.5f)
-                        break;
-        }
-        assert_true(first_score(p, f, 9) == 0.5f);
+        assert_true(n > 0 && n < 10000);
         o.epoch_share = 1.5;
         assert_int_equal(hb_policies_new(&o, &p, &e), -EINVAL);
         host_remove(dir);
