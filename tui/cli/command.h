@@ -82,7 +82,6 @@ bool hb_cli_read_number(enum hb_cli_type type, const char *text, double *ret);
 struct hb_cli_interrupt {
         int fd;
         sigset_t before;
-        struct sigaction did[2]; /* SIGINT, SIGTERM */
         bool ours, seen;
 };
 void hb_cli_interrupt_begin(const struct hb_cli *c, struct hb_cli_interrupt *i);

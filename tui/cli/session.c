@@ -7,22 +7,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-static const int stops[] = {SIGINT, SIGTERM};
-
-/* Libraries have threads of their own (CBLAS), which do not block the signals as we do: one that gets them
- * hands them to the program's first thread, which is ours. */
-static void hand_over(int sig) {
-        int before = errno;
-
-        syscall(SYS_tgkill, getpid(), getpid(), sig);
-        errno = before;
-}
-
 void hb_cli_interrupt_begin(const struct hb_cli *c, struct hb_cli_interrupt *i) {
-        struct sigaction pass = {.sa_handler = hand_over, .sa_flags = SA_RESTART};
         sigset_t stop;
 
         i->fd = c->io->interrupt_fd;
@@ -35,8 +22,6 @@ void hb_cli_interrupt_begin(const struct hb_cli *c, struct hb_cli_interrupt *i) 
         sigaddset(&stop, SIGTERM);
         if (sigprocmask(SIG_BLOCK, &stop, &i->before) < 0)
                 return;
-        for (unsigned k = 0; k < 2; k++)
-                sigaction(stops[k], &pass, &i->did[k]);
         i->ours = true;
         i->fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -57,8 +42,6 @@ void hb_cli_interrupt_end(struct hb_cli_interrupt *i) {
                 ; /* taken: the wait it ended was what it was for */
         if (i->fd >= 0)
                 close(i->fd);
-        for (unsigned k = 0; k < 2; k++)
-                sigaction(stops[k], &i->did[k], NULL);
         sigprocmask(SIG_SETMASK, &i->before, NULL);
 }
 
