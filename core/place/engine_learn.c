@@ -188,7 +188,8 @@ static void note_written(struct hb_engine *e, const struct hb_bitmap *written) {
         hb_bitmap_or(&r->accessed, written);
 }
 
-/* `before`: resident pages as of then; `pages`: of the announcement. */
+/* `before`: resident pages as of then; `pages`: of the announcement. A guest may write all it has, but then
+ * it does so in epoch after epoch, while a source loses its state once. */
 static bool names_all(const struct hb_engine *e, uint64_t before, uint64_t pages) {
         return before >= LOST_PAGES && pages >= before && pages == e->ledger.resident;
 }
@@ -196,8 +197,10 @@ static bool names_all(const struct hb_engine *e, uint64_t before, uint64_t pages
 void hb_engine_learn_announced(struct hb_engine *e, uint32_t from, uint32_t to,
                                const struct hb_bitmap *written, uint64_t pages, uint64_t before) {
         struct hb_learning *l = &e->learning;
+        bool all = names_all(e, before, pages), lost = all && !l->all_before;
         uint32_t window;
 
+        l->all_before = all;
         ask_who_wants(e, to);
         if (!l->room)
                 return;
@@ -205,7 +208,7 @@ void hb_engine_learn_announced(struct hb_engine *e, uint32_t from, uint32_t to,
         if (window > l->window)
                 l->window = window;
         l->epoch = l->known = l->known_window = 0;
-        if (from == 0 || to - from > 1 || names_all(e, before, pages)) {
+        if (from == 0 || to - from > 1 || lost) {
                 hb_engine_learn_forget(e);
                 return;
         }

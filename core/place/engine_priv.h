@@ -6,7 +6,8 @@
  * engine_rates.c  smoothed rates and the estimates made of them
  * engine_tap.c    who listens to the inputs, and what the world answered to each
  * engine_learn.c  the past, and the lessons that policies are given of it
- * engine_change.c policies swapped */
+ * engine_change.c policies swapped
+ * engine_look.c, engine_explain.c  for people who want to know why */
 #pragma once
 #include "place/engine_input.h"
 #include "place/learning.h"

@@ -16,6 +16,7 @@ struct hb_learning_room { /* some MiB, and what the history takes: made when it 
 struct hb_learning {
         struct hb_learning_room *room; /* NULL: nobody wants it */
         hb_policies *also;             /* borrowed; informed beside the engine's own */
+        bool all_before;               /* the last announcement named all pages there are */
         bool own, others;              /* who wanted it at the last announcement */
         uint64_t others_from;          /* lessons from this number on were asked of them */
         /* the epoch under way, 0: none whose accesses are known */
