@@ -29,7 +29,7 @@ static int tell(struct hb_cli *c, const struct hb_author_files *f, struct hb_err
 static int run_new(struct hb_cli *c, struct hb_err *e) {
         const char *dir = hb_cli_value(c, "dir");
         struct hb_author_files f;
-        enum hb_policy_kind kind;
+        enum hb_policy_kind kind = HB_POLICY_SCORER;
         int r = read_kind(c->operands[0], &kind, e);
 
         if (r == 0)
