@@ -203,7 +203,8 @@ static void put_value(struct encoder *e, int index) {
         if (!node)
                 luaL_error(L, "save: %s is a %s; numbers, strings, booleans, vectors and tables can be saved",
                            push_path(e), luaL_typename(L, index));
-        put_vector(e, index, node->n);
+        else
+                put_vector(e, index, node->n);
 }
 
 size_t hb_state_encode(lua_State *L, void *out, size_t room) {
