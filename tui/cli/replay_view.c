@@ -149,10 +149,14 @@ static void show_head(struct hb_cli *c, const struct hb_replay_result *r) {
                  hb_fmt_seconds(r->seconds, num[0]), hb_fmt_seconds(r->took_s, num[1]));
         hb_cli_field(c, "replayed", text);
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++) {
-                snprintf(text, sizeof(text), "%s %s (%s)", r->policies[k].name, r->policies[k].version,
-                         r->policies[k].hash);
+                snprintf(text, sizeof(text), "%s %s (%s)%s%s", r->policies[k].name, r->policies[k].version,
+                         r->policies[k].hash, r->policies[k].note[0] ? ": " : "", r->policies[k].note);
                 hb_cli_field(c, kinds[k], text);
         }
+        snprintf(text, sizeof(text), "%llu lessons in %llu steps", (unsigned long long)r->tuned_lessons,
+                 (unsigned long long)r->tuned_steps);
+        if (r->tuned_lessons)
+                hb_cli_field(c, "model learned", text);
         snprintf(text, sizeof(text), "%016llx", (unsigned long long)r->digest);
         hb_cli_field(c, "decisions", text);
         if (r->exact && r->digest_known)
@@ -261,9 +265,9 @@ static json_t *policies_json(const struct hb_replay_result *r) {
 
         for (unsigned k = 0; k < HB_POLICY_KINDS; k++)
                 hb_cli_set(j, kinds[k],
-                           json_pack("{s:s,s:s,s:s,s:o}", "name", r->policies[k].name, "version",
+                           json_pack("{s:s,s:s,s:s,s:o,s:s}", "name", r->policies[k].name, "version",
                                      r->policies[k].version, "hash", r->policies[k].hash, "errors",
-                                     whole(r->policies[k].errors)));
+                                     whole(r->policies[k].errors), "note", r->policies[k].note));
         return j;
 }
 
@@ -288,6 +292,9 @@ json_t *hb_cli_replay_json(const char *file, const struct hb_replay_result *r, j
         hb_cli_set(j, "took_s", real(r->took_s));
         put_quality(j, &r->quality);
         put_outcome(j, r);
+        hb_cli_set(
+                j, "learning",
+                json_pack("{s:o,s:o}", "lessons", whole(r->tuned_lessons), "steps", whole(r->tuned_steps)));
         hb_cli_set(j, "decision_digest", hex(r->digest));
         hb_cli_set(j, "recorded_digest", r->digest_known ? hex(r->recorded_digest) : json_null());
         hb_cli_set(j, "digest_matches", r->digest_known ? json_boolean(r->digest_matches) : json_null());
