@@ -14,6 +14,8 @@
         { n, HB_ARG_INT, true }
 #define REAL(n)                                                                                              \
         { n, HB_ARG_REAL, false }
+#define REAL_REQ(n)                                                                                          \
+        { n, HB_ARG_REAL, true }
 #define FLAG(n)                                                                                              \
         { n, HB_ARG_BOOL, false }
 
@@ -39,6 +41,18 @@ static const struct hb_ctl_command commands[] = {
          true},
         {"trace.stop", {STR_REQ("guest")}, true},
         {"trace.list", {STR("guest")}, false},
+        {"policy.list", {{0}}, false},
+        {"policy.show", {STR_REQ("policy")}, false},
+        {"policy.load", {STR_REQ("policy"), STR("kind"), STR("why")}, true},
+        {"policy.shadow", {STR("guest")}, false},
+        {"policy.drop", {STR_REQ("kind"), STR("why")}, true},
+        {"policy.promote", {STR_REQ("kind"), STR("why"), FLAG("canary")}, true},
+        {"policy.rollback", {STR_REQ("kind"), STR("why")}, true},
+        {"policy.history", {STR("kind"), INT("limit")}, false},
+        {"policy.diff", {STR_REQ("a"), STR("b")}, false},
+        {"policy.tune",
+         {STR_REQ("kind"), STR_REQ("param"), REAL_REQ("value"), FLAG("shadow"), STR("why")},
+         true},
         {"doctor", {{0}}, false},
         {"reload", {{0}}, true},
 };

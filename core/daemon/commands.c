@@ -6,6 +6,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/policy_registry.h"
 #include "daemon/recording.h"
 #include "daemon/recover.h"
 #include "daemon/status.h"
@@ -331,12 +332,33 @@ static const struct {
         const char *name;
         void (*run)(hb_daemon *d, hb_request *r, json_t *args);
 } table[] = {
-        {"guest.attach", cmd_attach},   {"guest.detach", cmd_detach},   {"guest.list", cmd_list},
-        {"place", cmd_place},           {"unplace", cmd_unplace},       {"status", cmd_status},
-        {"migrate", cmd_migrate},       {"migrate.abort", cmd_abort},   {"migrate.recover", cmd_recover},
-        {"image.read", cmd_image_read}, {"image.info", cmd_image_info}, {"history", cmd_history},
-        {"doctor", cmd_doctor},         {"reload", cmd_reload},         {"trace.record", cmd_trace_record},
-        {"trace.stop", cmd_trace_stop}, {"trace.list", cmd_trace_list},
+        {"guest.attach", cmd_attach},
+        {"guest.detach", cmd_detach},
+        {"guest.list", cmd_list},
+        {"place", cmd_place},
+        {"unplace", cmd_unplace},
+        {"status", cmd_status},
+        {"migrate", cmd_migrate},
+        {"migrate.abort", cmd_abort},
+        {"migrate.recover", cmd_recover},
+        {"image.read", cmd_image_read},
+        {"image.info", cmd_image_info},
+        {"history", cmd_history},
+        {"doctor", cmd_doctor},
+        {"reload", cmd_reload},
+        {"trace.record", cmd_trace_record},
+        {"trace.stop", cmd_trace_stop},
+        {"trace.list", cmd_trace_list},
+        {"policy.list", hb_policy_cmd_list},
+        {"policy.show", hb_policy_cmd_show},
+        {"policy.load", hb_policy_cmd_load},
+        {"policy.shadow", hb_policy_cmd_shadow},
+        {"policy.drop", hb_policy_cmd_drop},
+        {"policy.promote", hb_policy_cmd_promote},
+        {"policy.rollback", hb_policy_cmd_rollback},
+        {"policy.history", hb_policy_cmd_history},
+        {"policy.diff", hb_policy_cmd_diff},
+        {"policy.tune", hb_policy_cmd_tune},
 };
 
 void hb_daemon_command(void *arg, hb_request *r, const struct hb_ctl_command *cmd, json_t *args) {

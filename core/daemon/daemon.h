@@ -16,6 +16,7 @@ struct hb_arrival;
 struct hb_cold;
 struct hb_recording;
 struct hb_teacher;
+struct hb_policy_registry;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -28,13 +29,14 @@ typedef struct hb_daemon {
         hb_mailbox *mailbox;
         hb_peer_listener *listener;
         hb_control_server *control;
-        struct hb_guest *guests;         /* tracked here */
-        struct hb_incoming *incoming;    /* images here for guests elsewhere */
-        struct hb_handover *handovers;   /* both roles, until ended */
-        struct hb_cold *colds;           /* moves whose placement is being opened */
-        struct hb_recording *recordings; /* under way, armed, and the last one of each guest */
-        struct hb_arrival *arrivals;     /* accepted sessions that have not said what they want */
-        struct hb_teacher *teacher;      /* NULL until there is something to teach */
+        struct hb_guest *guests;             /* tracked here */
+        struct hb_incoming *incoming;        /* images here for guests elsewhere */
+        struct hb_handover *handovers;       /* both roles, until ended */
+        struct hb_cold *colds;               /* moves whose placement is being opened */
+        struct hb_recording *recordings;     /* under way, armed, and the last one of each guest */
+        struct hb_arrival *arrivals;         /* accepted sessions that have not said what they want */
+        struct hb_policy_registry *policies; /* what is active here, what shadows, what was before */
+        struct hb_teacher *teacher;          /* NULL until there is something to teach */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;

@@ -2,6 +2,7 @@
  * another host. Lives on when its session is lost; the source dials again with the same id. */
 #pragma once
 #include "daemon/daemon.h"
+#include "daemon/policy_registry.h"
 #include "map/announce.h"
 #include "place/engine.h"
 #include "place/image.h"
@@ -26,6 +27,7 @@ struct hb_incoming {
         hb_judge *judge;        /* NULL: its predictor is not judged */
         hb_policies *judged;    /* the judge's own */
         struct hb_pupil *pupil; /* NULL: its model is not trained */
+        struct hb_policy_placed placed[HB_POLICY_KINDS];
         hb_fetcher *fetcher;
         struct hb_done_queue *done;
         struct hb_bitmap scratch; /* pages of the announcement that is under way */

@@ -140,13 +140,6 @@ static int op_zero(void *arg, uint64_t gfn, uint64_t pages) {
         return hb_image_zero(in->image, gfn, pages);
 }
 
-static int make_policies(const struct hb_incoming *in, hb_policies **ret, struct hb_err *e) {
-        const hb_settings *s = in->d->settings;
-        struct hb_policy_options po = {
-                .dir = s->policy_dir, .names = {s->predictor, s->scorer, s->threshold}, .seed = 1};
-        return hb_policies_new(&po, ret, e);
-}
-
 /* Nobody needs a judge: without one the placement works the same. */
 static void make_judge(struct hb_incoming *in) {
         const hb_settings *s = in->d->settings;
@@ -155,7 +148,7 @@ static void make_judge(struct hb_incoming *in) {
         struct hb_err e = {0};
         if (!wanted)
                 return;
-        int r = make_policies(in, &in->judged, &e);
+        int r = hb_policy_registry_make(in->d, in->guest, &in->judged, &e);
         if (r == 0)
                 r = hb_judge_new(in->engine, in->judged, in->shape.pages, in->engine_options.horizon_s,
                                  hb_now_ns(), &in->judge);
@@ -168,7 +161,7 @@ static void make_judge(struct hb_incoming *in) {
 
 static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         const hb_settings *s = in->d->settings;
-        int r = make_policies(in, &in->policies, e);
+        int r = hb_policy_registry_make(in->d, in->guest, &in->policies, e);
         if (r < 0)
                 return r;
         struct hb_engine_options eo = {.window_bytes = s->window_bytes,
@@ -188,6 +181,7 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         make_judge(in);
         hb_recording_placed(in); /* before it is told anything: then it can be replayed exactly */
         hb_incoming_teach_begin(in);
+        hb_policy_registry_placed(in);
         return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/notify.h"
+#include "daemon/policy_registry.h"
 #include "daemon/recording.h"
 #include "daemon/status.h"
 #include "daemon/teacher.h"
@@ -97,6 +98,7 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
                         hb_outgoing_reloaded(g->placement);
         }
         recheck_hosts(d);
+        hb_policy_registry_reloaded(d);
         hb_log(HB_LOG_NOTICE, "settings read again from %s", d->settings_path);
         return 0;
 }
@@ -153,6 +155,8 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
         cb.arg = d;
         if ((r = hb_peer_listen(d->base, d->tls, s->listen, &cb, &d->listener, e)) < 0)
                 return r;
+        if ((r = hb_policy_registry_new(d, e)) < 0)
+                return r;
         if ((r = hb_control_server_new(d->base, s->control_socket, s->control_group, hb_daemon_command, d,
                                        &d->control, e)) < 0)
                 return r;
@@ -168,6 +172,7 @@ static void close_all(hb_daemon *d) {
                 hb_guest_free(d->guests, true);
         while (d->incoming)
                 hb_incoming_free(d->incoming, HB_IN_KEEP);
+        hb_policy_registry_free(d);
         hb_recordings_free(d);
         hb_arrivals_free(d);
         d->listener = hb_peer_listener_free(d->listener);

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define LOOK_MS     100
-#define POLICY_SEED 1u /* as make_engine gives it */
+#define POLICY_SEED 1u /* as policy_registry.c gives it */
 
 /* ---- asking ---- */
 

@@ -73,6 +73,18 @@ const struct hb_setting hb_setting_rows[] = {
         {"policy", "finetune", HB_SET_BOOL, AT(finetune), 0, 0, "yes", NULL, false, NULL,
          "Whether the model of a placement is trained on by what its guest does, on a thread of the lowest "
          "priority. What a guest taught is kept in STATE_DIR/models."},
+        {"policy", "watch", HB_SET_BOOL, AT(watch), 0, 0, "yes", NULL, false, NULL,
+         "Whether a change of the file of a policy in use loads it into shadow: it is then judged beside the "
+         "active one and decides nothing."},
+        {"policy", "canary", HB_SET_REAL, AT(canary), 0, 1, "0", NULL, false, NULL,
+         "The share of the guests on which `harbinger policy promote --canary`, or a promotion by itself, "
+         "begins; 0: none, "
+         "all at once."},
+        {"policy", "auto_promote", HB_SET_REAL, AT(auto_promote), 0, 1, "0", NULL, false, NULL,
+         "By how much a shadow's value must be above the active one's to be promoted by itself, and to be "
+         "taken back the same way; 0: nothing is promoted by itself."},
+        {"policy", "auto_lessons", HB_SET_INT, AT(auto_lessons), 1, 10000, "12", NULL, false, NULL,
+         "For how many lessons in a row, one each 5 s, it must be so."},
 
         {"tracking", "backend", HB_SET_CHOICE, AT(backend), 0, 0, "auto", NULL, false,
          "auto present wp softdirty hash",
