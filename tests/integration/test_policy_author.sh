@@ -113,6 +113,7 @@ fi
 code 0 harbinger policy test mine/score/first_scorer.lua mine/spec/first_threshold_spec.lua
 code 0 harbinger policy test mine/spec "$HB_SOURCE/examples/policies/spec" --json
 jq -e '.failed == 0 and .errors == 0 and .passed >= 15' said >/dev/null || fail "specifications of the examples"
+code 0 harbinger policy test "$HB_SOURCE/tests/unit/author/module/spec" # of the module itself
 code 0 harbinger policy test "$HB_SOURCE/policies/spec" --json
 jq -e '.failed == 0 and .errors == 0 and .passed >= 15' said >/dev/null || fail "specifications of the shipped policies"
 echo "test: $(jq .passed said) specifications of the shipped policies hold"

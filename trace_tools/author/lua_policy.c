@@ -1,11 +1,9 @@
 /* lua_policy: harbinger.policy(path), a policy in the real sandbox, with the limits and the trial of a
  * daemon's. What it is called with are tables of lists (or a builder's pages), what it answers are lists. A
  * failure is a Lua error with the host's own message. One guard a Lua state, in the registry. */
-#include "author/load.h"
-#include "author/lua_convert.h"
+#include "author/lua_policy.h"
 #include "author/world.h"
 #include "base/err.h"
-#include "nn/model.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,24 +11,20 @@
 #define TYPE  "harbinger.policy"
 #define GUARD "harbinger.guard"
 
-struct box {
-        hb_plugin *plugin;
-        hb_model *model;
-        struct hb_author_policy where;
-        uint64_t spent_ns;
-};
+const struct hb_policy_guest hb_lua_some_guest = {
+        .now_s = 60, .horizon_s = 10, .epoch_s = 1, .pages = 65536, .resident_pages = 65536};
 
 hb_plugin *hb_lua_test_policy(lua_State *L, int index) {
-        struct box *b = luaL_testudata(L, index, TYPE);
+        struct hb_lua_policy *b = luaL_testudata(L, index, TYPE);
         return b ? b->plugin : NULL;
 }
 
-static struct box *check_box(lua_State *L) {
+static struct hb_lua_policy *check_box(lua_State *L) {
         return luaL_checkudata(L, 1, TYPE);
 }
 
 static int m_gc(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
 
         b->plugin = hb_plugin_free(b->plugin);
         b->model = hb_model_free(b->model);
@@ -111,7 +105,7 @@ static int f_policy(lua_State *L) {
         struct hb_plugin_limits limits;
         struct hb_err e = {0};
         hb_guard *guard;
-        struct box *b;
+        struct hb_lua_policy *b;
 
         lua_settop(L, 2);
         read_options(L, &limits, &model);
@@ -131,19 +125,10 @@ static int f_policy(lua_State *L) {
 
 /* ---- asking ---- */
 
-struct asked {
-        struct hb_policy_pages pages;
-        struct hb_policy_guest guest;
-        struct hb_policy_link link;
-        struct hb_policy_accuracy accuracy;
-};
-
-/* Argument 2 is pages: a builder's, which then says what the guest is like, too, or a table. */
-static void read_asked(lua_State *L, struct asked *a, int guest) {
+void hb_lua_read_asked(lua_State *L, struct hb_lua_asked *a, int guest) {
         hb_world *w = hb_lua_test_world(L, 2);
 
-        a->guest = (struct hb_policy_guest){
-                .now_s = 60, .horizon_s = 10, .epoch_s = 1, .pages = 65536, .resident_pages = 65536};
+        a->guest = hb_lua_some_guest;
         if (w) {
                 hb_world_pages(w, &a->pages);
                 hb_world_guest(w, &a->guest);
@@ -153,8 +138,8 @@ static void read_asked(lua_State *L, struct asked *a, int guest) {
         hb_lua_read_guest(L, guest, &a->guest);
 }
 
-static struct box *check_kind(lua_State *L, enum hb_policy_kind kind, const char *method) {
-        struct box *b = check_box(L);
+struct hb_lua_policy *hb_lua_check_kind(lua_State *L, enum hb_policy_kind kind, const char *method) {
+        struct hb_lua_policy *b = check_box(L);
 
         if (b->where.kind != kind)
                 luaL_error(L, "%s: '%s' is a %s", method, b->where.name, hb_policy_kind_name(b->where.kind));
@@ -162,7 +147,7 @@ static struct box *check_kind(lua_State *L, enum hb_policy_kind kind, const char
         return b;
 }
 
-static void run(lua_State *L, struct box *b, struct hb_plugin_call *c) {
+static void run(lua_State *L, struct hb_lua_policy *b, struct hb_plugin_call *c) {
         char message[HB_PLUGIN_MESSAGE];
 
         if (hb_plugin_run(b->plugin, c, message, &b->spent_ns) < 0)
@@ -171,11 +156,11 @@ static void run(lua_State *L, struct box *b, struct hb_plugin_call *c) {
 
 /* :predict(pages [, guest]): accesses, writes */
 static int m_predict(lua_State *L) {
-        struct box *b = check_kind(L, HB_POLICY_PREDICTOR, "predict");
+        struct hb_lua_policy *b = hb_lua_check_kind(L, HB_POLICY_PREDICTOR, "predict");
         struct hb_plugin_call c = {NULL};
-        struct asked a = {{0}};
+        struct hb_lua_asked a = {{0}};
 
-        read_asked(L, &a, 3);
+        hb_lua_read_asked(L, &a, 3);
         c.pages = &a.pages;
         c.guest = &a.guest;
         for (int k = 0; k < 2; k++)
@@ -188,11 +173,11 @@ static int m_predict(lua_State *L) {
 
 /* :score(pages [, link, guest, accuracy]) */
 static int m_score(lua_State *L) {
-        struct box *b = check_kind(L, HB_POLICY_SCORER, "score");
+        struct hb_lua_policy *b = hb_lua_check_kind(L, HB_POLICY_SCORER, "score");
         struct hb_plugin_call c = {NULL};
-        struct asked a = {{0}};
+        struct hb_lua_asked a = {{0}};
 
-        read_asked(L, &a, 4);
+        hb_lua_read_asked(L, &a, 4);
         if (hb_lua_test_world(L, 2)) {
                 const float *accesses, *writes;
                 hb_lua_world_expected(L, 2, &accesses, &writes);
@@ -213,13 +198,12 @@ static int m_score(lua_State *L) {
 
 /* :threshold(scores [, link, guest, accuracy]) */
 static int m_threshold(lua_State *L) {
-        struct box *b = check_kind(L, HB_POLICY_THRESHOLD, "threshold");
+        struct hb_lua_policy *b = hb_lua_check_kind(L, HB_POLICY_THRESHOLD, "threshold");
         uint32_t histogram[HB_POLICY_BUCKETS];
         struct hb_plugin_call c;
-        struct asked a = {{0}};
+        struct hb_lua_asked a = {{0}};
 
-        a.guest = (struct hb_policy_guest){
-                .now_s = 60, .horizon_s = 10, .epoch_s = 1, .pages = 65536, .resident_pages = 65536};
+        a.guest = hb_lua_some_guest;
         hb_lua_read_guest(L, 4, &a.guest);
         hb_lua_read_link(L, 3, &a.link);
         hb_lua_read_accuracy(L, 5, &a.accuracy);
@@ -231,121 +215,10 @@ static int m_threshold(lua_State *L) {
         return 1;
 }
 
-/* ---- telling ---- */
-
-static int m_observe(lua_State *L) {
-        static const char *const known[] = {"number", "now_s", "accessed", "written", "cut", "runs", NULL};
-        struct box *b = check_kind(L, HB_POLICY_PREDICTOR, "observe");
-        struct hb_policy_guest g = {.now_s = 60, .horizon_s = 10, .epoch_s = 1, .pages = 65536};
-        struct hb_policy_observed o = {.epoch = 1};
-        char message[HB_PLUGIN_MESSAGE];
-        struct hb_policy_run *runs;
-
-        luaL_checktype(L, 2, LUA_TTABLE);
-        hb_lua_check_fields(L, 2, "epoch", known);
-        hb_lua_read_guest(L, 3, &g);
-        o.epoch = (uint32_t)hb_lua_number_field(L, 2, "epoch", "number", 1);
-        o.now_s = hb_lua_number_field(L, 2, "epoch", "now_s", g.now_s);
-        lua_getfield(L, 2, "cut");
-        o.cut = lua_toboolean(L, -1);
-        if (lua_getfield(L, 2, "runs") != LUA_TTABLE || lua_rawlen(L, -1) > HB_OBSERVED_RUNS)
-                return luaL_error(L, "epoch: 'runs' must be a list of at most %d runs",
-                                  (int)HB_OBSERVED_RUNS);
-        o.nruns = (uint32_t)lua_rawlen(L, -1);
-        runs = hb_lua_buffer(L, (o.nruns + 1) * sizeof(*runs));
-        lua_insert(L, -2);
-        for (uint32_t i = 0; i < o.nruns; i++, lua_pop(L, 2)) {
-                if (lua_rawgeti(L, -1, (lua_Integer)i + 1) != LUA_TTABLE)
-                        return luaL_error(L, "epoch: run %d is no table", (int)i + 1);
-                runs[i].gfn = (uint64_t)hb_lua_number_field(L, -1, "run", "gfn", 0);
-                runs[i].pages = (uint32_t)hb_lua_number_field(L, -1, "run", "pages", 1);
-                lua_getfield(L, -1, "written");
-                runs[i].written = lua_toboolean(L, -1);
-                o.accessed += runs[i].pages;
-                o.written += runs[i].written ? runs[i].pages : 0;
-        }
-        o.runs = runs;
-        o.accessed = (uint64_t)hb_lua_number_field(L, 2, "epoch", "accessed", (double)o.accessed);
-        o.written = (uint64_t)hb_lua_number_field(L, 2, "epoch", "written", (double)o.written);
-        if (hb_plugin_observe(b->plugin, &o, &g, message, &b->spent_ns) < 0)
-                return luaL_error(L, "%s", message);
-        return 0;
-}
-
-/* :rehearse(pages [, guest, lesson]) */
-static int m_rehearse(lua_State *L) {
-        struct box *b = check_kind(L, HB_POLICY_PREDICTOR, "rehearse");
-        char message[HB_PLUGIN_MESSAGE];
-        struct asked a = {{0}};
-        uint64_t lesson = (uint64_t)luaL_optinteger(L, 4, 1);
-
-        read_asked(L, &a, 3);
-        if (hb_plugin_rehearse(b->plugin, &a.pages, &a.guest, lesson, message, &b->spent_ns) < 0)
-                return luaL_error(L, "%s", message);
-        return 0;
-}
-
-static const float *outcome_column(lua_State *L, const char *field, uint32_t n, const float *otherwise) {
-        float *d = hb_lua_buffer(L, n * sizeof(*d));
-
-        if (lua_getfield(L, 2, field) != LUA_TNIL)
-                hb_lua_read_floats(L, -1, field, d, n);
-        else if (otherwise)
-                memcpy(d, otherwise, n * sizeof(*d));
-        lua_pop(L, 1);
-        return d;
-}
-
-static const uint8_t *outcome_classes(lua_State *L, uint32_t n) {
-        static const char *const fields[] = {[HB_LESSON_RETURNING] = "returning", [HB_LESSON_NEW] = "new"};
-        uint8_t *class_of = hb_lua_buffer(L, n);
-
-        for (int k = HB_LESSON_RETURNING; k <= HB_LESSON_NEW; k++) {
-                const float *mask = outcome_column(L, fields[k], n, NULL);
-                for (uint32_t i = 0; i < n; i++)
-                        if (mask[i] != 0)
-                                class_of[i] = (uint8_t)k;
-        }
-        return class_of;
-}
-
-/* :learn(outcome [, guest]); columns are lists of as many elements as `accessed`. */
-static int m_learn(lua_State *L) {
-        static const char *const known[] = {
-                "lesson", "n",         "asked_s", "horizon_s", "accessed",      "written", "reads",
-                "writes", "returning", "new",     "budget",    "budget_writes", NULL};
-        struct box *b = check_kind(L, HB_POLICY_PREDICTOR, "learn");
-        struct hb_policy_guest g = {.now_s = 60, .horizon_s = 10, .epoch_s = 1, .pages = 65536};
-        struct hb_policy_outcome o = {.lesson = 1};
-        char message[HB_PLUGIN_MESSAGE];
-
-        luaL_checkstack(L, 24, NULL);
-        luaL_checktype(L, 2, LUA_TTABLE);
-        hb_lua_check_fields(L, 2, "outcome", known);
-        hb_lua_read_guest(L, 3, &g);
-        if (lua_getfield(L, 2, "accessed") != LUA_TTABLE || lua_rawlen(L, -1) > HB_LESSON_PAGES)
-                return luaL_error(L, "outcome: 'accessed' must be a list of at most %d numbers",
-                                  (int)HB_LESSON_PAGES);
-        o.n = (uint32_t)lua_rawlen(L, -1);
-        o.lesson = (uint64_t)hb_lua_number_field(L, 2, "outcome", "lesson", 1);
-        o.asked_s = hb_lua_number_field(L, 2, "outcome", "asked_s", g.now_s - g.horizon_s);
-        o.horizon_s = hb_lua_number_field(L, 2, "outcome", "horizon_s", g.horizon_s);
-        o.accessed = outcome_column(L, "accessed", o.n, NULL);
-        o.written = outcome_column(L, "written", o.n, NULL);
-        o.reads = outcome_column(L, "reads", o.n, o.accessed);
-        o.writes = outcome_column(L, "writes", o.n, o.written);
-        o.class_of = outcome_classes(L, o.n);
-        o.budget = (uint32_t)hb_lua_number_field(L, 2, "outcome", "budget", o.n);
-        o.budget_writes = (uint32_t)hb_lua_number_field(L, 2, "outcome", "budget_writes", o.n);
-        if (hb_plugin_learn(b->plugin, &o, &g, message, &b->spent_ns) < 0)
-                return luaL_error(L, "%s", message);
-        return 0;
-}
-
 /* ---- what a host does besides ---- */
 
 static int m_tune(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
         const char *param = luaL_checkstring(L, 2);
         double value = lua_isboolean(L, 3) ? lua_toboolean(L, 3) : luaL_checknumber(L, 3);
         struct hb_err e = {0};
@@ -357,7 +230,7 @@ static int m_tune(lua_State *L) {
 
 /* :save(): the bytes a host keeps, as a string. */
 static int m_save(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
         char message[HB_PLUGIN_MESSAGE];
         struct hb_buf out = {0};
         int rc = hb_plugin_save(b->plugin, &out, message);
@@ -369,7 +242,7 @@ static int m_save(lua_State *L) {
 }
 
 static int m_restore(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
         char message[HB_PLUGIN_MESSAGE];
         size_t size;
         const char *data = luaL_checklstring(L, 2, &size);
@@ -388,7 +261,7 @@ static void add_line(void *arg, const char *line) {
 
 /* :log(): what it said by hb.log since the last look. */
 static int m_log(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
 
         lua_newtable(L);
         hb_plugin_take_log(b->plugin, add_line, L);
@@ -403,7 +276,7 @@ static void add_counter(void *arg, const char *name, double value) {
 }
 
 static int m_counters(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
 
         lua_newtable(L);
         hb_plugin_counters(b->plugin, add_counter, L);
@@ -436,7 +309,7 @@ static void push_params(lua_State *L, const hb_plugin *p) {
 }
 
 static int m_index(lua_State *L) {
-        struct box *b = check_box(L);
+        struct hb_lua_policy *b = check_box(L);
         const char *key = luaL_checkstring(L, 2);
 
         if (!strcmp(key, "name"))
@@ -457,19 +330,24 @@ static int m_index(lua_State *L) {
 }
 
 void hb_lua_open_policy(lua_State *L) {
-        static const luaL_Reg methods[] = {{"predict", m_predict},     {"score", m_score},
-                                           {"threshold", m_threshold}, {"observe", m_observe},
-                                           {"rehearse", m_rehearse},   {"learn", m_learn},
-                                           {"tune", m_tune},           {"save", m_save},
-                                           {"restore", m_restore},     {"log", m_log},
-                                           {"counters", m_counters},   {"note", m_note},
-                                           {"spent_ms", m_spent_ms},   {NULL, NULL}};
+        static const luaL_Reg methods[] = {{"predict", m_predict},
+                                           {"score", m_score},
+                                           {"threshold", m_threshold},
+                                           {"tune", m_tune},
+                                           {"save", m_save},
+                                           {"restore", m_restore},
+                                           {"log", m_log},
+                                           {"counters", m_counters},
+                                           {"note", m_note},
+                                           {"spent_ms", m_spent_ms},
+                                           {NULL, NULL}};
 
         luaL_newmetatable(L, GUARD);
         lua_pushcfunction(L, guard_gc);
         lua_setfield(L, -2, "__gc");
         luaL_newmetatable(L, TYPE);
         luaL_newlib(L, methods);
+        hb_lua_add_learning(L);
         lua_pushcclosure(L, m_index, 1);
         lua_setfield(L, -2, "__index");
         lua_pushcfunction(L, m_gc);
