@@ -53,6 +53,7 @@ static const struct hb_ctl_command commands[] = {
         {"policy.tune",
          {STR_REQ("kind"), STR_REQ("param"), REAL_REQ("value"), FLAG("shadow"), STR("why")},
          true},
+        {"policy.explain", {STR_REQ("guest"), INT_REQ("gfn"), FLAG("shadow")}, false},
         {"doctor", {{0}}, false},
         {"reload", {{0}}, true},
 };

@@ -359,6 +359,7 @@ static const struct {
         {"policy.history", hb_policy_cmd_history},
         {"policy.diff", hb_policy_cmd_diff},
         {"policy.tune", hb_policy_cmd_tune},
+        {"policy.explain", hb_policy_cmd_explain},
 };
 
 void hb_daemon_command(void *arg, hb_request *r, const struct hb_ctl_command *cmd, json_t *args) {

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "daemon/guest.h"
 #include "daemon/outgoing.h"
+#include "daemon/policy_registry.h"
 #include "daemon/status.h"
 #include "transport/cert/cert.h"
 #include <stdarg.h>
@@ -95,11 +96,16 @@ static void check_certificate(json_t *a, const hb_settings *s) {
             c.subject, c.issuer, days);
 }
 
+static void add_policies(void *arg, const char *ok, const char *next, const char *detail) {
+        add(arg, "policies", ok, next, "%s", detail);
+}
+
 json_t *hb_doctor_json(const hb_daemon *d) {
         json_t *a = json_array();
         check_trackers(a);
         check_image_dir(a, d->settings);
         check_certificate(a, d->settings);
+        hb_policy_registry_doctor(d, add_policies, a);
         if (geteuid() != 0)
                 add(a, "rights", "warn", "run harbingerd as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN",
                     "not root: attaching may be forbidden");

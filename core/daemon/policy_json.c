@@ -230,3 +230,65 @@ json_t *hb_policy_registry_json(const hb_daemon *d) {
         }
         return a;
 }
+
+static json_t *status_json(const struct hb_policy_status *s) {
+        json_t *j =
+                json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:b,s:b}", "name", s->name, "version", s->version, "hash",
+                          s->hash, "calls", (json_int_t)s->calls, "errors", (json_int_t)s->errors, "starved",
+                          (json_int_t)s->starved, "builtin", s->builtin, "quarantined", s->quarantined);
+        json_object_set_new(j, "answering", hb_ctl_text(s->answering));
+        json_object_set_new(j, "answering_hash", hb_ctl_text(s->answering_hash));
+        json_object_set_new(j, "note", hb_ctl_text(s->note));
+        json_object_set_new(j, "last_error", hb_ctl_text(s->last_error));
+        return j;
+}
+
+json_t *hb_policy_placed_json(const struct hb_incoming *in) {
+        json_t *a = json_array();
+        struct hb_policy_status s;
+        for (unsigned i = 0; i < HB_POLICY_KINDS; i++) {
+                enum hb_policy_kind k = (enum hb_policy_kind)i;
+                hb_policies_status(in->policies, k, &s);
+                json_t *j = status_json(&s);
+                json_object_set_new(j, "kind", json_string(hb_policy_kind_name(k)));
+                bool shadow = hb_policies_status_of(in->policies, k, HB_POLICY_SHADOWING, &s) == 0;
+                json_object_set_new(j, "shadow", shadow ? status_json(&s) : json_null());
+                json_array_append_new(a, j);
+        }
+        return a;
+}
+
+json_t *hb_policy_swaps_json(const struct hb_incoming *in) {
+        uint64_t swaps, max_ns;
+        hb_policies_swaps(in->policies, &swaps, &max_ns);
+        return json_pack("{s:I,s:f}", "count", (json_int_t)swaps, "max_ms", (double)max_ns / 1e6);
+}
+
+/* ---- doctor ---- */
+
+void hb_policy_registry_doctor(const hb_daemon *d,
+                               void (*tell)(void *arg, const char *ok, const char *next, const char *detail),
+                               void *arg) {
+        const hb_policy_registry *reg = d->policies;
+        struct hb_policy_status s;
+        char text[600];
+        for (unsigned i = 0; i < HB_POLICY_KINDS; i++) {
+                const struct hb_registry_kind *k = &reg->kinds[i];
+                const struct hb_err *e = k->active ? &k->trouble : &k->broken;
+                const char *kind = hb_policy_kind_name(k->kind);
+                if (e->code) {
+                        snprintf(text, sizeof text, "%s '%s' was refused%s: %s", kind,
+                                 k->active ? k->trouble_name : k->configured,
+                                 k->active ? "" : ", no guest can be placed here", e->what);
+                        tell(arg, k->active ? "warn" : "fail", e->next, text);
+                }
+                for (const struct hb_incoming *in = d->incoming; in; in = in->next) {
+                        hb_policies_status(in->policies, k->kind, &s);
+                        if (!s.quarantined)
+                                continue;
+                        snprintf(text, sizeof text, "%s '%s' is in quarantine on guest %s, %s answers: %s",
+                                 kind, s.name, in->guest, s.answering, s.last_error);
+                        tell(arg, "warn", "harbinger policy rollback, or load one that works", text);
+                }
+        }
+}

@@ -52,6 +52,20 @@ out:
         hb_buf_free(&b);
 }
 
+/* What the settings name cannot be used: what was active before, if anything was, goes on. */
+static void stays(struct hb_registry_kind *k, const char *name, const struct hb_err *e) {
+        bool said = k->trouble.code == e->code && strcmp(k->trouble.what, e->what) == 0;
+        k->trouble = *e;
+        snprintf(k->trouble_name, sizeof k->trouble_name, "%s", name);
+        if (!k->active)
+                k->broken = *e;
+        if (!said)
+                hb_log_err(HB_LOG_ERR,
+                           k->active ? "the policy that the settings name; the one there stays"
+                                     : "policies: no guest can be placed here",
+                           e);
+}
+
 static void from_file(hb_policy_registry *reg, struct hb_registry_kind *k) {
         struct hb_policy_wish w = {.kind = k->kind};
         struct hb_policy_version *v = NULL;
@@ -66,11 +80,8 @@ static void from_file(hb_policy_registry *reg, struct hb_registry_kind *k) {
                 r = hb_policy_act(reg, k, &a, &e);
         }
         hb_policy_version_unref(v);
-        if (r < 0) {
-                k->broken = e;
-                k->active = hb_policy_version_unref(k->active);
-                hb_log_err(HB_LOG_ERR, "policies: no guest can be placed here", &e);
-        }
+        if (r < 0)
+                stays(k, w.name, &e);
 }
 
 static void begin_kind(hb_policy_registry *reg, struct hb_registry_kind *k) {
@@ -163,16 +174,7 @@ static void settings_checked(hb_policy_registry *reg, const struct hb_policy_wis
                 return; /* changed again meanwhile */
         if (v && hb_policy_act(reg, k, &a, &why) == 0)
                 return;
-        if (v)
-                e = &why;
-        if (!k->active)
-                k->broken = *e;
-        k->trouble = *e;
-        snprintf(k->trouble_name, sizeof k->trouble_name, "%s", w->name);
-        hb_log_err(HB_LOG_ERR,
-                   k->active ? "the policy that the settings name; the one there stays"
-                             : "policies: no guest can be placed here",
-                   e);
+        stays(k, w->name, v ? &why : e);
 }
 
 static void ask_settings(hb_policy_registry *reg, enum hb_policy_kind k, const char *why) {

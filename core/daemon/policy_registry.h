@@ -29,10 +29,12 @@ int hb_policy_registry_make(hb_daemon *d, const char *guest, hb_policies **ret, 
 /* Its engine is there: brings it to what is active and what shadows here. */
 void hb_policy_registry_placed(struct hb_incoming *in);
 
-json_t *hb_policy_registry_json(const hb_daemon *d); /* short, for status */
+json_t *hb_policy_registry_json(const hb_daemon *d);         /* short, for status */
+json_t *hb_policy_placed_json(const struct hb_incoming *in); /* of one placement, a policy a kind */
+json_t *hb_policy_swaps_json(const struct hb_incoming *in);
+/* What an operator should look at: one call of `tell` each. */
 void hb_policy_registry_doctor(const hb_daemon *d,
-                               void (*add)(void *arg, const char *name, const char *ok, const char *next,
-                                           const char *detail),
+                               void (*tell)(void *arg, const char *ok, const char *next, const char *detail),
                                void *arg);
 
 /* ---- commands ---- */

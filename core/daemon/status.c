@@ -5,6 +5,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "daemon/policy_registry.h"
 #include "daemon/recording.h"
 #include <math.h>
 #include <sys/stat.h>
@@ -62,21 +63,6 @@ json_t *hb_guest_json(const struct hb_guest *g) {
         return j;
 }
 
-static json_t *policies_json(const struct hb_incoming *in) {
-        json_t *a = json_array();
-        for (int k = 0; k < HB_POLICY_KINDS; k++) {
-                struct hb_policy_status s;
-                hb_policies_status(in->policies, (enum hb_policy_kind)k, &s);
-                json_array_append_new(a, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:b,s:b,s:s}", "kind",
-                                                   hb_policy_kind_name((enum hb_policy_kind)k), "name",
-                                                   s.name, "version", s.version, "hash", s.hash, "calls",
-                                                   (json_int_t)s.calls, "errors", (json_int_t)s.errors,
-                                                   "builtin", s.builtin, "quarantined", s.quarantined,
-                                                   "last_error", s.last_error));
-        }
-        return a;
-}
-
 static json_t *states_json(const struct hb_engine_stats *s) {
         return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "fresh", (json_int_t)s->fresh, "stale",
                          (json_int_t)s->stale, "absent", (json_int_t)s->absent, "fetching",
@@ -127,7 +113,8 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
                                             "failed_pages", (json_int_t)s.failed_pages));
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
         json_object_set_new(j, "recording", hb_recording_json(in->recording));
-        json_object_set_new(j, "policies", policies_json(in));
+        json_object_set_new(j, "policies", hb_policy_placed_json(in));
+        json_object_set_new(j, "swaps", hb_policy_swaps_json(in));
         json_object_set_new(j, "quality", quality_json(in));
         json_object_set_new(j, "learning", hb_incoming_teach_json(in));
         return j;
@@ -186,7 +173,7 @@ json_t *hb_status_json(const hb_daemon *d, const char *only) {
         for (const struct hb_handover *h = d->handovers; h; h = h->next)
                 if (wanted(h->guest, only))
                         json_array_append_new(moves, hb_handover_json(h));
-        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION,
+        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION,
                          "uptime_s", (double)(hb_now_ns() - d->started_ns) / 1e9, "guests", guests,
-                         "incoming", incoming, "handovers", moves);
+                         "incoming", incoming, "handovers", moves, "policies", hb_policy_registry_json(d));
 }
