@@ -11,7 +11,7 @@
 /* Unsigned order of keys is ascending order of floats; NaN lies below everything. */
 static inline uint32_t key_of(float x) {
         uint32_t bits = hb_f32_bits(x + 0.0f);
-        uint32_t key = bits ^ ((uint32_t)((int32_t)bits >> 31) | 0x80000000u);
+        uint32_t key = bits ^ ((0u - (bits >> 31)) | 0x80000000u);
         return x == x ? key : 0;
 }
 

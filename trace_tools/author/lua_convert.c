@@ -169,8 +169,10 @@ static bool read_numbers(lua_State *L, int index, const char *what, const struct
         luaL_checktype(L, index, LUA_TTABLE);
         check_keys(L, index, what, rows, more, NULL);
         for (const struct field *f = rows; f->name; f++) {
-                double *d = (double *)((char *)to + f->offset);
-                *d = hb_lua_number_field(L, index, what, f->name, *d);
+                double v;
+                memcpy(&v, (char *)to + f->offset, sizeof(v));
+                v = hb_lua_number_field(L, index, what, f->name, v);
+                memcpy((char *)to + f->offset, &v, sizeof(v));
         }
         return true;
 }

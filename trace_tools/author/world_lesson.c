@@ -67,22 +67,23 @@ static int learn(hb_world *w, hb_plugin *p, const struct hb_policy_guest *g, cha
         struct hb_world_lesson *l = &w->lessons[0];
         float *room = calloc(4 * (size_t)l->n + 1, sizeof(*room));
         struct hb_world_access *now = calloc(w->npages, sizeof(*now));
-        struct outcome o = {room, room + l->n, room + 2 * (size_t)l->n, room + 3 * (size_t)l->n};
+        struct outcome o = {NULL, NULL, NULL, NULL};
         struct hb_policy_outcome out = {.lesson = l->number,
                                         .n = l->n,
                                         .asked_s = l->asked,
                                         .horizon_s = w->horizon_s,
-                                        .accessed = o.accessed,
-                                        .written = o.written,
-                                        .reads = o.reads,
-                                        .writes = o.writes,
                                         .class_of = l->class_of,
                                         .budget = l->budget,
                                         .budget_writes = l->budget_writes};
         int rc = -ENOMEM;
 
         if (room && now) {
+                o = (struct outcome){room, room + l->n, room + 2 * (size_t)l->n, room + 3 * (size_t)l->n};
                 count_outcome(w, l, now, &o);
+                out.accessed = o.accessed;
+                out.written = o.written;
+                out.reads = o.reads;
+                out.writes = o.writes;
                 rc = hb_plugin_learn(p, &out, g, message, NULL);
         }
         free(room);
