@@ -161,11 +161,15 @@ static double harm(struct hb_builtin_memory *m, const struct hb_policy_link *l,
 
 static void remember_harm(struct hb_builtin_memory *m, const struct hb_policy_link *l,
                           const struct hb_policy_accuracy *a, double dt) {
-        double busy = ramp(l->used_share, 0.3, 0.9), low = 0.1 - 0.08 * busy, high = 0.5 - 0.3 * busy;
+        double busy = ramp(l->used_share, 0.3, 0.9), low = 0.03 - 0.01 * busy, high = 0.2;
         double now = ramp(harm(m, l, a, dt), low, high) *
                      ramp(a->wasted_share < 0 ? 0 : a->wasted_share, 0.2, 0.5);
 
         m->shy = fmax(now, m->shy * SHY_FADE_S / (SHY_FADE_S + dt));
+}
+
+static double dirty_share(const struct hb_policy_link *l, const struct hb_policy_guest *g) {
+        return l->bytes_per_s > 0 ? g->dirty_bytes_per_s / fmax(l->free_bytes_per_s, 1) : 0;
 }
 
 static double push(double shy, const struct hb_policy_guest *g, const struct hb_policy_link *l,
@@ -173,7 +177,7 @@ static double push(double shy, const struct hb_policy_guest *g, const struct hb_
         double precision = a->precision < 0 ? 1 : a->precision, recall = a->recall < 0 ? 1 : a->recall;
         double missed = ramp(1 - recall, 0.1, 0.5);
         double busy = ramp(l->used_share, 0.8, 1) * (0.4 + 0.6 * ramp(1 - precision, 0.3, 0.9));
-        double dirty = 0.1 * ramp(g->dirty_bytes_per_s / fmax(l->free_bytes_per_s, 1), 0.5, 2);
+        double dirty = 0.3 * ramp(dirty_share(l, g), 1, 2);
 
         return fmax(fmax(shy, busy - 0.5 * missed * busy), dirty);
 }
@@ -181,14 +185,16 @@ static double push(double shy, const struct hb_policy_guest *g, const struct hb_
 double hb_builtin_threshold(struct hb_builtin_memory *m, const struct hb_policy_guest *g,
                             const struct hb_policy_link *l, const struct hb_policy_accuracy *a,
                             double previous) {
-        double dt = seconds_since_last_call(m, g), step;
+        double dt = seconds_since_last_call(m, g), ample, lowest, step;
 
         remember_harm(m, l, a, dt);
         m->called = true;
         if (g->draining)
                 return -1;
-        previous = fmin(fmax(previous, CUT_FLOOR), CUT_CEILING);
-        step = CUT_FLOOR + (CUT_CEILING - CUT_FLOOR) * push(m->shy, g, l, a) - previous;
+        ample = (1 - ramp(dirty_share(l, g), 0.03, 0.06)) * (1 - ramp(l->used_share, 0.3, 0.6));
+        lowest = CUT_FLOOR + (-1 - CUT_FLOOR) * ample;
+        previous = fmin(fmax(previous, lowest), CUT_CEILING);
+        step = lowest + (CUT_CEILING - lowest) * push(m->shy, g, l, a) - previous;
         if (fabs(step) < CUT_STILL)
                 return previous;
         return previous + fmin(fmax(step, -CUT_FALL * dt), CUT_RISE * dt * (1 + 4 * m->shy));

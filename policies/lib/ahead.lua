@@ -10,7 +10,6 @@ local CELLS = 2048 -- regions remembered for a lesson
 local OPEN = 16 -- lessons that may be open at most
 local DECAY = 0.8 -- a lesson
 local FIRST = 1.001 -- of the highest value: before it
-local MARGIN = 0.01 -- by which fewer quarters must have paid better
 
 function ahead.new()
   return setmetatable({ open = {}, order = {}, masks = {}, gain = { 0, 0, 0, 0 } }, ahead)
@@ -122,25 +121,24 @@ function ahead:learn(lesson, leading, truth, weight, room)
   local worth = (truth * weight):copy()
   local all = (contest.first(leading, weight, room) * worth):sum()
   self.masks[lesson] = nil
+  if #masks == 0 then -- no streams: what is known of them stays as it is
+    return
+  end
   for quarters = 1, ahead.QUARTERS do
-    local brought = 0
-    if masks[quarters] then
-      local new = math.min(named[quarters], room)
-      local values = ahead.first(leading, masks[quarters])
-      brought = (contest.first(values, weight, room - new) * worth):sum() - all
-      brought = brought + (new > 0 and new * right[quarters] / named[quarters] or 0)
-    end
-    self.gain[quarters] = DECAY * self.gain[quarters] + brought / math.max(room, 1)
+    local new = math.min(named[quarters], room)
+    local values = ahead.first(leading, masks[quarters])
+    local brought = (contest.first(values, weight, room - new) * worth):sum() - all
+    brought = brought + (new > 0 and new * right[quarters] / named[quarters] or 0)
+    self.gain[quarters] = DECAY * self.gain[quarters] + (1 - DECAY) * brought / math.max(room, 1)
   end
 end
 
--- How many quarters to name first: all, unless fewer have paid better of late.
+-- How many quarters to name first: as many as have paid best in the last lessons with streams, all before the first.
 function ahead:quarters()
-  local best, most = ahead.QUARTERS, self.gain[ahead.QUARTERS] + MARGIN
-  for quarters = ahead.QUARTERS - 1, 0, -1 do
-    local paid = self.gain[quarters] or 0
-    if paid > most then
-      best, most = quarters, paid
+  local best, most = 0, 0
+  for quarters = 1, ahead.QUARTERS do
+    if self.gain[quarters] >= most then
+      best, most = quarters, self.gain[quarters]
     end
   end
   return best

@@ -13,14 +13,15 @@ contest.__index = contest
 local EVERY_S = 5 -- between two lessons (core/policy/lesson.h)
 local OPEN = 16 -- lessons that may be open at most
 local REMEMBERED = 32
+local LEAST = 2 -- lessons that do not overlap, before anybody is believed
 
--- names: of the contestants, the first is believed until another is better. options: decay (0.9 a lesson), caution (0.5),
+-- names: of the contestants, the first is believed until another is better. options: decay (0.9 a lesson), caution (1),
 -- margin (0.005).
 function contest.new(names, options)
   options = options or {}
   local self = setmetatable({}, contest)
   self.names, self.leader, self.lessons = names, 1, 0
-  self.decay, self.caution = options.decay or 0.9, options.caution or 0.5
+  self.decay, self.caution = options.decay or 0.9, options.caution or 1
   self.margin = options.margin or 0.005
   self.past = {} -- F1 by lesson and contestant
   self.open, self.order = {}, {}
@@ -83,12 +84,12 @@ function contest:ahead_by(i, horizon_s)
     end
     weight = weight * self.decay
   end
-  if lessons < 2 then
+  local apart = EVERY_S / (horizon_s + EVERY_S) -- share of the lessons that do not overlap
+  local free = math.min(lessons, (1 + self.decay) / (1 - self.decay)) * apart
+  if free < LEAST then
     return nil
   end
   local mean = sum / n
-  local apart = EVERY_S / (horizon_s + EVERY_S) -- share of the lessons that do not overlap
-  local free = math.max(math.min(lessons, (1 + self.decay) / (1 - self.decay)) * apart, 1)
   return mean - self.caution * math.sqrt(math.max(squares / n - mean * mean, 0) / free)
 end
 

@@ -18,7 +18,7 @@ local blend = {
   version = "1.0.0",
   history = true,
   params = {
-    caution = { default = 0.5, min = 0, max = 10, help = "how sure another must be better before it is believed" },
+    caution = { default = 1, min = 0, max = 10, help = "how sure another must be better before it is believed" },
     margin = { default = 0.005, min = 0, max = 1, help = "F1 by which another must be ahead to become the leader" },
     ahead = { default = true, type = "boolean", help = "name pages ahead of streams" },
     model = { default = true, type = "boolean", help = "the learned model is among those asked" },

@@ -16,7 +16,7 @@ local lstm = {
   history = true,
   params = {
     guard = { default = true, type = "boolean", help = "use the model only where it beats the best baseline" },
-    caution = { default = 0.5, min = 0, max = 10, help = "how sure another must be better before it is believed" },
+    caution = { default = 1, min = 0, max = 10, help = "how sure another must be better before it is believed" },
     margin = { default = 0.005, min = 0, max = 1, help = "F1 by which another must be ahead to become the leader" },
   },
 }

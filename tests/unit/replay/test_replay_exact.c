@@ -178,9 +178,9 @@ static void change_a_constant(void) {
 
         snprintf(command, sizeof(command),
                  "mkdir %s/policies && cp -r %s/policies/. %s/policies && "
-                 "sed -i 's/fade_s = { default = 30,/fade_s = { default = 31,/' %s/policies/predict/ewma.lua "
+                 "sed -i 's/w_waste = { default = 0.6,/w_waste = { default = 0.5,/' %s/policies/score/cost_benefit.lua "
                  "&& "
-                 "! cmp -s %s/policies/predict/ewma.lua %s/policies/predict/ewma.lua",
+                 "! cmp -s %s/policies/score/cost_benefit.lua %s/policies/score/cost_benefit.lua",
                  rig_dir, HB_SOURCE_DIR, rig_dir, rig_dir, HB_SOURCE_DIR, rig_dir);
         assert_int_equal(system(command), 0);
         snprintf(policies, sizeof(policies), "%s/policies", rig_dir);
