@@ -24,7 +24,7 @@ static void read_saved(lua_State *L, hb_plugin *p, void *arg) {
 
         if (!lua_istable(L, -1))
                 luaL_error(L, "save must return a table, not %s", luaL_typename(L, -1));
-        s->size = hb_state_encode(L, s->room, HB_STATE_MAX);
+        s->size = hb_policy_state_encode(L, s->room, HB_STATE_MAX);
 }
 
 int hb_plugin_save(hb_plugin *p, struct hb_buf *out, char message[HB_PLUGIN_MESSAGE]) {
@@ -63,7 +63,7 @@ struct restored {
 static int push_saved(lua_State *L, hb_plugin *p, void *arg) {
         const struct restored *r = arg;
 
-        hb_state_decode(L, r->data, r->size);
+        hb_policy_state_decode(L, r->data, r->size);
         if (!lua_istable(L, -1))
                 luaL_error(L, "what was saved is damaged");
         return 1;

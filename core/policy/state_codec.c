@@ -207,7 +207,7 @@ static void put_value(struct encoder *e, int index) {
                 put_vector(e, index, node->n);
 }
 
-size_t hb_state_encode(lua_State *L, void *out, size_t room) {
+size_t hb_policy_state_encode(lua_State *L, void *out, size_t room) {
         struct encoder e = {.L = L, .at = out, .end = (uint8_t *)out + room};
 
         put(&e, MAGIC, 4);
@@ -313,7 +313,7 @@ static void get_value(struct decoder *d) {
         check(d);
 }
 
-void hb_state_decode(lua_State *L, const void *data, size_t size) {
+void hb_policy_state_decode(lua_State *L, const void *data, size_t size) {
         struct decoder d = {.L = L, .in = hb_rd_init(data, size)};
         const void *magic = hb_rd_raw(&d.in, 4);
 

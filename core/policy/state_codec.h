@@ -15,6 +15,6 @@
 
 /* Inside a call: the value on top of the stack into `room` bytes at `out`; returns how many. Raises an error
  * that names the key of what cannot be saved. */
-size_t hb_state_encode(lua_State *L, void *out, size_t room);
+size_t hb_policy_state_encode(lua_State *L, void *out, size_t room);
 /* Inside a call: pushes the value. Raises an error if the bytes are damaged. */
-void hb_state_decode(lua_State *L, const void *data, size_t size);
+void hb_policy_state_decode(lua_State *L, const void *data, size_t size);
