@@ -90,7 +90,7 @@ static int run_explain(struct hb_cli *c, struct hb_err *e) {
 
 const struct hb_cli_command hb_cli_policy_explain = {
         .name = "policy explain",
-        .summary = "show why a page is fetched or is not: every term of its score, its rank, the threshold",
+        .summary = "show why a page is fetched or is not: the terms of its score, rank, threshold",
         .about = "Asked of the host the guest is placed on. PAGE is a page number, from 0, also as 0x...: an "
                  "address in the guest's memory without its last three hexadecimal digits.",
         .examples = {"policy explain vm1 4711", "policy explain vm1 0x1f40 --shadow"},
