@@ -88,7 +88,7 @@ const struct hb_cli_command hb_cli_policy_load = {
                  "(`harbinger policy shadow`). POLICY is a name in the policy folder, a file, or what was "
                  "seen here before: NAME@N or the first digits of a hash. One that is refused changes "
                  "nothing.",
-        .examples = {"policy load calm", "policy load ./score/calm.lua --why fewer-wasted-pages",
+        .examples = {"policy load calm", "policy load ./score/calm.lua --why \"fewer wasted pages\"",
                      "policy load calm@1  # an older version again"},
         .operands = {{"POLICY", HB_CLI_TEXT}},
         .options = {{"kind", 0, HB_CLI_TEXT, "KIND", false, 0, 0,

@@ -20,16 +20,29 @@ static struct hb_cli_io quiet(void) {
         return (struct hb_cli_io){.out = stdout, .err = stderr, .interrupt_fd = -1};
 }
 
+/* The next word, in double quotes with its blanks, as a shell reads it; NULL: none. */
+static char *next_word(char **at) {
+        char *w = *at + strspn(*at, " "), *end;
+
+        if (!*w)
+                return NULL;
+        end = *w == '"' ? strchr(++w, '"') : w + strcspn(w, " ");
+        assert_non_null(end);
+        *at = end + (*end != 0);
+        *end = 0;
+        return w;
+}
+
 /* Parses "harbinger LINE" up to a pipe, redirection or remark. */
 static int parse(const char *line, struct hb_cli *c, const struct hb_cli_io *io, struct hb_err *e) {
         static char copy[512], *words[32];
         static const char **taken; /* by the line before */
-        char *save = NULL;
+        char *at = copy;
         int n = 1, r;
 
         words[0] = (char *)"harbinger";
         snprintf(copy, sizeof(copy), "%s", line);
-        for (char *w = strtok_r(copy, " ", &save); w && n < 31; w = strtok_r(NULL, " ", &save)) {
+        for (char *w = next_word(&at); w && n < 31; w = next_word(&at)) {
                 if (strchr("|>#", w[0]))
                         break;
                 words[n++] = w;
