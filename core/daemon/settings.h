@@ -30,7 +30,7 @@ typedef struct hb_settings {
         /* [policy] */
         char policy_dir[256], predictor[64], scorer[64], threshold[64];
         double horizon_s;
-        char judge[8]; /* auto, yes, no */
+        char judge[8];   /* auto, yes, no */
         char model[256]; /* "": policy_dir/models/default.hbm */
         bool finetune;
         bool watch;
