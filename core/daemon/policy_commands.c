@@ -55,11 +55,21 @@ void hb_policy_cmd_list(hb_daemon *d, hb_request *r, json_t *args) {
                                    hb_policy_lanes_json(d->policies, NULL)));
 }
 
+/* A policy's text need not end in a NUL, nor be UTF-8 in its comments. */
+static json_t *source_json(const char *text, size_t size) {
+        json_t *j = json_stringn(text, size);
+        char *copy = j ? NULL : strndup(text, size);
+        if (copy)
+                j = hb_ctl_text(copy);
+        free(copy);
+        return j ? j : json_null();
+}
+
 static json_t *parts_json(const struct hb_policy_source *s) {
         json_t *a = json_array();
         for (unsigned i = 0; i < s->parts; i++)
                 json_array_append_new(a, json_pack("{s:s,s:o}", "name", s->part[i].name, "source",
-                                                   hb_ctl_text(s->part[i].text)));
+                                                   source_json(s->part[i].text, s->part[i].size)));
         return a;
 }
 
@@ -94,7 +104,7 @@ void hb_policy_cmd_show(hb_daemon *d, hb_request *r, json_t *args) {
         }
         json_t *j = json_pack("{s:s,s:s,s:s,s:i,s:s,s:o,s:o,s:o}", "kind", hb_policy_kind_name(f.kind),
                               "name", f.name, "hash", f.hash, "number", (int)f.number, "place",
-                              standing(d, &f), "source", hb_ctl_text(s.text), "parts", parts_json(&s),
+                              standing(d, &f), "source", source_json(s.text, s.size), "parts", parts_json(&s),
                               "params", hb_policy_params_json(f.version));
         json_object_set_new(j, "version", json_string(f.version ? f.version->version : ""));
         json_object_update_new(j, hb_policy_usage_json(d->policies, f.kind, f.hash));

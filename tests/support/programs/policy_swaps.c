@@ -1,0 +1,168 @@
+/* policy_swaps SOCKET PID GUEST FILE N [each]: N exchanges of the active scorer over the control socket, one
+ * after the other: loads, promotions and rollbacks of two policies, FILE's and cost_benefit. After each 50
+ * the placement's status must name one of the two, whole. With "each" an exchange is waited for before the
+ * next is asked for. One JSON object at the end: times, the daemon's memory after 100 and after N. */
+#include "control/ctl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct run {
+        hb_ctl_client *c;
+        const char *guest, *file;
+        char hashes[2][33];
+        unsigned known;
+        double worst_ms;
+        unsigned promotions, rollbacks, looks;
+};
+
+static double now_ms(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static json_t *call(struct run *r, const char *cmd, json_t *args) {
+        struct hb_err e = {0};
+        json_t *result = NULL;
+
+        if (hb_ctl_call(r->c, cmd, args, 30000, NULL, NULL, &result, &e) == 0)
+                return result;
+        fprintf(stderr, "%s: %s (%s)\n", cmd, e.what, e.which);
+        exit(1);
+}
+
+static const char *text(json_t *o, const char *key) {
+        const char *s = json_string_value(json_object_get(o, key));
+
+        return s ? s : "";
+}
+
+static void learn_hash(struct run *r, const char *hash) {
+        for (unsigned i = 0; i < r->known; i++)
+                if (strcmp(r->hashes[i], hash) == 0)
+                        return;
+        if (r->known == 2) {
+                fprintf(stderr, "a third version: %s\n", hash);
+                exit(1);
+        }
+        snprintf(r->hashes[r->known++], 33, "%s", hash);
+}
+
+/* The placement's scorer, as the engine has it; returns how often it was exchanged. */
+static json_int_t look(struct run *r) {
+        json_t *s = call(r, "status", json_pack("{s:s}", "guest", r->guest));
+        json_t *in = json_array_get(json_object_get(s, "incoming"), 0);
+        json_t *scorer = json_array_get(json_object_get(in, "policies"), 1);
+        json_int_t n = json_integer_value(json_object_get(json_object_get(in, "swaps"), "count"));
+
+        learn_hash(r, text(scorer, "hash"));
+        if (strcmp(text(scorer, "answering_hash"), text(scorer, "hash")) != 0 ||
+            json_integer_value(json_object_get(scorer, "errors")) != 0) {
+                fprintf(stderr, "%s answers for %s: %s\n", text(scorer, "answering"), text(scorer, "name"),
+                        text(scorer, "last_error"));
+                exit(1);
+        }
+        r->looks++;
+        json_decref(s);
+        return n;
+}
+
+static void timed(struct run *r, const char *cmd) {
+        double t0 = now_ms();
+        json_t *result = call(r, cmd, json_pack("{s:s}", "kind", "scorer"));
+        double took = now_ms() - t0;
+
+        if (json_array_size(json_object_get(result, "failed")) > 0) {
+                fprintf(stderr, "%s: a placement did not take it\n", cmd);
+                exit(1);
+        }
+        r->worst_ms = took > r->worst_ms ? took : r->worst_ms;
+        json_decref(result);
+}
+
+static void load_other(struct run *r) {
+        json_t *shown = call(r, "policy.show", json_pack("{s:s}", "policy", "scorer"));
+        bool stock = strcmp(text(shown, "name"), "cost_benefit") == 0;
+
+        json_decref(shown);
+        json_decref(call(r, "policy.load", json_pack("{s:s}", "policy", stock ? r->file : "cost_benefit")));
+}
+
+static void swap(struct run *r, unsigned i) {
+        if (i % 20 == 0) {
+                load_other(r);
+                timed(r, "policy.promote");
+                r->promotions++;
+        } else {
+                timed(r, "policy.rollback");
+                r->rollbacks++;
+        }
+}
+
+static long rss_kib(const char *pid) {
+        char path[64], line[256];
+        long kib = 0;
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%s/status", pid);
+        f = fopen(path, "r");
+        while (f && fgets(line, sizeof(line), f))
+                sscanf(line, "VmRSS: %ld", &kib);
+        if (f)
+                fclose(f);
+        return kib;
+}
+
+static void wait_for_swap(struct run *r, json_int_t before) {
+        struct timespec nap = {0, 2000000};
+        double until = now_ms() + 10000;
+
+        while (look(r) == before) {
+                if (now_ms() > until) {
+                        fprintf(stderr, "an exchange did not take effect within 10 s\n");
+                        exit(1);
+                }
+                nanosleep(&nap, NULL);
+        }
+}
+
+int main(int argc, char **argv) {
+        struct run r = {0};
+        struct hb_err e;
+        unsigned n = argc > 5 ? (unsigned)strtoul(argv[5], NULL, 10) : 0;
+        bool each = argc > 6 && strcmp(argv[6], "each") == 0;
+        struct timespec pace = {0, 5000000}; /* some ten in an epoch of 50 ms */
+        long early = 0;
+
+        if (n < 100 || hb_ctl_connect(argv[1], &r.c, &e) < 0) {
+                fprintf(stderr, "usage: policy_swaps SOCKET PID GUEST FILE N [each], N from 100\n");
+                return 2;
+        }
+        r.guest = argv[3];
+        r.file = argv[4];
+        double t0 = now_ms();
+        json_int_t first = look(&r);
+        for (unsigned i = 0; i < n; i++) {
+                json_int_t before = each ? look(&r) : 0;
+
+                swap(&r, i);
+                if (each)
+                        wait_for_swap(&r, before);
+                else
+                        nanosleep(&pace, NULL);
+                if (!each && i % 50 == 49)
+                        look(&r);
+                if (i == 99)
+                        early = rss_kib(argv[2]);
+        }
+        double took = now_ms() - t0;
+        printf("{\"swaps\":%u,\"promotions\":%u,\"rollbacks\":%u,\"seconds\":%.3f,\"worst_command_ms\":%.3f,"
+               "\"exchanged\":%lld,\"looks\":%u,\"versions\":%u,\"rss_100_kib\":%ld,\"rss_end_kib\":%ld}\n",
+               n, r.promotions, r.rollbacks, took / 1e3, r.worst_ms, (long long)(look(&r) - first), r.looks,
+               r.known, early, rss_kib(argv[2]));
+        hb_ctl_close(r.c);
+        return 0;
+}
