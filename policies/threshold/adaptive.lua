@@ -11,7 +11,8 @@
 -- link of which nothing was measured yet counts as ample, for only pages that are sent measure it. The cut moves by at most
 -- `rise` (five times that when shy) or `fall` a second and not at all for less than `still`. It rises slower than it falls, so
 -- that traffic of our own that fills the link cannot swing it far; but when a link is ample no more, or a drain is over, it is
--- back at the lowest cut at once. The numbers are those that tests/bench/threshold_grid.sh found good.
+-- back at the lowest cut at once. Its numbers were chosen on the
+-- grid of tests/bench/threshold_grid.sh, which shows how far each link and trace is from the fixed cut that is best for it.
 local adaptive = {
   api = 1,
   kind = "threshold",
