@@ -138,6 +138,26 @@ static int check_cert_name(hb_daemon *d, struct hb_err *e) {
                           hb_tls_own_name(d->tls), d->settings->name);
 }
 
+#define PREDECESSOR_NS (3 * HB_NS_PER_S)
+
+/* A daemon that was killed is seen dead before the kernel has closed all it had open (its inotify and
+ * userfaultfd take their time), and whoever starts the next one at once should not be told to look for
+ * another program on the port. */
+static int listen_for_peers(hb_daemon *d, struct hb_err *e) {
+        struct hb_listener_callbacks cb = hb_arrival_callbacks;
+        uint64_t end = hb_now_ns() + PREDECESSOR_NS;
+        int r;
+
+        cb.arg = d;
+        while ((r = hb_peer_listen(d->base, d->tls, d->settings->listen, &cb, &d->listener, e)) ==
+                       -EADDRINUSE &&
+               hb_now_ns() < end)
+                hb_sleep_ns(20 * HB_NS_PER_MS);
+        if (r == 0)
+                *e = (struct hb_err){0};
+        return r;
+}
+
 static int open_all(hb_daemon *d, struct hb_err *e) {
         const hb_settings *s = d->settings;
         int r;
@@ -151,9 +171,7 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
         struct hb_tls_files f = {s->ca, s->cert, s->key};
         if ((r = hb_tls_new(&f, &d->tls, e)) < 0 || (r = check_cert_name(d, e)) < 0)
                 return r;
-        struct hb_listener_callbacks cb = hb_arrival_callbacks;
-        cb.arg = d;
-        if ((r = hb_peer_listen(d->base, d->tls, s->listen, &cb, &d->listener, e)) < 0)
+        if ((r = listen_for_peers(d, e)) < 0)
                 return r;
         if ((r = hb_policy_registry_new(d, e)) < 0)
                 return r;

@@ -34,8 +34,12 @@ record() {
   [ -z "${2:-}" ] || echo "$1 $at" >"$2"
 }
 
+# A process whose first thread is a zombie lives on in its other threads: until the last of them has ended, all it had open is.
 same_process() {
-  [ "$(start_time "$1")" = "$2" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
+  local threads
+  [ "$(start_time "$1")" = "$2" ] || return 1
+  threads=("/proc/$1/task"/*)
+  [ "${#threads[@]}" -gt 1 ] || ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null
 }
 
 # alive FILE|PID : the process that was recorded there, or last under that number.

@@ -12,10 +12,10 @@ policies_copy() {
   done
 }
 
-# place_guest : a guest of a, ready on b.
+# place_guest : a guest of a, ready on b. $attach: --qmp for a guest of qemu_guests.sh.
 place_guest() {
   guest_start a
-  must a --json guest attach g --process "$guest_socket" >"$pair/output"
+  must a --json guest attach g "${attach:---process}" "$guest_socket" >"$pair/output"
   await 10 "the first scan" guest_attached a
   must a --json place g --to b --wait --timeout 60 >"$pair/output"
 }

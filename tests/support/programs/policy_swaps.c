@@ -1,7 +1,10 @@
-/* policy_swaps SOCKET PID GUEST FILE N [each]: N exchanges of the active scorer over the control socket, one
- * after the other: loads, promotions and rollbacks of two policies, FILE's and cost_benefit. After each 50
- * the placement's status must name one of the two, whole. With "each" an exchange is waited for before the
- * next is asked for. One JSON object at the end: times, the daemon's memory after 100 and after N. */
+/* policy_swaps SOCKET PID GUEST FILE N [K]: N exchanges of the active scorer over the control socket, one
+ * after the other: loads, promotions and rollbacks of two policies, FILE's and cost_benefit. Each K-th (1:
+ * each one; default: none) is waited for: those before it have settled, it is asked for, and nothing more
+ * before the placement counts one exchange more. The rest come as fast as they are answered: some then take
+ * no effect, as two rollbacks within an epoch cancel each other out. Each look at the placement must find one
+ * of the two versions, whole. Progress on standard error; one JSON object at the end: times, counts, the
+ * daemon's memory after 100 and after N. */
 #include "control/ctl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +13,11 @@
 
 struct run {
         hb_ctl_client *c;
-        const char *guest, *file;
-        char hashes[2][33];
+        const char *guest, *file, *pid;
+        char hashes[2][33], now[33]; /* now: as the last look found it */
         unsigned known;
-        double worst_ms;
-        unsigned promotions, rollbacks, looks;
+        double began_ms, worst_ms;
+        unsigned promotions, rollbacks, looks, awaited;
 };
 
 static double now_ms(void) {
@@ -59,6 +62,7 @@ static json_int_t look(struct run *r) {
         json_int_t n = json_integer_value(json_object_get(json_object_get(in, "swaps"), "count"));
 
         learn_hash(r, text(scorer, "hash"));
+        snprintf(r->now, sizeof(r->now), "%s", text(scorer, "hash"));
         if (strcmp(text(scorer, "answering_hash"), text(scorer, "hash")) != 0 ||
             json_integer_value(json_object_get(scorer, "errors")) != 0) {
                 fprintf(stderr, "%s answers for %s: %s\n", text(scorer, "answering"), text(scorer, "name"),
@@ -116,53 +120,86 @@ static long rss_kib(const char *pid) {
         return kib;
 }
 
-static void wait_for_swap(struct run *r, json_int_t before) {
-        struct timespec nap = {0, 2000000};
-        double until = now_ms() + 10000;
+static void nap_ms(unsigned ms) {
+        struct timespec nap = {0, ms * 1000000L};
 
-        while (look(r) == before) {
-                if (now_ms() > until) {
-                        fprintf(stderr, "an exchange did not take effect within 10 s\n");
-                        exit(1);
+        nanosleep(&nap, NULL);
+}
+
+static void not_within_10_s(double since_ms, const char *what) {
+        if (now_ms() - since_ms < 10000) {
+                nap_ms(2);
+                return;
+        }
+        fprintf(stderr, "not within 10 s: %s\n", what);
+        exit(1);
+}
+
+/* Until the placement has what the host has decided; returns how often it was exchanged by then. */
+static json_int_t settle(struct run *r) {
+        json_t *shown = call(r, "policy.show", json_pack("{s:s}", "policy", "scorer"));
+        double t0 = now_ms();
+        json_int_t n;
+
+        while (n = look(r), strcmp(r->now, text(shown, "hash")) != 0)
+                not_within_10_s(t0, "a placement comes to what was decided");
+        json_decref(shown);
+        return n;
+}
+
+static void awaited_swap(struct run *r, unsigned i) {
+        json_int_t before = settle(r), after;
+
+        swap(r, i);
+        double t0 = now_ms();
+        while ((after = look(r)) == before)
+                not_within_10_s(t0, "an exchange takes effect");
+        if (after != before + 1) {
+                fprintf(stderr, "one exchange was asked for, %lld took effect\n",
+                        (long long)(after - before));
+                exit(1);
+        }
+        r->awaited++;
+}
+
+static void run_all(struct run *r, unsigned n, unsigned each, long *ret_early) {
+        for (unsigned i = 0; i < n; i++) {
+                if (each && (i + 1) % each == 0) {
+                        awaited_swap(r, i);
+                } else {
+                        swap(r, i);
+                        nap_ms(3); /* some ten in an epoch of 50 ms */
                 }
-                nanosleep(&nap, NULL);
+                if (i == 99)
+                        *ret_early = rss_kib(r->pid);
+                if (i % 100 == 99)
+                        fprintf(stderr, "%u of %u asked for in %.1f s, memory %ld KiB\n", i + 1, n,
+                                (now_ms() - r->began_ms) / 1e3, rss_kib(r->pid));
         }
 }
 
 int main(int argc, char **argv) {
-        struct run r = {0};
+        struct run r = {.began_ms = now_ms()};
         struct hb_err e;
         unsigned n = argc > 5 ? (unsigned)strtoul(argv[5], NULL, 10) : 0;
-        bool each = argc > 6 && strcmp(argv[6], "each") == 0;
-        struct timespec pace = {0, 5000000}; /* some ten in an epoch of 50 ms */
+        unsigned each = argc > 6 ? (unsigned)strtoul(argv[6], NULL, 10) : 0;
         long early = 0;
 
         if (n < 100 || hb_ctl_connect(argv[1], &r.c, &e) < 0) {
-                fprintf(stderr, "usage: policy_swaps SOCKET PID GUEST FILE N [each], N from 100\n");
+                fprintf(stderr, "usage: policy_swaps SOCKET PID GUEST FILE N [K], N from 100\n");
                 return 2;
         }
+        r.pid = argv[2];
         r.guest = argv[3];
         r.file = argv[4];
-        double t0 = now_ms();
         json_int_t first = look(&r);
-        for (unsigned i = 0; i < n; i++) {
-                json_int_t before = each ? look(&r) : 0;
-
-                swap(&r, i);
-                if (each)
-                        wait_for_swap(&r, before);
-                else
-                        nanosleep(&pace, NULL);
-                if (!each && i % 50 == 49)
-                        look(&r);
-                if (i == 99)
-                        early = rss_kib(argv[2]);
-        }
-        double took = now_ms() - t0;
+        run_all(&r, n, each, &early);
+        double took = now_ms() - r.began_ms;
         printf("{\"swaps\":%u,\"promotions\":%u,\"rollbacks\":%u,\"seconds\":%.3f,\"worst_command_ms\":%.3f,"
-               "\"exchanged\":%lld,\"looks\":%u,\"versions\":%u,\"rss_100_kib\":%ld,\"rss_end_kib\":%ld}\n",
-               n, r.promotions, r.rollbacks, took / 1e3, r.worst_ms, (long long)(look(&r) - first), r.looks,
-               r.known, early, rss_kib(argv[2]));
+               "\"exchanged\":%lld,\"awaited\":%u,\"looks\":%u,\"versions\":%u,\"rss_100_kib\":%ld,"
+               "\"rss_end_kib\":%ld}\n",
+               n, r.promotions, r.rollbacks, took / 1e3, r.worst_ms, (long long)(settle(&r) - first),
+               r.awaited, r.looks, r.known, early, rss_kib(r.pid));
         hb_ctl_close(r.c);
         return 0;
 }
