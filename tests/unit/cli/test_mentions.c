@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "cli_words.h"
+
 static unsigned checked, wrong;
 
 static char *read_whole(const char *path) {
@@ -120,13 +122,13 @@ static void messages_name_commands_that_exist(void **state) {
 /* The whole line must be one that the command takes. */
 static void check_line(const char *path, const char *line) {
         static const struct hb_cli_io io = {.interrupt_fd = -1};
-        char copy[600], *words[40] = {(char *)"harbinger"}, *save = NULL;
+        char copy[600], *words[40] = {(char *)"harbinger"}, *at = copy;
         struct hb_cli c = {.io = &io};
         struct hb_err e = {0};
         int n = 1;
 
         snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(line, "\n|>;&#("), line);
-        for (char *w = strtok_r(copy, " ", &save); w && n < 39; w = strtok_r(NULL, " ", &save))
+        for (char *w = cli_next_word(&at); w && n < 39; w = cli_next_word(&at))
                 words[n++] = w;
         words[n] = NULL;
         checked++;

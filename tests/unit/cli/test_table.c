@@ -15,22 +15,10 @@
 #include <cmocka.h>
 
 #include "cli_run.h"
+#include "cli_words.h"
 
 static struct hb_cli_io quiet(void) {
         return (struct hb_cli_io){.out = stdout, .err = stderr, .interrupt_fd = -1};
-}
-
-/* The next word, in double quotes with its blanks, as a shell reads it; NULL: none. */
-static char *next_word(char **at) {
-        char *w = *at + strspn(*at, " "), *end;
-
-        if (!*w)
-                return NULL;
-        end = *w == '"' ? strchr(++w, '"') : w + strcspn(w, " ");
-        assert_non_null(end);
-        *at = end + (*end != 0);
-        *end = 0;
-        return w;
 }
 
 /* Parses "harbinger LINE" up to a pipe, redirection or remark. */
@@ -42,7 +30,7 @@ static int parse(const char *line, struct hb_cli *c, const struct hb_cli_io *io,
 
         words[0] = (char *)"harbinger";
         snprintf(copy, sizeof(copy), "%s", line);
-        for (char *w = next_word(&at); w && n < 31; w = next_word(&at)) {
+        for (char *w = cli_next_word(&at); w && n < 31; w = cli_next_word(&at)) {
                 if (strchr("|>#", w[0]))
                         break;
                 words[n++] = w;
