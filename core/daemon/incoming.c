@@ -30,6 +30,8 @@ static void op_complete(void *arg, uint32_t f) {
 static void op_resync(void *arg, uint32_t processed) {
         struct hb_incoming *in = arg;
         struct hb_buf b = {0};
+        hb_log(HB_LOG_NOTICE, "%s: an epoch's announcement is missing; %s is asked for all since epoch %u",
+               in->guest, in->host, processed);
         hb_buf_u32(&b, processed);
         if (!b.failed)
                 hb_incoming_send(in, HB_MSG_RESYNC, b.data, b.len);

@@ -1,23 +1,40 @@
-/* policy_auto: what the registry notices and does by itself, once a second.
+/* policy_auto: what the registry notices and does by itself, once a second. What figures say is to be done is
+ * policy_lead's; here they are gathered, and it is done.
  *
- * Quarantine is always noticed. Promotion and rollback by figures only with [policy] auto_promote, the margin
- * by which one must be better than the other, on the same pages of the same guests, over auto_lessons lessons
- * in a row: a lead that shrinks below the margin in between begins anew. What an automatic promotion replaces
- * stays as the shadow, so that the two go on being compared and the old one can come back; one that was
- * rolled back is not promoted by itself again. With [policy] canary a promotion first takes that share of the
- * guests. Lanes are of whole sets: with shadows of two kinds nobody could say which one is the better, so
- * then nothing is done. */
+ * Quarantine is always noticed. Promotion and rollback only with [policy] auto_promote, the margin by which
+ * one must be better than the other, on the same pages of the same guests, over auto_lessons lessons in a
+ * row. What an automatic promotion replaces stays as the shadow, so that the two go on being compared and the
+ * old one can come back; one that was rolled back is not promoted by itself again, nor come back to. With
+ * [policy] canary a promotion first takes that share of the guests, where it divides them. Lanes are of whole
+ * sets: with shadows of two kinds nobody could say which one is the better, so then nothing is done. */
 #include "base/log.h"
 #include "daemon/incoming.h"
 #include "daemon/notify.h"
 #include "daemon/policy_priv.h"
-#include <math.h>
 #include <string.h>
 
-#define TRIAL_LESSONS 4u /* times auto_lessons: then the one that was replaced may rest */
+void hb_policy_auto_anew(hb_policy_registry *reg) {
+        for (unsigned i = 0; i < HB_POLICY_KINDS; i++)
+                hb_lead_anew(&reg->kinds[i].lead);
+}
 
-void hb_policy_auto_anew(struct hb_registry_kind *k) {
-        k->streak = (struct hb_policy_streak){.active = NAN, .shadow = NAN};
+/* Guests that a canary would begin with, and others: else it would be none, or nothing but a promotion. */
+static bool divided(const hb_policy_registry *reg) {
+        double share = reg->d->settings->canary;
+        unsigned in_it = 0, all = 0;
+        for (const struct hb_incoming *in = reg->d->incoming; in; in = in->next, all++)
+                in_it += hb_policy_share_has(share, in->guest);
+        return in_it > 0 && in_it < all;
+}
+
+static struct hb_lead_rules rules_of(const hb_policy_registry *reg, const struct hb_registry_kind *k) {
+        const hb_settings *s = reg->d->settings;
+        return (struct hb_lead_rules){.margin = s->auto_promote,
+                                      .lessons = (uint64_t)s->auto_lessons,
+                                      .canary = k->canary > 0,
+                                      .trial = k->trial,
+                                      .refused = k->shadow && strcmp(k->rejected, k->shadow->hash) == 0,
+                                      .divided = divided(reg)};
 }
 
 /* ---- quarantine ---- */
@@ -34,9 +51,11 @@ static const struct hb_policy_version *by_hash(const struct hb_registry_kind *k,
 static void take_back(hb_policy_registry *reg, struct hb_registry_kind *k, const struct hb_policy_version *v,
                       const char *why) {
         struct hb_policy_act a = {.verb = HB_POLICY_DO_ROLLBACK, .who = "auto", .why = why};
-        bool canary = k->canary > 0 && v == k->shadow;
+        struct hb_lead_rules rules = rules_of(reg, k);
         struct hb_err e = {0};
-        if (reg->d->settings->auto_promote <= 0 || !v || !(canary || (v == k->active && k->previous)))
+        bool good_previous = k->previous && strcmp(k->previous->hash, k->rejected) != 0;
+        if (!v || (v != k->active && v != k->shadow) ||
+            !hb_lead_takes_back(&rules, v == k->shadow, good_previous))
                 return;
         if (hb_policy_act(reg, k, &a, &e) < 0)
                 hb_log_err(HB_LOG_WARNING, "taking a policy back", &e);
@@ -78,91 +97,61 @@ static void notice_quarantine(hb_policy_registry *reg) {
 
 /* ---- figures ---- */
 
-struct figures {
-        double active, shadow; /* sums, then means, of the registry's active one and its shadow */
-        unsigned guests;
-        uint64_t lessons; /* new ones, of the guest that had the most */
-};
-
-static bool shadow_is_sound(const struct hb_incoming *in, enum hb_policy_kind k) {
+/* A decision reaches a placement at its next epoch: until then its lanes are those of others. */
+static bool has(const struct hb_incoming *in, const struct hb_policy_version *v, enum hb_policy_place place,
+                bool *ret_quarantined) {
         struct hb_policy_status s;
-        return hb_policies_status_of(in->policies, k, HB_POLICY_SHADOWING, &s) == 0 && !s.quarantined;
+        *ret_quarantined = false;
+        if (hb_policies_status_of(in->policies, v->kind, place, &s) < 0 || strcmp(s.hash, v->hash) != 0)
+                return false;
+        *ret_quarantined = s.quarantined;
+        return true;
 }
 
-static void add_guest(struct hb_incoming *in, const struct hb_registry_kind *k, struct figures *f) {
-        struct hb_policy_placed *p = &in->placed[k->kind];
+/* In a canary the new one decides on some guests and the old one shadows there: only these are heard. */
+static void look_at_guest(struct hb_incoming *in, const struct hb_registry_kind *k) {
+        struct hb_lead_guest *g = &in->placed[k->kind].lead;
+        bool swapped = hb_policy_in_canary(k, in->guest), active_fails;
         struct hb_lane_score a, s;
-        bool swapped = hb_policy_in_canary(k, in->guest); /* there the new one decides, the old one shadows */
         hb_policies_lane(in->policies, HB_LANE_ACTIVE, &a);
         hb_policies_lane(in->policies, HB_LANE_SHADOW, &s);
-        uint64_t fresh = s.lessons >= p->lessons ? s.lessons - p->lessons : s.lessons;
-        p->lessons = s.lessons;
-        if (!a.lessons || !s.lessons || !isfinite(a.value) || !isfinite(s.value) ||
-            !shadow_is_sound(in, k->kind) || (k->canary > 0 && !swapped))
-                return;
-        f->active += swapped ? s.value : a.value;
-        f->shadow += swapped ? a.value : s.value;
-        f->guests++;
-        f->lessons = fresh > f->lessons ? fresh : f->lessons;
+        bool there = has(in, swapped ? k->shadow : k->active, HB_POLICY_ACTIVE, &active_fails);
+        there = has(in, swapped ? k->active : k->shadow, HB_POLICY_SHADOWING, &g->unsound) && there;
+        g->judged = there && a.known && s.known && (k->canary <= 0 || swapped);
+        g->lessons = s.lessons;
+        g->active = swapped ? s.value : a.value;
+        g->shadow = swapped ? a.value : s.value;
 }
 
-static int side_of(double lead, double margin) {
-        return lead >= margin ? 1 : lead <= -margin ? -1 : 0;
-}
-
-static void watch_lead(hb_policy_registry *reg, struct hb_registry_kind *k) {
-        struct figures f = {0};
-        for (struct hb_incoming *in = reg->d->incoming; in; in = in->next)
-                add_guest(in, k, &f);
-        if (!f.guests || !f.lessons)
-                return;
-        k->streak.active = f.active / f.guests;
-        k->streak.shadow = f.shadow / f.guests;
-        int side = side_of(k->streak.shadow - k->streak.active, reg->d->settings->auto_promote);
-        if (side != k->streak.side)
-                k->streak.lessons = 0;
-        k->streak.side = side;
-        k->streak.lessons += f.lessons;
+static struct hb_lead_guest *look_at_guests(hb_policy_registry *reg, const struct hb_registry_kind *k) {
+        struct hb_lead_guest *first = NULL;
+        for (struct hb_incoming *in = reg->d->incoming; in; in = in->next) {
+                look_at_guest(in, k);
+                in->placed[k->kind].lead.next = first;
+                first = &in->placed[k->kind].lead;
+        }
+        return first;
 }
 
 /* ---- deciding ---- */
 
-static bool more_than_one(const hb_policy_registry *reg) {
-        return reg->d->incoming && reg->d->incoming->next;
-}
-
-/* What the figures say is to be done; false: nothing. */
-static bool conclude(const hb_policy_registry *reg, const struct hb_registry_kind *k,
-                     struct hb_policy_act *a) {
-        const struct hb_policy_streak *s = &k->streak;
-        uint64_t enough = (uint64_t)reg->d->settings->auto_lessons;
-        bool once_refused = strcmp(k->rejected, k->shadow->hash) == 0;
-        if (s->lessons < enough)
-                return false;
-        if (k->trial && s->side <= 0) {
-                a->verb = HB_POLICY_DO_DROP;
-                return s->lessons >= enough * TRIAL_LESSONS;
-        }
-        if (k->canary > 0 ? s->side < 0 : k->trial) {
-                a->verb = HB_POLICY_DO_ROLLBACK;
-                return true;
-        }
-        if (k->canary <= 0 && (s->side <= 0 || once_refused))
-                return false;
-        bool first_few = k->canary <= 0 && reg->d->settings->canary > 0 && more_than_one(reg);
-        a->verb = first_few ? HB_POLICY_DO_CANARY : HB_POLICY_DO_PROMOTE;
-        a->keep_old = true;
-        return true;
-}
-
 static void decide(hb_policy_registry *reg, struct hb_registry_kind *k) {
+        static const enum hb_policy_verb verbs[] = {[HB_LEAD_CANARY] = HB_POLICY_DO_CANARY,
+                                                    [HB_LEAD_PROMOTE] = HB_POLICY_DO_PROMOTE,
+                                                    [HB_LEAD_ROLLBACK] = HB_POLICY_DO_ROLLBACK,
+                                                    [HB_LEAD_DROP] = HB_POLICY_DO_DROP};
         char why[160];
-        struct hb_policy_act a = {.who = "auto", .why = why};
+        struct hb_policy_act a = {.who = "auto", .why = why, .keep_old = true};
+        struct hb_lead_rules rules = rules_of(reg, k);
         struct hb_err e = {0};
-        watch_lead(reg, k);
-        snprintf(why, sizeof why, "value %.3f, active %.3f, over %llu lessons", k->streak.shadow,
-                 k->streak.active, (unsigned long long)k->streak.lessons);
-        if (conclude(reg, k, &a) && hb_policy_act(reg, k, &a, &e) < 0)
+        enum hb_lead_says says = hb_lead_look(&k->lead, &rules, look_at_guests(reg, k));
+        if (says == HB_LEAD_NOTHING)
+                return;
+        snprintf(why, sizeof why, "value %.3f, active %.3f, over %llu lessons", k->lead.shadow,
+                 k->lead.active,
+                 (unsigned long long)(says == HB_LEAD_DROP ? k->lead.total : k->lead.lessons));
+        a.verb = verbs[says];
+        if (hb_policy_act(reg, k, &a, &e) < 0)
                 hb_log_err(HB_LOG_WARNING, "deciding about policies", &e);
 }
 

@@ -23,8 +23,12 @@ static double share_of(const char *guest) {
         return (double)(h >> 11) / 9007199254740992.0;
 }
 
+bool hb_policy_share_has(double share, const char *guest) {
+        return share_of(guest) < share;
+}
+
 bool hb_policy_in_canary(const struct hb_registry_kind *k, const char *guest) {
-        return k->canary > 0 && k->shadow && share_of(guest) < k->canary;
+        return k->canary > 0 && k->shadow && hb_policy_share_has(k->canary, guest);
 }
 
 /* ---- one placement ---- */
@@ -343,7 +347,6 @@ static void take_over(struct hb_registry_kind *k, const struct hb_registry_kind 
         hb_policy_version_ref(k->previous);
         for (unsigned i = 0; i < 3; i++)
                 hb_policy_version_unref(old[i]);
-        hb_policy_auto_anew(k);
 }
 
 int hb_policy_act(hb_policy_registry *reg, struct hb_registry_kind *k, const struct hb_policy_act *a,
@@ -360,6 +363,7 @@ int hb_policy_act(hb_policy_registry *reg, struct hb_registry_kind *k, const str
         if (r < 0)
                 return r;
         take_over(k, &n);
+        hb_policy_auto_anew(reg);
         log_event(&ev);
         bring_all(reg, k, a->failed);
         return 0;
@@ -429,6 +433,7 @@ int hb_policy_tune(hb_policy_registry *reg, struct hb_registry_kind *k, bool sha
         if (r < 0)
                 return r;
         hb_policy_version_set(v, param, value);
+        hb_policy_auto_anew(reg);
         tune_all(reg, k, v, param, value, list);
         return 0;
 }

@@ -1,8 +1,8 @@
 /* policy_priv: what the files of the policy registry share. policy_registry.c begins, ends and gives new
  * placements their set; policy_version.c versions: from files, from the store, checked; policy_places.c
- * decides who is where and tells the placements; policy_auto.c canary, promotion and rollback by figures,
- * quarantine; policy_watch.c files that change; policy_resolve.c what a name means; policy_json.c and
- * policy_commands.c what operators see. */
+ * decides who is where and tells the placements; policy_auto.c canary, promotion and rollback by figures
+ * (which policy_lead.c reads), quarantine; policy_watch.c files that change; policy_resolve.c what a name
+ * means; policy_json.c and policy_commands.c what operators see. */
 #pragma once
 #include "daemon/policy_registry.h"
 #include "policy/change.h"
@@ -29,12 +29,6 @@ struct hb_policy_version { /* never changes, but for what is tuned; shared by co
         unsigned ntuned;
 };
 
-struct hb_policy_streak { /* how long the figures have been saying the same */
-        int side;         /* 1: the shadow is better, -1: it is not, 0: nothing yet */
-        uint64_t lessons;
-        double active, shadow; /* mean values, as last seen */
-};
-
 #define HB_POLICY_SEEN 4u
 
 struct hb_registry_kind {
@@ -52,7 +46,7 @@ struct hb_registry_kind {
                 char name[64], hash[33];
         } seen[HB_POLICY_SEEN];
         unsigned next_seen;
-        struct hb_policy_streak streak;
+        struct hb_lead lead; /* of the shadow over the active one */
 };
 
 typedef struct hb_policy_watch hb_policy_watch;
@@ -116,12 +110,14 @@ int hb_policy_tune(hb_policy_registry *reg, struct hb_registry_kind *k, bool sha
 void hb_policy_event(hb_policy_registry *reg, enum hb_policy_kind kind, const char *op, const char *who,
                      const struct hb_policy_version *v, const char *why, const char *guests,
                      const char *result);
+/* By the guest's name alone: 0 none, 1 all. */
+bool hb_policy_share_has(double share, const char *guest);
 bool hb_policy_in_canary(const struct hb_registry_kind *k, const char *guest);
 void hb_policy_place_all(struct hb_incoming *in); /* a placement to what this host has decided */
 
 /* ---- policy_auto.c ---- */
 void hb_policy_auto_tick(hb_policy_registry *reg);
-void hb_policy_auto_anew(struct hb_registry_kind *k); /* somebody changed place */
+void hb_policy_auto_anew(hb_policy_registry *reg); /* somebody changed place, or params */
 
 /* ---- policy_watch.c ---- */
 int hb_policy_watch_new(hb_policy_registry *reg, hb_policy_watch **ret, struct hb_err *e);

@@ -99,6 +99,7 @@ static void begin_kind(hb_policy_registry *reg, struct hb_registry_kind *k) {
                 k->promoted = row.promoted && k->active;
                 k->previous_promoted = row.previous_promoted;
                 k->canary = k->shadow ? row.canary : 0;
+                k->trial = k->promoted && k->canary <= 0 && k->shadow && k->shadow == k->previous;
         }
         if (!k->promoted)
                 from_file(reg, k);
@@ -139,6 +140,7 @@ int hb_policy_registry_new(hb_daemon *d, struct hb_err *e) {
         }
         for (unsigned i = 0; i < HB_POLICY_KINDS; i++) {
                 reg->kinds[i].kind = (enum hb_policy_kind)i;
+                hb_lead_anew(&reg->kinds[i].lead);
                 begin_kind(reg, &reg->kinds[i]);
         }
         begin_watch(reg);

@@ -7,6 +7,7 @@
  * is given it; one that is refused changes nothing. Loop thread. */
 #pragma once
 #include "daemon/daemon.h"
+#include "daemon/policy_lead.h"
 #include "policy/policy.h"
 
 struct hb_incoming;
@@ -15,7 +16,7 @@ struct hb_policy_placed { /* who is where in a placement's policies, as of its n
                            */
         char active[33], shadow[33], previous[33];
         char noticed[2][33]; /* the active one's, the shadow's quarantine was reported */
-        uint64_t lessons;    /* of the shadow's lane, when it was last looked at */
+        struct hb_lead_guest lead;
 };
 
 /* Sets d->policies. Policies that cannot be used are no failure: placements are then refused, and why. */

@@ -116,6 +116,7 @@ void hb_policies_lane(const hb_policies *p, enum hb_policy_lane lane, struct hb_
         const struct hb_lane_sums *m = l->mean;
 
         *ret = (struct hb_lane_score){.lessons = l->lessons,
+                                      .known = l->value.weight > 0,
                                       .f1 = mean_of(&m[HB_MEAN_F1]),
                                       .f1_returning = mean_of(&m[HB_MEAN_RETURNING]),
                                       .f1_writes = mean_of(&m[HB_MEAN_WRITES]),

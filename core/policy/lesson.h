@@ -48,6 +48,7 @@ enum hb_lesson_class { HB_LESSON_RECENT, HB_LESSON_RETURNING, HB_LESSON_NEW };
 
 struct hb_lane_score { /* means over the recent lessons (a decay of HB_LANE_DECAY a lesson); -1: unknown */
         uint64_t lessons;
+        bool known;                         /* the value is: -1 may be one */
         double f1, f1_returning, f1_writes; /* of the predictor, top-K as in quality.h, on the sample */
         double precision, recall, wasted;   /* of what it would fetch: used and not overwritten; of what was
                                                used, would have been fetched; would fetch and overwritten */

@@ -86,6 +86,20 @@ must b --json policy rollback scorer >"$pair/output"
 await 5 "calm to decide after a rollback" answers scorer calm
 say "quarantined, noticed and rolled back"
 
+# ---- with auto_promote it is taken back by itself ----
+sed -i "/^dir = /a auto_promote = 1" "$pair/b/harbingerd.ini"
+must b reload >"$pair/output"
+scorer weary 'self.n = (self.n or 0) + 1' 'if self.n > 15 then error("worn out") end' 'return pages.predicted * 0 + self.params.bias'
+must b --json policy load "$pair/weary.lua" >"$pair/output"
+must b --json policy promote scorer >"$pair/output"
+taken_back() { [ "$(last_event '"\(.who) \(.op) \(.name)"')" = "auto rollback calm@1" ]; }
+await 30 "the one that fails to be taken back" taken_back
+await 5 "calm to decide again by itself" answers scorer calm
+kind_is scorer '"\(.previous.name) \(.promoted)"' "weary true" || fail "the places after it was taken back"
+sed -i "/^auto_promote/d" "$pair/b/harbingerd.ini"
+must b reload >"$pair/output"
+say "quarantined and taken back by itself"
+
 # ---- files that are edited ----
 sed -i '1i -- edited' "$policies/predict/ewma.lua"
 await 5 "the edited file to be the shadow" kind_is predictor .shadow.name ewma
