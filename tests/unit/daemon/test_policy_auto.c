@@ -124,6 +124,10 @@ static void anew_forgets(void **state) {
         assert_true(isnan(r.lead.active) && isnan(r.lead.shadow));
         lessons_say(&r, ENOUGH, 0.2, HB_LEAD_NOTHING); /* the first of them is its first sight */
         lessons_say(&r, 1, 0.2, HB_LEAD_PROMOTE);
+        hb_lead_anew(&r.lead);
+        r.rules.trial = true;
+        lessons_say(&r, ENOUGH * HB_LEAD_TRIAL, 0, HB_LEAD_NOTHING);
+        lessons_say(&r, 1, 0, HB_LEAD_DROP);
 }
 
 static void switched_off(void **state) {
