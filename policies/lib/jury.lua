@@ -20,6 +20,16 @@ function jury:observe(epoch, guest)
   self.census:observe(epoch.runs)
 end
 
+-- Who answers until lessons say more: with a model it, held to recency; without one recency, also when it is gone again.
+local function begin_with(c, modelled)
+  local by_model = c:leading() == "model" or c:leading() == "anchored"
+  if modelled and c.lessons == 0 then
+    c.leader = panel.ANCHORED
+  elseif not modelled and by_model then
+    c.leader = panel.RECENCY
+  end
+end
+
 -- Asks everybody. Returns whether there is a model.
 function jury:rehearse(pages, guest, lesson, with_model)
   local accesses, writes = panel.ask_all(pages, guest, with_model)
@@ -27,7 +37,10 @@ function jury:rehearse(pages, guest, lesson, with_model)
   self.writes:rehearse(lesson, writes)
   self.taken[lesson] = self.census:take(pages, guest)
   self.taken[lesson - 16] = nil
-  return accesses[#panel.NAMES] ~= nil
+  local modelled = accesses[panel.ANCHORED] ~= nil
+  begin_with(self.accesses, modelled)
+  begin_with(self.writes, modelled)
+  return modelled
 end
 
 -- Returns what else can be learned from: the values of the one that leads so far, pages that each page stands for, how many may

@@ -5,7 +5,8 @@
 -- memory. Averages of them were tried (ranks, chances, exponential weights) and were no better than the best one, so the leader
 -- answers alone, chosen with care (lib/contest). One thing is added to it: pages ahead of streams, many of which were never
 -- touched, so that no other predictor can name them. As many quarters of the way ahead are named first as that would have paid in
--- the lessons of late (lib/ahead). Before the first lesson: recency, and all that is ahead.
+-- the lessons of late (lib/ahead). Before lessons say more: the model held to recency (lib/panel), or recency where there is no
+-- model, and all that is ahead.
 -- Sources: Herbster, Warmuth, "Tracking the best expert", Machine Learning 32, 1998; see also the predictors' own.
 local ahead = hb.use "lib/ahead"
 local jury = hb.use "lib/jury"

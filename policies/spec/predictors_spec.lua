@@ -93,4 +93,35 @@ describe("blend and lstm", function()
       assert.are.equal(#policy:predict(pages), #other:predict(pages))
     end
   end)
+
+  local function lived_with(policy)
+    return harbinger.pages { pages = 4096, seed = 6 }:hot { from = 0, pages = 64, reads = 3 }:run(17, policy)
+  end
+
+  it("begin with the model held to recency where there is one, else with recency", function()
+    local with = "models/default.hbm"
+    local lstm = harbinger.policy("predict/lstm.lua", { model = with })
+    lived_with(lstm)
+    assert.is_truthy(lstm:note():find("held to recency", 1, true))
+    lstm = harbinger.policy "predict/lstm.lua"
+    lived_with(lstm)
+    assert.are.equal("no model: recency answers", lstm:note())
+
+    local blend = harbinger.policy("predict/blend.lua", { model = with })
+    lived_with(blend)
+    assert.is_truthy(blend:note():find("^by anchored"))
+    blend = harbinger.policy("predict/blend.lua", { model = with })
+    blend:tune("model", false)
+    lived_with(blend)
+    assert.is_truthy(blend:note():find("^by recency"))
+  end)
+
+  it("fall back to recency when the model is gone", function()
+    local lstm = harbinger.policy("predict/lstm.lua", { model = "models/default.hbm" })
+    lived_with(lstm)
+    local other = harbinger.policy "predict/lstm.lua"
+    other:restore(lstm:save())
+    lived_with(other)
+    assert.are.equal("no model: recency answers", other:note())
+  end)
 end)
