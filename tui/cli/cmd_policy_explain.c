@@ -14,22 +14,30 @@ static const char *real(double v, char *buf) {
         return buf;
 }
 
-static const char *ago(double s, char *buf) {
-        return isnan(s) ? "never" : hb_fmt_seconds(s, buf);
+/* "written 2.1 s ago", "never written" */
+static const char *when(const char *what, double s, char line[64]) {
+        char num[HB_FMT_SIZE];
+
+        if (isnan(s))
+                snprintf(line, 64, "never %s", what);
+        else
+                snprintf(line, 64, "%s %s ago", what, hb_fmt_seconds(s, num));
+        return line;
 }
 
 /* What the policies were shown. */
 static void view_page(struct hb_cli *c, const json_t *x) {
-        char line[300], num[4][HB_FMT_SIZE];
+        char line[300], at[2][64], num[2][HB_FMT_SIZE];
+        double fetches = hb_json_number(x, "page.fetches");
 
-        snprintf(line, sizeof(line), "%.0f of %s, %s, fetched %.0f times", hb_json_number(x, "gfn"),
-                 hb_json_text(x, "guest"), hb_json_text(x, "page.state"), hb_json_number(x, "page.fetches"));
+        snprintf(line, sizeof(line), "%.0f of %s, %s, fetched %.0f time%s", hb_json_number(x, "gfn"),
+                 hb_json_text(x, "guest"), hb_json_text(x, "page.state"), fetches, fetches == 1 ? "" : "s");
         hb_cli_field(c, "page", line);
-        snprintf(line, sizeof(line), "accessed %s ago, written %s ago; %s reads/s, %s writes/s",
-                 ago(hb_json_number(x, "page.age_s"), num[0]),
-                 ago(hb_json_number(x, "page.version_age_s"), num[1]),
-                 real(hb_json_number(x, "page.read_heat"), num[2]),
-                 real(hb_json_number(x, "page.write_heat"), num[3]));
+        snprintf(line, sizeof(line), "%s, %s; %s reads/s, %s writes/s",
+                 when("accessed", hb_json_number(x, "page.age_s"), at[0]),
+                 when("written", hb_json_number(x, "page.version_age_s"), at[1]),
+                 real(hb_json_number(x, "page.read_heat"), num[0]),
+                 real(hb_json_number(x, "page.write_heat"), num[1]));
         hb_cli_field(c, "known of it", line);
         snprintf(line, sizeof(line), "%s expected accesses, %s writes",
                  real(hb_json_number(x, "predicted"), num[0]),
