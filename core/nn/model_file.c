@@ -88,8 +88,8 @@ static int read_head(struct hb_rd *r, const char *name, uint32_t *ret_hidden, ui
         features = hb_rd_u32(r);
         if (hb_rd_ok(r) && (version != HB_MODEL_VERSION || features != HB_FEATURES_VERSION))
                 return hb_err_set(e, -EPROTONOSUPPORT, name, again,
-                                  "model of format %u and features %u; this version knows %u and %u",
-                                  version, features, HB_MODEL_VERSION, HB_FEATURES_VERSION);
+                                  "model of format %u and features %u; this version knows %u and %u", version,
+                                  features, HB_MODEL_VERSION, HB_FEATURES_VERSION);
         for (unsigned i = 0; i < sizeof want / sizeof want[0]; i++)
                 if (hb_rd_u32(r) != want[i])
                         return bad(e, name, "its inputs are others");

@@ -290,7 +290,8 @@ static void test_a_resumed_image_is_followed(void **state) {
                         w->flight[k].used = false;
                 w->flying = 0;
                 hb_engine_free(w->engine);
-                w->policies = hb_policies_free(w->policies); /* they remember; who resumes begins with new ones */
+                w->policies =
+                        hb_policies_free(w->policies); /* they remember; who resumes begins with new ones */
                 assert_int_equal(hb_policies_new(&t->po, &w->policies, NULL), 0);
                 w->engine = w_engine(w);
                 t_attach(t);

@@ -178,7 +178,8 @@ static void change_a_constant(void) {
 
         snprintf(command, sizeof(command),
                  "mkdir %s/policies && cp -r %s/policies/. %s/policies && "
-                 "sed -i 's/w_waste = { default = 0.6,/w_waste = { default = 0.5,/' %s/policies/score/cost_benefit.lua "
+                 "sed -i 's/w_waste = { default = 0.6,/w_waste = { default = 0.5,/' "
+                 "%s/policies/score/cost_benefit.lua "
                  "&& "
                  "! cmp -s %s/policies/score/cost_benefit.lua %s/policies/score/cost_benefit.lua",
                  rig_dir, HB_SOURCE_DIR, rig_dir, rig_dir, HB_SOURCE_DIR, rig_dir);
