@@ -173,7 +173,7 @@ void hb_mini_batch_draw(struct hb_mini_batch *b, const struct hb_trainer_store *
         draws = draws < b->most_blocks ? draws : b->most_blocks;
         b->n = b->blocks = 0;
         for (uint32_t i = draws; i > 0; i--) {
-                uint32_t from = hb_random_next(random) & 1 ? s->n - newest : 0;
+                uint32_t from = hb_splitmix64(random) & 1 ? s->n - newest : 0;
                 uint32_t k = from + hb_random_below(random, s->n - from);
 
                 take_lesson(b, &s->kept[k], (b->most_pages - b->n) / i, (b->most_blocks - b->blocks) / i,

@@ -7,6 +7,7 @@
  * __gc and __mode, which run or act at times nobody chose. Replaced: setmetatable (refuses those two), pairs
  * and table.sort (see sandbox_order.c), tostring (no addresses), table.* (plain tables up to
  * HB_POLICY_BATCH). So equal inputs give equal outputs in every state. */
+#include "base/splitmix.h"
 #include "policy/policy.h"
 #include "policy/sandbox.h"
 #include "policy/vec.h"
@@ -61,11 +62,9 @@ static int f_bounded(lua_State *L) {
 /* hb.random(): [0, 1), SplitMix64 (Steele, Lea, Flood 2014) from the options' seed; the same sequence in
  * every state. */
 static int f_random(lua_State *L) {
-        uint64_t *state = lua_touserdata(L, lua_upvalueindex(1)), z = *state += 0x9e3779b97f4a7c15ull;
+        uint64_t *state = lua_touserdata(L, lua_upvalueindex(1));
 
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-        lua_pushnumber(L, (double)((z ^ z >> 31) >> 11) * 0x1p-53);
+        lua_pushnumber(L, (double)(hb_splitmix64(state) >> 11) * 0x1p-53);
         return 1;
 }
 

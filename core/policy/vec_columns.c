@@ -6,6 +6,7 @@
 #include <string.h>
 
 #pragma GCC optimize("O3", "no-math-errno", "no-trapping-math", "fp-contract=off")
+#include "base/splitmix.h"
 #include "policy/vec_math.h"
 
 /* Unsigned order of keys is ascending order of floats; NaN lies below everything. */
@@ -162,12 +163,8 @@ void hb_vec_cumsum(float *d, const float *a, size_t n) {
         }
 }
 
-/* Steele, Lea, Flood 2014; 24 bits, all a float in [0, 1) has to give. */
+/* 24 bits, all a float in [0, 1) has to give. */
 void hb_vec_random(float *d, size_t n, uint64_t *state) {
-        for (size_t i = 0; i < n; i++) {
-                uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-                z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-                z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-                d[i] = (float)(int32_t)((z ^ z >> 31) >> 40) * 0x1p-24f;
-        }
+        for (size_t i = 0; i < n; i++)
+                d[i] = (float)(int32_t)(hb_splitmix64(state) >> 40) * 0x1p-24f;
 }

@@ -2,6 +2,7 @@
  * everywhere. */
 #include "compare/stats.h"
 #include "base/fault.h"
+#include "base/splitmix.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,16 +12,8 @@
 #define QUIET_LAGS   5 /* autocorrelation is over when as many in a row are noise */
 #define LONGEST_LAGS 200
 
-static uint64_t next_random(uint64_t *s) {
-        uint64_t z = (*s += 0x9e3779b97f4a7c15ull);
-
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-        return z ^ (z >> 31);
-}
-
 static unsigned below(uint64_t *s, unsigned n) {
-        return (unsigned)(((next_random(s) >> 32) * n) >> 32);
+        return (unsigned)(((hb_splitmix64(s) >> 32) * n) >> 32);
 }
 
 double hb_stats_t975(unsigned freedom) {

@@ -48,7 +48,7 @@ static void random_batch(struct hb_model_batch *b, float *labels, float *weights
                 b->block[i] = i * b->blocks / b->n;
                 weights[i] = hb_random_between(&random, 0, 2);
                 for (unsigned c = 0; c < HB_MODEL_OUT; c++)
-                        labels[i * HB_MODEL_OUT + c] = c < 2 ? (float)(hb_random_next(&random) & 1)
+                        labels[i * HB_MODEL_OUT + c] = c < 2 ? (float)(hb_splitmix64(&random) & 1)
                                                              : hb_random_between(&random, 0, 10);
         }
 }

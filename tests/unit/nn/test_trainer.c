@@ -62,7 +62,7 @@ static void test_lstm_remembers(void **state) {
                 wo[i] = hb_random_between(&random, -0.5f, 0.5f), b[H + i] = 1;
         for (unsigned s = 0; s < 300; s++) {
                 for (unsigned i = 0; i < T * N; i++)
-                        x[i] = (float)(hb_random_next(&random) & 1);
+                        x[i] = (float)(hb_splitmix64(&random) & 1);
                 memcpy(want, x, sizeof want);
                 memset(dh, 0, sizeof dh);
                 assert_int_equal(hb_nn_lstm_forward(&l, T, N, x, h, keep), 0);
