@@ -2,6 +2,7 @@
  * against what is left, the sum before anything is used, and every weight for being a number.
  * Written beside the file, synced, renamed: a reader meets the old model or the new one. */
 #include "base/fault.h"
+#include "base/file_put.h"
 #include "nn/features.h"
 #include "nn/model_net.h"
 #include <errno.h>
@@ -185,44 +186,12 @@ int hb_model_read(const char *path, hb_model **ret, struct hb_err *e) {
         return r;
 }
 
-static int write_all(int fd, const struct hb_buf *b) {
-        for (size_t at = 0; at < b->len;) {
-                ssize_t n =
-                        hb_fault("model.write") ? (errno = EIO, -1) : write(fd, b->data + at, b->len - at);
-
-                if (n < 0 && errno != EINTR)
-                        return -errno;
-                at += n > 0 ? (size_t)n : 0;
-        }
-        return fsync(fd) < 0 ? -errno : 0;
-}
-
-static int write_beside(const char *path, const struct hb_buf *b) {
-        char beside[4096];
-        int fd, r;
-
-        if (snprintf(beside, sizeof beside, "%s.XXXXXX", path) >= (int)sizeof beside)
-                return -ENAMETOOLONG;
-        fd = mkostemp(beside, O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        r = write_all(fd, b);
-        if (r == 0 && fchmod(fd, 0644) < 0)
-                r = -errno;
-        close(fd);
-        if (r == 0 && (hb_fault("model.rename") ? (errno = EIO, -1) : rename(beside, path)) < 0)
-                r = -errno;
-        if (r < 0)
-                unlink(beside);
-        return r;
-}
-
 int hb_model_write(const hb_model *m, const char *path, struct hb_err *e) {
         struct hb_buf b = {0};
         int r = hb_model_encode(m, &b);
 
         if (r == 0)
-                r = write_beside(path, &b);
+                r = hb_file_put(path, b.data, b.len, 0644, "model.write");
         hb_buf_free(&b);
         return r < 0 ? hb_err_set(e, r, path, "check the folder's space and permissions",
                                   "cannot write the model: %s", strerror(-r))

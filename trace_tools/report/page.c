@@ -1,15 +1,13 @@
 /* page: the whole of it, from top to bottom. Strings of traces, policies and links go through hb_html_text.
  */
-#include "base/fault.h"
+#include "base/file_put.h"
 #include "report/parts.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define SHOWN_HORIZON_S 10.0
 
@@ -207,45 +205,11 @@ int hb_report_make(const struct hb_compare_table *t, const struct hb_report_opti
 }
 
 /* ---- the file ---- */
-static int write_all(int fd, const struct hb_buf *b) {
-        size_t at = 0;
-
-        while (at < b->len) {
-                ssize_t n = hb_fault("report.write") ? (errno = ENOSPC, -1)
-                                                     : write(fd, b->data + at, b->len - at);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                at += (size_t)n;
-        }
-        return fsync(fd) < 0 ? -errno : 0;
-}
-
 static int put_file(const char *path, const struct hb_buf *b) {
-        char beside[4096];
-        int fd, r;
+        mode_t mask = umask(0);
 
-        if (snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= (int)sizeof(beside))
-                return -ENAMETOOLONG;
-        fd = mkostemp(beside, O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        r = write_all(fd, b);
-        if (r == 0) {
-                mode_t mask = umask(0);
-
-                umask(mask);
-                r = fchmod(fd, 0644 & ~mask) < 0 ? -errno : 0;
-        }
-        if (close(fd) < 0 && r == 0)
-                r = -errno;
-        if (r == 0 && rename(beside, path) < 0)
-                r = -errno;
-        if (r < 0)
-                unlink(beside);
-        return r;
+        umask(mask);
+        return hb_file_put(path, b->data, b->len, 0644 & ~mask, "report.write");
 }
 
 int hb_report_write(const char *path, const struct hb_compare_table *t, const struct hb_report_options *o,
