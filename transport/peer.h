@@ -30,6 +30,7 @@ int hb_session_dial(struct event_base *base, hb_tls *tls, const char *host, cons
 /* For accepted sessions: the owner sets its callbacks inside listener->session. */
 void hb_session_set(hb_session *s, const struct hb_session_callbacks *cb, void *arg);
 const char *hb_session_host(const hb_session *s); /* verified peer name */
+unsigned hb_session_version(const hb_session *s); /* of the protocol, as both agreed; 0 before HELLO */
 const char *hb_session_address(const hb_session *s);
 /* Queues one message. -ENOTCONN after close; -EMSGSIZE; -ENOBUFS when more than 64 MiB wait (the peer does
  * not read). */

@@ -27,7 +27,7 @@ struct hb_session {
         struct hb_accept_hooks hooks;
         struct hb_session_stats n;
         uint64_t ping_cookie, ping_ns;
-        unsigned depth;
+        unsigned depth, version;
         bool freed;
 };
 
@@ -180,6 +180,7 @@ static void got_hello(hb_session *s, const uint8_t *p, size_t n) {
                         finish(s, &e);
                 return;
         }
+        s->version = m.version_max < HB_WIRE_VERSION_MAX ? m.version_max : HB_WIRE_VERSION_MAX;
         if (!s->server) {
                 opened(s);
                 return;
@@ -373,6 +374,10 @@ hb_stream *hb_session_stream(hb_session *s) {
 void hb_session_set(hb_session *s, const struct hb_session_callbacks *cb, void *arg) {
         s->cb = *cb;
         s->arg = arg;
+}
+
+unsigned hb_session_version(const hb_session *s) {
+        return s->version;
 }
 
 const char *hb_session_host(const hb_session *s) {

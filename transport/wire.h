@@ -11,7 +11,7 @@
 #include "base/shape.h"
 
 #define HB_WIRE_VERSION_MIN     1u
-#define HB_WIRE_VERSION_MAX     1u
+#define HB_WIRE_VERSION_MAX     2u
 #define HB_WIRE_MAX_PAYLOAD     (4u << 20)
 #define HB_WIRE_HEADER          16u
 #define HB_TOKEN_SIZE           32u
@@ -55,6 +55,11 @@ enum hb_msg_type {
         HB_MSG_TUNNEL,     /* both  device-state bytes on a tunnel connection; empty: end of stream */
         HB_MSG_VERIFY,     /* S     in the frozen state: u64 first gfn, u8 last, u64 hash a page */
         HB_MSG_VERIFIED,   /* T     u64 first gfn whose copy differs; all ones: none */
+        /* from version 2 */
+        HB_MSG_TAGS,   /* S     of settled pages: the first 4 bytes of their fingerprints (map/fingerprint.h) */
+        HB_MSG_ASK,    /* T     pages whose tag may be of bytes it holds: the rest of their fingerprints? */
+        HB_MSG_PRINTS, /* S     the rest of them, and the stamps they hold for */
+        HB_MSG_DETAIL, /* T     2 MiB blocks of which it wants to know more than their sums */
         HB_MSG_TYPES
 };
 const char *hb_msg_name(enum hb_msg_type t);
@@ -92,12 +97,16 @@ struct hb_msg_place {
         uint64_t resident_pages;
         uint32_t epoch_ms;
         char vmm_version[64];
+        uint64_t secret_id; /* version 2: of the cluster secret that keys fingerprints; 0: none is used */
 };
 struct hb_msg_placed {
         uint8_t token[HB_TOKEN_SIZE]; /* good for data connections of this session only */
         uint32_t processed;           /* resume: announce from here; 0: everything */
         uint64_t fresh_pages;
         uint32_t connections; /* page connections wanted */
+        /* version 2 */
+        uint64_t secret_id; /* as in PLACE; tags are sent when both are alike and not 0 */
+        uint16_t rdma_port; /* where the target's rdma_cm listens; 0: pages come over TCP only */
 };
 struct hb_msg_invalidate {
         uint32_t from, to;
@@ -113,15 +122,22 @@ struct hb_msg_report {
         uint32_t processed;
         uint8_t ready, converging, draining, frozen;
         uint64_t digest;
+        /* version 2; 0 in version 1 */
+        uint64_t known_pages;   /* not fresh, and their bytes are on the target already */
+        uint64_t copied_pages;  /* made fresh from bytes the target had */
+        uint64_t refuted_pages; /* bytes thought to be there that turned out to be others */
+        uint64_t rdma_pages;    /* fetched by RDMA READ */
+        uint64_t spilled_pages; /* fresh, and on the target's disk rather than in its memory */
 };
 
 void hb_msg_hello_put(const struct hb_msg_hello *m, struct hb_buf *b);
 int hb_msg_hello_get(const void *p, size_t n, struct hb_msg_hello *ret);
 void hb_msg_error_put(const struct hb_err *m, struct hb_buf *b);
 int hb_msg_error_get(const void *p, size_t n, struct hb_err *ret);
-void hb_msg_place_put(const struct hb_msg_place *m, struct hb_buf *b);
-int hb_msg_place_get(const void *p, size_t n, struct hb_msg_place *ret);
-void hb_msg_placed_put(const struct hb_msg_placed *m, struct hb_buf *b);
-int hb_msg_placed_get(const void *p, size_t n, struct hb_msg_placed *ret);
-void hb_msg_report_put(const struct hb_msg_report *m, struct hb_buf *b);
-int hb_msg_report_get(const void *p, size_t n, struct hb_msg_report *ret);
+/* These grew in version 2: `version` is what the session agreed on (hb_session_version). */
+void hb_msg_place_put(const struct hb_msg_place *m, unsigned version, struct hb_buf *b);
+int hb_msg_place_get(const void *p, size_t n, unsigned version, struct hb_msg_place *ret);
+void hb_msg_placed_put(const struct hb_msg_placed *m, unsigned version, struct hb_buf *b);
+int hb_msg_placed_get(const void *p, size_t n, unsigned version, struct hb_msg_placed *ret);
+void hb_msg_report_put(const struct hb_msg_report *m, unsigned version, struct hb_buf *b);
+int hb_msg_report_get(const void *p, size_t n, unsigned version, struct hb_msg_report *ret);

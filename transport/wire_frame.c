@@ -42,6 +42,10 @@ static const char *const names[HB_MSG_TYPES] = {
         [HB_MSG_TUNNEL] = "TUNNEL",
         [HB_MSG_VERIFY] = "VERIFY",
         [HB_MSG_VERIFIED] = "VERIFIED",
+        [HB_MSG_TAGS] = "TAGS",
+        [HB_MSG_ASK] = "ASK",
+        [HB_MSG_PRINTS] = "PRINTS",
+        [HB_MSG_DETAIL] = "DETAIL",
 };
 
 const char *hb_msg_name(enum hb_msg_type t) {

@@ -87,7 +87,7 @@ static bool kind_ok(const char *kind) {
         return false;
 }
 
-void hb_msg_place_put(const struct hb_msg_place *m, struct hb_buf *b) {
+void hb_msg_place_put(const struct hb_msg_place *m, unsigned version, struct hb_buf *b) {
         hb_buf_raw(b, m->placement, sizeof(m->placement));
         hb_buf_str(b, m->guest);
         hb_buf_str(b, m->kind);
@@ -95,9 +95,11 @@ void hb_msg_place_put(const struct hb_msg_place *m, struct hb_buf *b) {
         hb_buf_u64(b, m->resident_pages);
         hb_buf_u32(b, m->epoch_ms);
         hb_buf_str(b, m->vmm_version);
+        if (version >= 2)
+                hb_buf_u64(b, m->secret_id);
 }
 
-int hb_msg_place_get(const void *p, size_t n, struct hb_msg_place *ret) {
+int hb_msg_place_get(const void *p, size_t n, unsigned version, struct hb_msg_place *ret) {
         struct hb_rd r = hb_rd_init(p, n);
         struct hb_msg_place m = {0};
 
@@ -111,6 +113,8 @@ int hb_msg_place_get(const void *p, size_t n, struct hb_msg_place *ret) {
         m.resident_pages = hb_rd_u64(&r);
         m.epoch_ms = hb_rd_u32(&r);
         hb_rd_str(&r, m.vmm_version, sizeof(m.vmm_version));
+        if (version >= 2)
+                m.secret_id = hb_rd_u64(&r);
         if (m.resident_pages > m.shape.pages || m.epoch_ms == 0)
                 hb_rd_fail(&r);
         if (finish(&r) < 0)
@@ -119,14 +123,18 @@ int hb_msg_place_get(const void *p, size_t n, struct hb_msg_place *ret) {
         return 0;
 }
 
-void hb_msg_placed_put(const struct hb_msg_placed *m, struct hb_buf *b) {
+void hb_msg_placed_put(const struct hb_msg_placed *m, unsigned version, struct hb_buf *b) {
         hb_buf_raw(b, m->token, sizeof(m->token));
         hb_buf_u32(b, m->processed);
         hb_buf_u64(b, m->fresh_pages);
         hb_buf_u32(b, m->connections);
+        if (version >= 2) {
+                hb_buf_u64(b, m->secret_id);
+                hb_buf_u16(b, m->rdma_port);
+        }
 }
 
-int hb_msg_placed_get(const void *p, size_t n, struct hb_msg_placed *ret) {
+int hb_msg_placed_get(const void *p, size_t n, unsigned version, struct hb_msg_placed *ret) {
         struct hb_rd r = hb_rd_init(p, n);
         struct hb_msg_placed m = {0};
 
@@ -134,6 +142,10 @@ int hb_msg_placed_get(const void *p, size_t n, struct hb_msg_placed *ret) {
         m.processed = hb_rd_u32(&r);
         m.fresh_pages = hb_rd_u64(&r);
         m.connections = hb_rd_u32(&r);
+        if (version >= 2) {
+                m.secret_id = hb_rd_u64(&r);
+                m.rdma_port = hb_rd_u16(&r);
+        }
         if (m.fresh_pages > HB_MAX_PAGES || m.connections > HB_WIRE_MAX_CONNECTIONS)
                 hb_rd_fail(&r);
         if (finish(&r) < 0)
@@ -153,7 +165,7 @@ static double get_f64(struct hb_rd *r) {
         return v;
 }
 
-/* The report is long and flat: three tables of its fields keep put and get in step. */
+/* The report is long and flat: four tables of its fields keep put and get in step. */
 #define AT(f) offsetof(struct hb_msg_report, f)
 static const uint16_t report_u64[] = {
         AT(resident),        AT(fresh),         AT(stale),         AT(absent),          AT(fetching),
@@ -166,11 +178,14 @@ static const uint16_t report_f64[] = {
         AT(wasted_share),     AT(rate_bytes_per_s), AT(estimate_final_bytes),
         AT(estimate_final_s), AT(estimate_ready_s),
 };
+static const uint16_t report_v2[] = {
+        AT(known_pages), AT(copied_pages), AT(refuted_pages), AT(rdma_pages), AT(spilled_pages),
+};
 static const uint16_t report_flag[] = {AT(ready), AT(converging), AT(draining), AT(frozen)};
 #undef AT
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-void hb_msg_report_put(const struct hb_msg_report *m, struct hb_buf *b) {
+void hb_msg_report_put(const struct hb_msg_report *m, unsigned version, struct hb_buf *b) {
         const char *at = (const char *)m;
 
         for (size_t i = 0; i < COUNT(report_u64); i++)
@@ -184,9 +199,11 @@ void hb_msg_report_put(const struct hb_msg_report *m, struct hb_buf *b) {
         hb_buf_u32(b, m->processed);
         for (size_t i = 0; i < COUNT(report_flag); i++)
                 hb_buf_u8(b, at[report_flag[i]] != 0);
+        for (size_t i = 0; version >= 2 && i < COUNT(report_v2); i++)
+                hb_buf_u64(b, *(const uint64_t *)(at + report_v2[i]));
 }
 
-int hb_msg_report_get(const void *p, size_t n, struct hb_msg_report *ret) {
+int hb_msg_report_get(const void *p, size_t n, unsigned version, struct hb_msg_report *ret) {
         struct hb_rd r = hb_rd_init(p, n);
         struct hb_msg_report m = {0};
         char *at = (char *)&m;
@@ -205,6 +222,8 @@ int hb_msg_report_get(const void *p, size_t n, struct hb_msg_report *ret) {
                         hb_rd_fail(&r);
                 *(uint8_t *)(at + report_flag[i]) = v;
         }
+        for (size_t i = 0; version >= 2 && i < COUNT(report_v2); i++)
+                *(uint64_t *)(at + report_v2[i]) = hb_rd_u64(&r);
         if (finish(&r) < 0)
                 return -EBADMSG;
         *ret = m;

@@ -84,7 +84,7 @@ void hb_incoming_report(struct hb_incoming *in) {
         m.estimate_ready_s = no_inf(m.estimate_ready_s);
         m.converging = converging;
         struct hb_buf b = {0};
-        hb_msg_report_put(&m, &b);
+        hb_msg_report_put(&m, in->session ? hb_session_version(in->session) : 1, &b);
         if (!b.failed)
                 hb_incoming_send(in, HB_MSG_REPORT, b.data, b.len);
         hb_buf_free(&b);
@@ -264,7 +264,7 @@ static int send_placed(struct hb_incoming *in) {
                                   .connections = (uint32_t)in->d->settings->connections};
         memcpy(m.token, in->token, sizeof m.token);
         struct hb_buf b = {0};
-        hb_msg_placed_put(&m, &b);
+        hb_msg_placed_put(&m, hb_session_version(in->session), &b);
         int r = b.failed ? -ENOMEM : hb_incoming_send(in, HB_MSG_PLACED, b.data, b.len);
         hb_buf_free(&b);
         return r;

@@ -262,7 +262,7 @@ void hb_incoming_place(hb_daemon *d, hb_session *s, const uint8_t *payload, size
         struct hb_err e = {0};
         const char *host = hb_session_host(s);
         struct hb_incoming *in = NULL;
-        if (hb_msg_place_get(payload, size, &m) < 0) {
+        if (hb_msg_place_get(payload, size, hb_session_version(s), &m) < 0) {
                 hb_err_set(&e, -EBADMSG, host, "update both daemons to the same version",
                            "a PLACE message cannot be read");
         } else if (check_place(d, host, &m, &e) == 0) {

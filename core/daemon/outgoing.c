@@ -132,7 +132,7 @@ static int send_place(struct hb_outgoing *p) {
         snprintf(m.kind, sizeof m.kind, "%s", g->kind);
         snprintf(m.vmm_version, sizeof m.vmm_version, "%s", g->info.vmm_version);
         struct hb_buf b = {0};
-        hb_msg_place_put(&m, &b);
+        hb_msg_place_put(&m, hb_session_version(p->session), &b);
         int r = b.failed ? -ENOMEM : hb_outgoing_send(p, HB_MSG_PLACE, b.data, b.len);
         hb_buf_free(&b);
         return r;
@@ -161,7 +161,7 @@ static void start_over(struct hb_outgoing *p) {
 static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
         struct hb_guest *g = p->g;
         struct hb_msg_placed m;
-        if (p->state != HB_OUT_PLACING || hb_msg_placed_get(payload, size, &m) < 0) {
+        if (p->state != HB_OUT_PLACING || hb_msg_placed_get(payload, size, hb_session_version(p->session), &m) < 0) {
                 protocol_error(p, HB_MSG_PLACED,
                                p->state == HB_OUT_PLACING ? "cannot be read"
                                                           : "came without being asked for");
@@ -205,7 +205,7 @@ static bool plausible(const struct hb_msg_report *m, uint64_t pages) {
 
 static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
         struct hb_msg_report m;
-        if (hb_msg_report_get(payload, size, &m) < 0 || !plausible(&m, p->g->target->shape.pages)) {
+        if (hb_msg_report_get(payload, size, hb_session_version(p->session), &m) < 0 || !plausible(&m, p->g->target->shape.pages)) {
                 protocol_error(p, HB_MSG_REPORT, "cannot be true");
                 return;
         }

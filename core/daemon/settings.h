@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 struct hb_host_settings { /* [host.NAME] */
-        char name[HB_NAME_MAX], address[128];
+        char name[HB_NAME_MAX], address[128], rdma_address[128];
         char may_pull[128]; /* glob list: guests this host may receive from us; "" none */
         char may_push[128]; /* guests it may place here */
 };
@@ -23,10 +23,12 @@ struct hb_guest_settings { /* [guest.NAME] */
 typedef struct hb_settings {
         /* [host] */
         char name[HB_NAME_MAX], state_dir[256], run_dir[256], image_dir[256];
+        uint64_t image_ram_bytes; /* 0: no limit */
+        char spill_dir[256];      /* "": images stay in memory */
         /* [control] */
         char control_socket[256], control_group[64];
         /* [peer] */
-        char listen[128], ca[256], cert[256], key[256];
+        char listen[128], ca[256], cert[256], key[256], secret[256];
         /* [policy] */
         char policy_dir[256], predictor[64], scorer[64], threshold[64];
         double horizon_s;
@@ -44,6 +46,13 @@ typedef struct hb_settings {
         /* [transport] */
         uint64_t cap_bytes_per_s, summary_bytes_per_s, window_bytes;
         int connections, zstd_level; /* HB_ZSTD_AUTO/OFF as in transport/tcp.h */
+        char rdma[8], rdma_device[64]; /* auto, yes, no; "": the one the address leads to */
+        uint64_t rdma_pinned_bytes;
+        /* [duplicates] */
+        bool find_duplicates;
+        double fingerprint_budget; /* share of one core */
+        uint64_t duplicate_index_bytes, keep_bytes;
+        char duplicate_files[1024], keep_dir[256]; /* "": state_dir/kept */
         /* [migration] */
         int max_downtime_ms, timeout_s;
         bool verify; /* full fingerprint comparison while frozen (costs downtime) */

@@ -18,6 +18,7 @@ const struct hb_setting_section hb_setting_sections[] = {
          "What to fetch ahead: Lua files, POLICY_DIR/{predict,score,threshold}/NAME.lua."},
         {"tracking", NULL, false, "How the memory of this host's guests is watched."},
         {"transport", NULL, false, "How pages travel."},
+        {"duplicates", NULL, false, "Pages whose bytes the target has already, and which are therefore not sent."},
         {"migration", NULL, false,
          "Limits of the move itself; `harbinger migrate` can set other ones for one move."},
         {"trace", NULL, false, "Recordings of what guests do, as `harbinger trace record` makes them."},
@@ -39,6 +40,12 @@ const struct hb_setting hb_setting_rows[] = {
          "Where the memory of guests that may come here is kept ready: a folder on tmpfs or hugetlbfs, with "
          "room for it. It becomes the "
          "guest's memory as it is."},
+        {"host", "image_ram_bytes", HB_SET_BYTES, AT(image_ram_bytes), 0, 1e15, "0", NULL, false, NULL,
+         "The most memory that each image may take before the move is asked for; what is coldest then waits in spill_dir. "
+         "0: no limit."},
+        {"host", "spill_dir", HB_SET_PATH, AT(spill_dir), 0, 0, "", "/var/lib/harbinger/spill", true, NULL,
+         "Where the cold part of an image above image_ram_bytes waits: a folder on a fast disk (NVMe). Left empty: images "
+         "stay in memory."},
 
         {"control", "socket", HB_SET_SOCKET, AT(control_socket), 0, 0, "", NULL, true, NULL,
          "Left empty: RUN_DIR/control.sock."},
@@ -54,6 +61,9 @@ const struct hb_setting hb_setting_rows[] = {
          "This host's certificate."},
         {"peer", "key", HB_SET_PATH, AT(key), 0, 0, NULL, "/etc/harbinger/a.key", false, NULL,
          "Its key, readable by root alone."},
+        {"peer", "secret", HB_SET_PATH, AT(secret), 0, 0, "", "/etc/harbinger/cluster.secret", true, NULL,
+         "The cluster's secret (harbinger cert init), the same file on every host, readable by root alone: it keys the "
+         "fingerprints by which duplicate pages are found. Left empty: none are looked for."},
 
         {"policy", "dir", HB_SET_PATH, AT(policy_dir), 0, 0, "/usr/share/harbinger/policies", NULL, false,
          NULL, "The folder with predict/, score/ and threshold/."},
@@ -110,6 +120,26 @@ const struct hb_setting hb_setting_rows[] = {
          "TLS connections for pages, for each placement; one fills about one core."},
         {"transport", "compression", HB_SET_ZSTD, AT(zstd_level), -7, 3, "auto", NULL, false, NULL,
          "auto compresses while that is quicker than the link; a number is zstd's level."},
+        {"transport", "rdma", HB_SET_CHOICE, AT(rdma), 0, 0, "auto", NULL, false, "auto yes no",
+         "Whether pages are read from the source's memory by RDMA. auto: where both hosts have a device and the guest's "
+         "memory bears it, else TCP; yes: the same, and harbinger doctor complains where it cannot be."},
+        {"transport", "rdma_device", HB_SET_TEXT, AT(rdma_device), 0, 0, "", "mlx5_0", true, NULL,
+         "The device to use. Left empty: the one that the other host's address leads to."},
+        {"transport", "rdma_pinned_bytes", HB_SET_BYTES, AT(rdma_pinned_bytes), 4194304, 1e15, "256Mi", NULL, false, NULL,
+         "The most of a guest's memory that is pinned for RDMA at a time, on either side, for each placement."},
+
+        {"duplicates", "find", HB_SET_BOOL, AT(find_duplicates), 0, 0, "yes", NULL, false, NULL,
+         "Whether duplicates are looked for at all. Both hosts need the same [peer] secret."},
+        {"duplicates", "budget", HB_SET_REAL, AT(fingerprint_budget), 0, 4, "0.1", NULL, false, NULL,
+         "The share of one core that fingerprinting the memory of this host's guests may take, all of them together."},
+        {"duplicates", "index_bytes", HB_SET_BYTES, AT(duplicate_index_bytes), 1048576, 1e12, "256Mi", NULL, false, NULL,
+         "Memory for the index of what this host holds: some 24 bytes a page of it."},
+        {"duplicates", "files", HB_SET_TEXT, AT(duplicate_files), 0, 0, "", "/var/lib/images/golden.raw", false, NULL,
+         "Files to look for duplicates in, apart by blanks: the image that guests were made from, say."},
+        {"duplicates", "keep_dir", HB_SET_PATH, AT(keep_dir), 0, 0, "", NULL, true, NULL,
+         "Where the memory of guests that have moved away is kept in case they come back. Left empty: STATE_DIR/kept."},
+        {"duplicates", "keep_bytes", HB_SET_BYTES, AT(keep_bytes), 0, 1e15, "4Gi", NULL, false, NULL,
+         "The most it may take; the guest least likely to return goes first. 0: nothing is kept."},
 
         {"migration", "max_downtime_ms", HB_SET_INT, AT(max_downtime_ms), 1, 60000, "300", NULL, false, NULL,
          "A guest is not frozen while the estimate is above this many milliseconds."},
@@ -136,6 +166,8 @@ const struct hb_setting hb_setting_rows[] = {
 
         {"host.*", "address", HB_SET_ADDRESS, AT_HOST(address), 0, 0, NULL, "192.0.2.2:7311", false, NULL,
          "Its [peer] listen."},
+        {"host.*", "rdma_address", HB_SET_TEXT, AT_HOST(rdma_address), 0, 0, "", "198.51.100.2", false, NULL,
+         "Where it is reached by RDMA, if that is another address."},
         {"host.*", "may_pull", HB_SET_TEXT, AT_HOST(may_pull), 0, 0, "", "*", false, NULL,
          "Guests of ours it may be given, as patterns: vm1 web-* *. Left empty: none."},
         {"host.*", "may_push", HB_SET_TEXT, AT_HOST(may_push), 0, 0, "", "*", false, NULL,

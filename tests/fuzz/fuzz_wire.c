@@ -61,38 +61,38 @@ static void error(const uint8_t *p, size_t n) {
         hb_buf_free(&b);
 }
 
-static void place(const uint8_t *p, size_t n) {
+static void place(const uint8_t *p, size_t n, unsigned version) {
         struct hb_msg_place m;
         struct hb_buf b = {0};
 
-        if (hb_msg_place_get(p, n, &m) < 0)
+        if (hb_msg_place_get(p, n, version, &m) < 0)
                 return;
         check(hb_name_ok(m.guest) && m.shape.pages > 0 && m.shape.pages <= HB_MAX_PAGES && m.epoch_ms > 0);
         check(m.resident_pages <= m.shape.pages);
         check(strcmp(m.kind, "qemu") == 0 || strcmp(m.kind, "process") == 0);
-        hb_msg_place_put(&m, &b);
+        hb_msg_place_put(&m, version, &b);
         same(&b, p, n);
 }
 
-static void placed(const uint8_t *p, size_t n) {
+static void placed(const uint8_t *p, size_t n, unsigned version) {
         struct hb_msg_placed m;
         struct hb_buf b = {0};
 
-        if (hb_msg_placed_get(p, n, &m) < 0)
+        if (hb_msg_placed_get(p, n, version, &m) < 0)
                 return;
         check(m.connections <= HB_WIRE_MAX_CONNECTIONS && m.fresh_pages <= HB_MAX_PAGES);
-        hb_msg_placed_put(&m, &b);
+        hb_msg_placed_put(&m, version, &b);
         same(&b, p, n);
 }
 
-static void report(const uint8_t *p, size_t n) {
+static void report(const uint8_t *p, size_t n, unsigned version) {
         struct hb_msg_report m;
         struct hb_buf b = {0};
 
-        if (hb_msg_report_get(p, n, &m) < 0)
+        if (hb_msg_report_get(p, n, version, &m) < 0)
                 return;
         check(isfinite(m.threshold) && isfinite(m.estimate_ready_s) && m.ready <= 1 && m.frozen <= 1);
-        hb_msg_report_put(&m, &b);
+        hb_msg_report_put(&m, version, &b);
         same(&b, p, n);
 }
 
@@ -131,9 +131,21 @@ static void pages(const uint8_t *p, size_t n) {
         check(memcmp(head, p, sizeof(head)) == 0);
 }
 
+#define OF_VERSION(name, version)                                                                             \
+        static void name##_##version(const uint8_t *p, size_t n) {                                           \
+                name(p, n, version);                                                                         \
+        }
+OF_VERSION(place, 1)
+OF_VERSION(placed, 1)
+OF_VERSION(report, 1)
+OF_VERSION(place, 2)
+OF_VERSION(placed, 2)
+OF_VERSION(report, 2)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         static void (*const decoders[])(const uint8_t *p, size_t n) = {
-                frame, hello, error, place, placed, report, data_hello, fetch, pages};
+                frame,    hello,      error, place_1, placed_1, report_1, data_hello,
+                fetch,    pages,      place_2, placed_2, report_2};
 
         if (size > 0)
                 decoders[data[0] % (sizeof(decoders) / sizeof(decoders[0]))](data + 1, size - 1);

@@ -170,10 +170,10 @@ static inline void on_ready(void *arg, hb_session *s) {
 static inline void on_message(void *arg, hb_session *s, enum hb_msg_type type, const uint8_t *p, size_t n) {
         struct peer *x = arg;
         x->count[type]++;
-        if (type == HB_MSG_PLACED && hb_msg_placed_get(p, n, &x->token) == 0)
+        if (type == HB_MSG_PLACED && hb_msg_placed_get(p, n, hb_session_version(s), &x->token) == 0)
                 x->placed = true;
         if (type == HB_MSG_REPORT)
-                assert_int_equal(hb_msg_report_get(p, n, &x->report), 0);
+                assert_int_equal(hb_msg_report_get(p, n, hb_session_version(s), &x->report), 0);
 }
 
 static inline void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
@@ -242,7 +242,7 @@ static inline struct hb_msg_place place_of(const uint8_t id[HB_ID_SIZE], const c
 
 static inline void say_place(struct peer *x, const struct hb_msg_place *m) {
         struct hb_buf b = {0};
-        hb_msg_place_put(m, &b);
+        hb_msg_place_put(m, HB_WIRE_VERSION_MAX, &b);
         say(x, HB_MSG_PLACE, b.data, b.len);
         hb_buf_free(&b);
 }

@@ -15,20 +15,23 @@ folders="core transport tui trace_tools"
 law='
 # room   <folder>        <what its files may include; a whole room by its name, one header by its path>
 room core/base           base
+room core/sum            base sum
 room core/track          base track
 room core/map            base map
+room core/keep           base sum map keep
 room core/nn             base map nn
 room core/policy         base map nn policy
-room core/place          base map nn policy place transport/transport.h
+room core/place          base sum map nn policy place transport/transport.h
 room core/control        base control
 room core/move           base track place move transport/transport.h
 room core/store          base store
-room core/daemon         base track map nn policy place control move store daemon transport cert trace record
-room transport           base transport
+room core/daemon         base sum track map nn policy place control move store keep daemon transport rdma cert trace record
+room transport           base sum transport
+room transport/rdma      base transport rdma
 room transport/cert      base cert
 room tui/cli             base control cert cli trace capture convert look replay compare report learn author
 room tui/console         base control console
-room trace_tools/format  base trace
+room trace_tools/format  base sum trace
 room trace_tools/record  base map policy place trace record
 room trace_tools/capture base trace capture plugin/frame.h
 room trace_tools/plugin  plugin
@@ -51,12 +54,13 @@ lib openssl/*            transport/tls* transport/cert/* transport/data_* transp
 lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
 lib ini.h                core/daemon/*
-lib xxhash.h             core/map/* core/nn/model* core/policy/source* core/track/* core/place/* transport/* trace_tools/compare/key*
+lib xxhash.h             core/sum/* core/map/* core/nn/model* core/policy/source* core/track/* core/place/* transport/* trace_tools/compare/key*
 lib xxh_x86dispatch.h    transport/page_codec*
-lib isa-l.h              transport/* trace_tools/*
-lib isa-l/*              transport/* trace_tools/*
-lib infiniband/*         transport/rdma*
-lib rdma/*               transport/rdma*
+lib isa-l.h              core/sum/*
+lib isa-l/*              core/sum/*
+lib liburing.h           core/place/spill*
+lib infiniband/*         transport/rdma/*
+lib rdma/*               transport/rdma/*
 lib ncurses.h            tui/console/*
 lib curses.h             tui/console/*
 lib panel.h              tui/console/*

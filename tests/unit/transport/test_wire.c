@@ -155,14 +155,14 @@ static struct hb_msg_place a_place(void) {
 
 static int get_place(const void *p, size_t n) {
         struct hb_msg_place m;
-        return hb_msg_place_get(p, n, &m);
+        return hb_msg_place_get(p, n, HB_WIRE_VERSION_MAX, &m);
 }
 
 static int place_says(const struct hb_msg_place *m) {
         struct hb_buf b = {0};
         int rc;
 
-        hb_msg_place_put(m, &b);
+        hb_msg_place_put(m, HB_WIRE_VERSION_MAX, &b);
         rc = get_place(b.data, b.len);
         hb_buf_free(&b);
         return rc;
@@ -172,9 +172,9 @@ static void test_place(void **state) {
         struct hb_msg_place m = a_place(), got, bad;
         struct hb_buf b = {0};
 
-        hb_msg_place_put(&m, &b);
+        hb_msg_place_put(&m, HB_WIRE_VERSION_MAX, &b);
         refused(get_place, &b);
-        assert_int_equal(hb_msg_place_get(b.data, b.len, &got), 0);
+        assert_int_equal(hb_msg_place_get(b.data, b.len, HB_WIRE_VERSION_MAX, &got), 0);
         assert_memory_equal(got.placement, m.placement, HB_ID_SIZE);
         assert_string_equal(got.guest, "vm-1");
         assert_string_equal(got.kind, "qemu");
@@ -201,7 +201,7 @@ static void test_place(void **state) {
 
 static int get_placed(const void *p, size_t n) {
         struct hb_msg_placed m;
-        return hb_msg_placed_get(p, n, &m);
+        return hb_msg_placed_get(p, n, HB_WIRE_VERSION_MAX, &m);
 }
 
 static void test_placed(void **state) {
@@ -215,20 +215,20 @@ static void test_placed(void **state) {
         m.fresh_pages = 77;
         m.connections = 3;
 
-        hb_msg_placed_put(&m, &b);
+        hb_msg_placed_put(&m, HB_WIRE_VERSION_MAX, &b);
         refused(get_placed, &b);
-        assert_int_equal(hb_msg_placed_get(b.data, b.len, &got), 0);
+        assert_int_equal(hb_msg_placed_get(b.data, b.len, HB_WIRE_VERSION_MAX, &got), 0);
         assert_memory_equal(&got, &m, sizeof(m));
         hb_buf_reset(&b);
         m.connections = HB_WIRE_MAX_CONNECTIONS + 1;
-        hb_msg_placed_put(&m, &b);
+        hb_msg_placed_put(&m, HB_WIRE_VERSION_MAX, &b);
         assert_int_equal(get_placed(b.data, b.len), -EBADMSG);
         hb_buf_free(&b);
 }
 
 static int get_report(const void *p, size_t n) {
         struct hb_msg_report m;
-        return hb_msg_report_get(p, n, &m);
+        return hb_msg_report_get(p, n, HB_WIRE_VERSION_MAX, &m);
 }
 
 static void test_report(void **state) {
@@ -244,19 +244,19 @@ static void test_report(void **state) {
         m.estimate_ready_s = 12.5;
         m.processed = 40;
         m.ready = m.frozen = 1;
-        hb_msg_report_put(&m, &b);
+        hb_msg_report_put(&m, HB_WIRE_VERSION_MAX, &b);
         refused(get_report, &b);
         memset(&got, 0, sizeof(got));
-        assert_int_equal(hb_msg_report_get(b.data, b.len, &got), 0);
+        assert_int_equal(hb_msg_report_get(b.data, b.len, HB_WIRE_VERSION_MAX, &got), 0);
         assert_memory_equal(&got, &m, sizeof(m));
         memcpy(b.data + 18 * 8, &nan, 8); /* the first double */
         assert_int_equal(get_report(b.data, b.len), -EBADMSG);
         hb_buf_reset(&b);
         m.estimate_ready_s = INFINITY; /* never: becomes a number that says so */
-        hb_msg_report_put(&m, &b);
-        assert_int_equal(hb_msg_report_get(b.data, b.len, &got), 0);
+        hb_msg_report_put(&m, HB_WIRE_VERSION_MAX, &b);
+        assert_int_equal(hb_msg_report_get(b.data, b.len, HB_WIRE_VERSION_MAX, &got), 0);
         assert_true(got.estimate_ready_s >= HB_WIRE_FOREVER);
-        b.data[b.len - 1] = 2; /* a flag is 0 or 1 */
+        b.data[b.len - 5 * 8 - 1] = 2; /* a flag is 0 or 1 */
         assert_int_equal(get_report(b.data, b.len), -EBADMSG);
         hb_buf_free(&b);
 }
@@ -279,11 +279,38 @@ static void test_report_carries_every_byte(void **state) {
                 else
                         *(uint32_t *)((char *)&m + at) = 0xABCD1234;
                 hb_buf_reset(&b);
-                hb_msg_report_put(&m, &b);
-                assert_int_equal(hb_msg_report_get(b.data, b.len, &got), 0);
+                hb_msg_report_put(&m, HB_WIRE_VERSION_MAX, &b);
+                assert_int_equal(hb_msg_report_get(b.data, b.len, HB_WIRE_VERSION_MAX, &got), 0);
                 if (memcmp(&m, &got, sizeof(m)) != 0)
                         fail_msg("what lies at byte %zu of the report is not carried", at);
         }
+        hb_buf_free(&b);
+}
+
+/* What version 1 knows of the three is what it always was, and what came in version 2 is then not there. */
+static void test_first_version(void **state) {
+        struct hb_msg_place place = a_place(), got_place;
+        struct hb_msg_placed placed = {.processed = 9, .connections = 3, .secret_id = 5, .rdma_port = 7}, got_placed;
+        struct hb_msg_report report = {.resident = 1, .known_pages = 2, .spilled_pages = 3}, got_report;
+        struct hb_buf b = {0};
+
+        place.secret_id = 4;
+        hb_msg_place_put(&place, 1, &b);
+        assert_int_equal(hb_msg_place_get(b.data, b.len, 2, &got_place), -EBADMSG);
+        assert_int_equal(hb_msg_place_get(b.data, b.len, 1, &got_place), 0);
+        assert_true(got_place.secret_id == 0 && got_place.epoch_ms == place.epoch_ms);
+        hb_buf_reset(&b);
+        hb_msg_placed_put(&placed, 1, &b);
+        assert_int_equal(b.len, 32 + 4 + 8 + 4);
+        assert_int_equal(hb_msg_placed_get(b.data, b.len, 2, &got_placed), -EBADMSG);
+        assert_int_equal(hb_msg_placed_get(b.data, b.len, 1, &got_placed), 0);
+        assert_true(got_placed.secret_id == 0 && got_placed.rdma_port == 0 && got_placed.connections == 3);
+        hb_buf_reset(&b);
+        hb_msg_report_put(&report, 1, &b);
+        assert_int_equal(b.len, 18 * 8 + 8 * 8 + 4 + 4);
+        assert_int_equal(hb_msg_report_get(b.data, b.len, 2, &got_report), -EBADMSG);
+        assert_int_equal(hb_msg_report_get(b.data, b.len, 1, &got_report), 0);
+        assert_true(got_report.resident == 1 && got_report.known_pages == 0 && got_report.spilled_pages == 0);
         hb_buf_free(&b);
 }
 
@@ -353,6 +380,7 @@ int main(void) {
                 cmocka_unit_test(test_placed),
                 cmocka_unit_test(test_report),
                 cmocka_unit_test(test_report_carries_every_byte),
+                cmocka_unit_test(test_first_version),
                 cmocka_unit_test(test_data_messages),
         };
 
