@@ -45,3 +45,15 @@ run -p /no/such/file -- true
 [ "$code" != 0 ] && grep -q '/no/such/file: no such file' "$work/err" || fail "a missing file is not named"
 run -M no_such_module -- true
 [ "$code" != 0 ] && grep -q no_such_module "$work/err" || fail "a missing module is not named"
+
+# A verbs device, usable by programs that bring their own verbs library.
+# shellcheck source=tests/support/vm/lib.sh
+. "$vm/lib.sh"
+if why=$(vm_rdma_missing); then
+  echo "not tried: -R: $why"
+else
+  run -m 256M -R -- 'rdma link show rxe0/1; cat /sys/class/infiniband/rxe0/ports/1/gids/1; exit 6'
+  [ "$code" = 6 ] || fail "exit code $code instead of 6 from a guest with a verbs device"
+  grep -q 'state ACTIVE' "$work/out" || fail "the port of rxe0 is not active"
+  grep -qx '0000:0000:0000:0000:0000:ffff:0a4d:0001' "$work/out" || fail "GID 1 is not its address"
+fi

@@ -1,10 +1,13 @@
 #!/bin/bash
-# run-in-guest.sh [-m MEM] [-s SMP] [-t SECS] [-M MODULE]... [-p PATH[:DEST]]... [-k KERNEL_DIR] [-a APPEND] [-v] -- CMD...
+# run-in-guest.sh [-m MEM] [-s SMP] [-t SECS] [-M MODULE]... [-p PATH[:DEST]]... [-k KERNEL_DIR] [-a APPEND] [-R] [-v] -- CMD...
 #
 # Boots a throw-away guest on Debian's own kernel, runs the shell command CMD there as root in /payload, where each PATH
 # (file or folder, with the libraries it needs) lies, prints its output and exits with its exit code.
 #   exit 125: the guest gave no exit code (panic, time out, QEMU failed); the reason and the console's end go to stderr
 #   -v        the guest's console to stderr in any case
+#   -R        with a verbs device: rxe0 (Soft-RoCE) on dummy0, 10.77.0.1/24, path MTU 4096, before CMD begins; rdma and, where they
+#             are installed, some programs of perftest, ibverbs-utils and rdmacm-utils come along. What polls in pairs wants -s 2.
+#             Tests ask vm_rdma_missing (lib.sh) first, and skip with what it says.
 #
 #   run-in-guest.sh -- uname -r
 #   run-in-guest.sh -m 1G -p build/track_test_contract -- ./track_test_contract
@@ -15,13 +18,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 
 usage() {
-  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
-mem=512M smp=1 secs=120 kernel='' append='' verbose=0
+mem=512M smp=1 secs=120 kernel='' append='' verbose=0 rdma=0
 extra=()
-while getopts m:s:t:M:p:k:a:vh o; do
+while getopts m:s:t:M:p:k:a:Rvh o; do
   case $o in
     m) mem=$OPTARG ;;
     s) smp=$OPTARG ;;
@@ -30,6 +33,7 @@ while getopts m:s:t:M:p:k:a:vh o; do
     p) extra+=(-p "$OPTARG") ;;
     k) kernel=$OPTARG ;;
     a) append=$OPTARG ;;
+    R) rdma=1 ;;
     v) verbose=1 ;;
     *) usage ;;
   esac
@@ -49,7 +53,13 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-printf '%s\n' "$*" >"$work/run.sh"
+if [ "$rdma" = 1 ]; then
+  why=$(vm_rdma_missing) && vm_die "$why"
+  mapfile -t words < <(vm_rdma_words)
+  extra+=("${words[@]}" -p "$here/rxe-up:/usr/local/bin/rxe-up")
+  echo 'rxe-up || exit 125' >"$work/run.sh"
+fi
+printf '%s\n' "$*" >>"$work/run.sh"
 "$here/mkinitramfs.sh" -k "$kernel" ${extra[@]+"${extra[@]}"} -p "$work/run.sh:/payload/run.sh" "$work/initrd"
 
 accel=tcg,thread=multi
