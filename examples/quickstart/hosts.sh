@@ -91,6 +91,7 @@ listen = $(host_ip "$h"):$peer_port
 ca = $work/certs/ca.crt
 cert = $work/certs/$h.crt
 key = $work/certs/$h.key
+secret = $work/certs/cluster.secret
 
 [host.$o]
 address = $(host_ip "$o"):$peer_port

@@ -229,6 +229,7 @@ host_settings() {
     set_for "$h" peer.ca "$work/certs/ca.crt"
     set_for "$h" peer.cert "$work/certs/$h.crt"
     set_for "$h" peer.key "$work/certs/$h.key"
+    set_for "$h" peer.secret "$work/certs/cluster.secret"
     echo "[host.$o]"
     echo "address = $address:$(wire_of "$o")"
     set_for "$h" host.may_pull "*"
@@ -244,6 +245,12 @@ host_settings() {
     set_for "$h" transport.cap_bytes_per_s
     set_for "$h" transport.window_bytes
     set_for "$h" transport.connections 1
+    echo "[duplicates]"
+    set_for "$h" duplicates.find
+    set_for "$h" duplicates.budget
+    set_for "$h" duplicates.files
+    set_for "$h" duplicates.keep_dir
+    set_for "$h" duplicates.keep_bytes
     echo "[migration]"
     set_for "$h" migration.max_downtime_ms 1000
     set_for "$h" migration.timeout_s

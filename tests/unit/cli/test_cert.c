@@ -19,7 +19,7 @@ static void expect(struct cli_run *run, const char *line, int exit) {
 
 static void a_cluster_from_nothing(void **state) {
         struct cli_run run = {.io = {.interrupt_fd = -1}};
-        char parent[] = "/tmp/hb-cert-XXXXXX", dir[40], line[200], path[100], want[200];
+        char parent[] = "/tmp/hb-cert-XXXXXX", dir[40], line[200], path[100], want[250];
         struct stat st;
         json_t *j;
 
@@ -27,10 +27,18 @@ static void a_cluster_from_nothing(void **state) {
         snprintf(dir, sizeof(dir), "%s/ca", parent);
         snprintf(line, sizeof(line), "harbinger cert init --dir %s --cluster lab --days 30", dir);
         expect(&run, line, 0);
-        snprintf(want, sizeof(want), "%s/ca.crt\n%s/ca.key\n", dir, dir);
+        snprintf(want, sizeof(want), "%s/ca.crt\n%s/ca.key\n%s/cluster.secret\n", dir, dir, dir);
         assert_string_equal(run.out, want);
         expect(&run, line, 6); /* never overwrites */
         assert_non_null(strstr(run.err, "next: "));
+
+        snprintf(line, sizeof(line), "harbinger cert secret --dir %s", dir);
+        expect(&run, line, 6); /* there is one */
+        snprintf(path, sizeof(path), "%s/cluster.secret", dir);
+        assert_int_equal(unlink(path), 0); /* as in a cluster of before there were any */
+        expect(&run, line, 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
 
         snprintf(line, sizeof(line), "harbinger cert host a --dir %s --json", dir);
         expect(&run, line, 0);
@@ -54,9 +62,9 @@ static void a_cluster_from_nothing(void **state) {
         assert_true(json_real_value(json_object_get(j, "days_left")) > 1);
         json_decref(j);
 
-        static const char *const files[] = {"ca.crt", "ca.key", "a.crt", "a.key"};
+        static const char *const files[] = {"ca.crt", "ca.key", "a.crt", "a.key", "cluster.secret"};
 
-        for (size_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i < 5; i++) {
                 snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
                 unlink(path);
         }
