@@ -1,7 +1,7 @@
 /* The trace reader. The first byte chooses: a file as it is; a file whose checksums are made right, so that
  * what lies behind them is reached; one block's payload; one event's body. What is told must keep the
  * promises of trace.h, and what decodes must encode to the same. */
-#include "trace/crc32c.h"
+#include "sum/sum.h"
 #include "trace/cursor.h"
 #include "trace/trace_event.h"
 #include <errno.h>

@@ -4,7 +4,7 @@
  * codec. */
 #include "trace/block.h"
 #include "base/fault.h"
-#include "trace/crc32c.h"
+#include "sum/sum.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

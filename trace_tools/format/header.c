@@ -2,7 +2,7 @@
  * behind this file meets a shape that is not dense or a string without an end. A writer's mistake is told as
  * -EINVAL, a file's as -EBADMSG. Pure. */
 #include "trace/header.h"
-#include "trace/crc32c.h"
+#include "sum/sum.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>

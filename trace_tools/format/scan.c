@@ -6,7 +6,7 @@
  * epoch and time, so a reader behind this never goes back. Cost: one small read a block. */
 #include "trace/scan.h"
 #include "base/fault.h"
-#include "trace/crc32c.h"
+#include "sum/sum.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

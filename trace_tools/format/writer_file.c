@@ -6,7 +6,7 @@
  * One thread. */
 #include "trace/writer_file.h"
 #include "base/fault.h"
-#include "trace/crc32c.h"
+#include "sum/sum.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* Damage of every kind: what is whole is still told, what is not is named with its place, and nothing else
  * happens. */
+#include "sum/sum.h"
 #include "trace/block.h"
-#include "trace/crc32c.h"
 #include "trace_rig.h"
 #include <errno.h>
 
