@@ -13,15 +13,11 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/shape.h"
+#include "sum/sum.h"
 #include "transport/tcp.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#define XXH_STATIC_LINKING_ONLY /* for a hash state on the stack */
-#include <xxhash.h>
-#if defined(__x86_64__)
-#include <xxh_x86dispatch.h> /* the widest vectors this processor has */
-#endif
 #include <zstd.h>
 
 #define RUN_BYTES    ((size_t)HB_FETCH_MAX_PAGES * HB_PAGE_SIZE)
@@ -117,7 +113,7 @@ static uint64_t seed_of(uint64_t mask, uint32_t n) {
 }
 
 static uint64_t checksum_of(const void *data, size_t size, uint64_t mask, uint32_t n) {
-        return XXH3_64bits_withSeed(data, size, seed_of(mask, n));
+        return hb_hash64(seed_of(mask, n), data, size);
 }
 
 static double link_of(const hb_page_codec *c) {
@@ -245,17 +241,17 @@ uint8_t *hb_page_codec_place(const struct hb_packed *p, uint8_t *dst, uint32_t n
 }
 
 int hb_page_codec_check(const struct hb_packed *p, const uint8_t *dst, uint32_t n) {
-        XXH3_state_t state;
+        struct hb_hash64 h;
 
         if (hb_fault("page_codec.check"))
                 return -EBADMSG;
         if (p->zero_mask == 0)
                 return checksum_of(dst, (size_t)n * HB_PAGE_SIZE, 0, n) == p->checksum ? 0 : -EBADMSG;
-        XXH3_64bits_reset_withSeed(&state, seed_of(p->zero_mask, n));
+        hb_hash64_start(&h, seed_of(p->zero_mask, n));
         for (uint32_t i = 0; i < n; i++)
                 if (!(p->zero_mask >> i & 1))
-                        XXH3_64bits_update(&state, dst + (size_t)i * HB_PAGE_SIZE, HB_PAGE_SIZE);
-        return XXH3_64bits_digest(&state) == p->checksum ? 0 : -EBADMSG;
+                        hb_hash64_more(&h, dst + (size_t)i * HB_PAGE_SIZE, HB_PAGE_SIZE);
+        return hb_hash64_end(&h) == p->checksum ? 0 : -EBADMSG;
 }
 
 int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void *data, size_t size,

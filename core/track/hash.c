@@ -9,6 +9,7 @@
  * file; a page is pending before its new hash is stored. Cost: 5-8 GB/s. */
 #include "base/clock.h"
 #include "base/fault.h"
+#include "sum/sum.h"
 #include "track/backend.h"
 #include "track/ledger.h"
 #include "track/state.h"
@@ -18,7 +19,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define CHUNK_PAGES 64u /* 256 KiB: stays in the second-level cache between the copy and the hash */
 
@@ -33,7 +33,7 @@ struct hb_hash {
 };
 
 static uint64_t hash_page(const struct hb_hash *h, const uint8_t *page) {
-        uint64_t v = XXH3_64bits_withSeed(page, HB_PAGE_SIZE, h->state->seed);
+        uint64_t v = hb_hash64(h->state->seed, page, HB_PAGE_SIZE);
 
         return v ? v : 1;
 }

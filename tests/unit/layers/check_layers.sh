@@ -16,7 +16,7 @@ law='
 # room   <folder>        <what its files may include; a whole room by its name, one header by its path>
 room core/base           base
 room core/sum            base sum
-room core/track          base track
+room core/track          base sum track
 room core/map            base map
 room core/keep           base sum map keep
 room core/nn             base map nn
@@ -54,8 +54,8 @@ lib openssl/*            transport/tls* transport/cert/* transport/data_* transp
 lib event2/*             core/daemon/* transport/*
 lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
 lib ini.h                core/daemon/*
-lib xxhash.h             core/sum/* core/map/* core/nn/model* core/policy/source* core/track/* core/place/* transport/* trace_tools/compare/key*
-lib xxh_x86dispatch.h    transport/page_codec*
+lib xxhash.h             core/sum/* core/map/* core/nn/model* core/policy/source* core/place/* trace_tools/compare/key*
+lib xxh_x86dispatch.h    core/sum/*
 lib isa-l.h              core/sum/*
 lib isa-l/*              core/sum/*
 lib liburing.h           core/place/spill*
