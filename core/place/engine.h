@@ -30,6 +30,10 @@ struct hb_engine_ops { /* actions; called only from inside hb_engine_step and hb
         void (*complete)(void *arg, uint32_t f);
         /* An announcement is missing: ask the source for (processed, to]. */
         void (*resync)(void *arg, uint32_t processed);
+        /* As fetch, of pages that are all KNOWN: make them of the bytes this host has. The answer comes as
+         * hb_engine_copied and hb_engine_refuted, for parts of the run as may be, whether the source is
+         * reachable or not, never from inside. NULL: no page is ever taken for KNOWN. */
+        int (*copy)(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c);
 };
 
 struct hb_engine_options {
@@ -58,6 +62,9 @@ struct hb_engine_stats {
         uint64_t fetched_pages, fetched_bytes, wire_bytes; /* completed transfers since the placement began */
         uint64_t wasted_pages; /* transfers whose copy was invalidated before hand-over */
         uint64_t failed_pages;
+        uint64_t known_pages;   /* wanted now, and KNOWN: they cost nothing on the link */
+        uint64_t copied_pages;  /* made fresh here, from bytes this host had; not among the fetched */
+        uint64_t refuted_pages; /* KNOWN, and the bytes turned out to be others, or could not be read */
         uint64_t hit, late,
                 stale_at_freeze;    /* set at freeze: prefetched and fresh / in flight / prefetched, stale */
         uint64_t missing_at_freeze; /* never prefetched */
@@ -90,7 +97,18 @@ void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *
 void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
                        uint64_t wire_bytes, uint64_t zero_mask);
 void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn,
-                      uint32_t pages);                        /* connection lost: absent again */
+                      uint32_t pages); /* connection lost: absent again */
+/* The bytes that these pages had as of `stamp` are on this host (known), or are not there any more. Pages
+ * that are fresh, on their way, or named by a W after `stamp` are left as they are. An invalidation of a
+ * KNOWN page ends that by itself. Outlives a lost connection, not the engine. O(pages). */
+void hb_engine_known(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint64_t pages, uint32_t stamp, bool known);
+/* Bytes of a run given to ops->copy (or of a part of it) are in the image, and their prints are those under
+ * `stamp`: like a fetch with that stamp which cost nothing. pages <= 64; zero_mask as in hb_engine_fetched.
+ */
+void hb_engine_copied(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
+                      uint64_t zero_mask);
+/* They are other bytes, or could not be had: absent, no more KNOWN, wanted from the source. */
+void hb_engine_refuted(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages);
 void hb_engine_drain(hb_engine *e, uint64_t now_ns, bool on); /* a migration was asked for / given up */
 void hb_engine_freeze(hb_engine *e, uint64_t now_ns,
                       uint32_t f); /* the guest stands still; f is the final epoch (its W may still come) */
@@ -100,7 +118,7 @@ void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn); /* want this
  * hb_policies_change; refused by the engine's own, nothing has changed anywhere. */
 struct hb_policy_change;
 int hb_engine_change(hb_engine *e, uint64_t now_ns, const struct hb_policy_change *c, struct hb_err *err);
-/* Every fetch in flight is gone and none of them writes any more: FETCHING -> absent. */
+/* Every fetch in flight is gone and none of them writes any more: FETCHING -> absent. Copies go on. */
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);
 
 void hb_engine_step(hb_engine *e, uint64_t now_ns);
@@ -117,6 +135,7 @@ struct hb_engine_page_view {
         enum hb_page_state state;
         bool resident, zero, prefetched, used; /* as HB_IP_* */
         bool wanted;                           /* a candidate: resident, not fresh, not on its way */
+        bool known;                            /* HB_IP_KNOWN */
         uint8_t fetches;
         uint32_t stamp, invalid, last_access; /* epochs; 0: none */
         float read_heat, write_heat, age_s, version_age_s, run_length, bytes_to_send;

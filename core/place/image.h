@@ -28,6 +28,8 @@ enum {
         HB_IP_ZERO = 4,       /* nothing but zeros is in the image there, and the copy was one */
         HB_IP_PREFETCHED = 8, /* the copy was made before the freeze */
         HB_IP_USED = 16,      /* accessed on the source since the copy was made */
+        HB_IP_KNOWN =
+                32, /* not fresh, and its bytes are on this host; with FETCHING: being copied from there */
 };
 
 struct hb_image_id {
