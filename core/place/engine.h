@@ -118,6 +118,9 @@ void hb_engine_demand(hb_engine *e, uint64_t now_ns, uint64_t gfn); /* want this
  * hb_policies_change; refused by the engine's own, nothing has changed anywhere. */
 struct hb_policy_change;
 int hb_engine_change(hb_engine *e, uint64_t now_ns, const struct hb_policy_change *c, struct hb_err *err);
+/* Copies that were fresh are no longer there (what an image had put on a disk came back wrong): absent, to be
+ * fetched again. Pages that are not fresh are passed over. */
+void hb_engine_lost(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages);
 /* Every fetch in flight is gone and none of them writes any more: FETCHING -> absent. Copies go on. */
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns);
 

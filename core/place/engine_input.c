@@ -254,6 +254,7 @@ static void put_body(const struct hb_engine_input *in, struct hb_buf *b) {
                 put_fetched(in, b);
                 break;
         case HB_IN_FAILED:
+        case HB_IN_LOST:
                 hb_buf_varint(b, in->gfn);
                 hb_buf_varint(b, in->pages);
                 break;
@@ -309,6 +310,7 @@ static int get_body(struct hb_rd *r, uint64_t total, struct hb_engine_input *in,
                 get_fetched(r, total, in, room);
                 break;
         case HB_IN_FAILED:
+        case HB_IN_LOST:
                 get_failed(r, total, in);
                 break;
         case HB_IN_DRAIN:

@@ -25,6 +25,7 @@ enum hb_engine_input_kind {
         HB_IN_RECONNECTED,
         HB_IN_STEP,
         HB_IN_CHANGE, /* one that was taken */
+        HB_IN_LOST,
         HB_IN_KINDS
 };
 
@@ -37,7 +38,7 @@ struct hb_engine_input {
         const struct hb_bitmap *set; /* INVALIDATE, ZERO */
         struct hb_summary_entry entry;
         struct hb_policy_link link;
-        uint64_t gfn, wire_bytes, zero_mask; /* FETCHED, FAILED, DEMAND */
+        uint64_t gfn, wire_bytes, zero_mask; /* FETCHED, FAILED, LOST, DEMAND */
         uint32_t pages, stamp;
         bool on; /* DRAIN; BEGIN: the engine had been told nothing before, so all it knows is in `begin` */
         /* STEP, DEMAND: how often the transport took a fetch before it said no; UINT32_MAX: it never said no.

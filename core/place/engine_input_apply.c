@@ -27,6 +27,9 @@ static int give(hb_engine *e, const struct hb_engine_input *in) {
         case HB_IN_FAILED:
                 hb_engine_failed(e, in->now_ns, in->gfn, in->pages);
                 break;
+        case HB_IN_LOST:
+                hb_engine_lost(e, in->now_ns, in->gfn, in->pages);
+                break;
         case HB_IN_DRAIN:
                 hb_engine_drain(e, in->now_ns, in->on);
                 break;

@@ -333,6 +333,34 @@ void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t page
                                        .kind = HB_IN_FAILED, .now_ns = now_ns, .gfn = gfn, .pages = pages});
 }
 
+static void lose(struct hb_engine *e, uint64_t gfn) {
+        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
+
+        if (hb_page_ledger_state_of(p) == HB_PAGE_FRESH) {
+                if (e->s.frozen && p->flags & HB_IP_PREFETCHED) { /* counted at the freeze */
+                        e->s.hit--;
+                        e->s.missing_at_freeze++;
+                }
+                hb_coherency_overwriting(&p->c);
+                p->flags &= (uint8_t) ~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO | HB_IP_SPILLED);
+                e->s.complete = false;
+                e->news = true;
+        }
+        hb_page_ledger_put(&e->ledger, gfn);
+}
+
+void hb_engine_lost(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages) {
+        pages = sensible(e, gfn, pages);
+        if (pages == 0)
+                return;
+        hb_engine_clock(e, now_ns);
+        for (uint32_t i = 0; i < pages; i++)
+                lose(e, gfn + i);
+        if (hb_engine_heard(e))
+                hb_engine_tell(e, (struct hb_engine_input){
+                                          .kind = HB_IN_LOST, .now_ns = now_ns, .gfn = gfn, .pages = pages});
+}
+
 void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
         hb_engine_clock(e, now_ns);
         for (uint64_t g = 0; g < e->ledger.npages && hb_engine_in_flight(e) > 0; g++)

@@ -101,19 +101,20 @@ static uint64_t runs_of(const struct hb_engine *e, struct hb_engine_input_page *
         uint64_t n = 0;
 
         for (uint64_t g = 0; g < e->ledger.npages; g++) {
-                const struct hb_image_page *p = &e->ledger.pages[g];
+                struct hb_image_page p = e->ledger.pages[g];
 
-                if (as_new(p))
+                p.flags &= (uint8_t)~HB_IP_SPILLED; /* where the bytes lie decides nothing */
+                if (as_new(&p))
                         continue;
-                if (run.pages == 0 || !joins(&run, g, p)) {
+                if (run.pages == 0 || !joins(&run, g, &p)) {
                         run = (struct hb_engine_input_page){.gfn = g,
-                                                            .stamp = p->c.stamp,
-                                                            .invalid = p->c.invalid,
-                                                            .last_access = p->last_access,
-                                                            .flags = p->flags,
-                                                            .fetches = p->fetches,
-                                                            .write_q = p->write_q,
-                                                            .read_q = p->read_q};
+                                                            .stamp = p.c.stamp,
+                                                            .invalid = p.c.invalid,
+                                                            .last_access = p.last_access,
+                                                            .flags = p.flags,
+                                                            .fetches = p.fetches,
+                                                            .write_q = p.write_q,
+                                                            .read_q = p.read_q};
                         n++;
                 }
                 run.pages++;

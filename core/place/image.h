@@ -28,8 +28,8 @@ enum {
         HB_IP_ZERO = 4,       /* nothing but zeros is in the image there, and the copy was one */
         HB_IP_PREFETCHED = 8, /* the copy was made before the freeze */
         HB_IP_USED = 16,      /* accessed on the source since the copy was made */
-        HB_IP_KNOWN =
-                32, /* not fresh, and its bytes are on this host; with FETCHING: being copied from there */
+        HB_IP_KNOWN = 32,     /* not fresh, and this host has its bytes; with FETCHING: being copied here */
+        HB_IP_SPILLED = 64,   /* its bytes are in the spill file, not in memory: the image's own matter */
 };
 
 struct hb_image_id {

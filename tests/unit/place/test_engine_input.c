@@ -225,6 +225,7 @@ static void live(struct world *w) {
                 hb_engine_drain(w->engine, w->now, w->o.seed % 4 == 1);
                 w_run(w, 20);
         }
+        hb_engine_lost(w->engine, w->now, w_rnd(w, W_PAGES), 1 + (uint32_t)w_rnd(w, 40));
         w_freeze(w, (unsigned)w_rnd(w, 20));
         hb_engine_thaw(w->engine, w->now);
         w->stopped = false;
