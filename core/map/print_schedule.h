@@ -4,7 +4,7 @@
  *
  * Of use is what the caller's `rank` says (0 best), made worse by each print of the page that a write spoiled
  * before: a page that is written every minute is printed when nothing else is due. Pure: no clock, no hash.
- * Memory: (24 + settle) / 8 bytes a page. Cost: what was written, and one look for each 64 pages an epoch. */
+ * Memory: (20 + settle) / 8 bytes a page. Cost: what was written, and one look for each 64 pages an epoch. */
 #pragma once
 #include "base/bitmap.h"
 
@@ -23,11 +23,11 @@ struct hb_print_schedule_stats {
 int hb_print_schedule_new(uint64_t pages, uint32_t settle, unsigned (*rank)(void *arg, uint64_t gfn),
                           void *arg, hb_print_schedule **ret);
 hb_print_schedule *hb_print_schedule_free(hb_print_schedule *s);
-/* Pages that hold data and are not known to have been written lately: due at once. Those already known to the
- * schedule stay as they are. */
+/* Pages (the guest's size) that hold data and are not known to have been written lately: due at once. Those
+ * already known to the schedule stay as they are. */
 void hb_print_schedule_add(hb_print_schedule *s, const struct hb_bitmap *pages);
-/* The next epoch's W: its pages have no true print any more and settle from here on; what has settled becomes
- * due. Call once an epoch, in order. */
+/* The next epoch's W (the guest's size): its pages have no true print any more and settle from here on; what
+ * has settled becomes due. Call once an epoch, in order. */
 void hb_print_schedule_epoch(hb_print_schedule *s, const struct hb_bitmap *written);
 /* Nobody needs a print of these until they are written again: holes, pages that were sent meanwhile. */
 void hb_print_schedule_skip(hb_print_schedule *s, uint64_t gfn, uint64_t pages);

@@ -1,0 +1,292 @@
+/* dup_index: see the header. A bucket is three cache lines: eight tags in the first half line, so that a tag
+ * nobody has costs one line in each of its two buckets, then what else belongs to the prints and places.
+ *
+ * Invariant: a print is in at most one slot, and that is in one of the two buckets of its tag. A slot whose
+ * owner is 0 or went is free. Owners that went are a bit each; a sweep that passes all buckets after the last
+ * of them went finds their slots, then their ids are free again. Cost: 16 entries a call. One thread. */
+#include "map/dup_index.h"
+#include "base/fault.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define WAYS       8u
+#define REST       12u
+#define USED_ONCE  1u
+#define USED_MOST  3u
+#define SWEEP_PUT  2u /* buckets looked at by each put while there is something to sweep */
+#define OWNER_BITS 30u
+#define OWNER_MASK ((1u << OWNER_BITS) - 1)
+
+struct bucket {
+        uint32_t tag[WAYS];
+        uint8_t rest[WAYS][REST];
+        uint32_t page[WAYS];
+        uint32_t owner[WAYS]; /* 0: free; the two highest bits: how lately it was used */
+};
+
+_Static_assert(sizeof(struct bucket) == 24 * WAYS, "24 bytes an entry");
+
+enum owner_state { OWNER_FREE, OWNER_LIVE, OWNER_GONE };
+
+struct hb_dup_index {
+        struct bucket *buckets;
+        uint64_t nbuckets;
+        uint64_t entries, evicted;
+        uint8_t state[HB_DUP_OWNERS];
+        uint32_t owners, gone, next;   /* next: where to look for a free id */
+        uint64_t sweep_at, sweep_left; /* buckets to look at until all of `gone` are swept */
+};
+
+struct slot {
+        struct bucket *b;
+        unsigned i;
+};
+
+/* ---- made and unmade ---- */
+
+int hb_dup_index_new(uint64_t max_bytes, hb_dup_index **ret) {
+        hb_dup_index *i;
+        uint64_t n = max_bytes / sizeof(struct bucket);
+        void *p;
+
+        if (n == 0 || n > UINT32_MAX)
+                return -EINVAL;
+        i = hb_fault("dup_index.new") ? NULL : calloc(1, sizeof(*i));
+        if (!i)
+                return -ENOMEM;
+        p = mmap(NULL, n * sizeof(struct bucket), PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) {
+                free(i);
+                return -ENOMEM;
+        }
+        i->buckets = p;
+        i->nbuckets = n;
+        i->next = 1;
+        *ret = i;
+        return 0;
+}
+
+hb_dup_index *hb_dup_index_free(hb_dup_index *i) {
+        if (!i)
+                return NULL;
+        munmap(i->buckets, i->nbuckets * sizeof(struct bucket));
+        free(i);
+        return NULL;
+}
+
+/* ---- slots ---- */
+
+static struct bucket *bucket_of(const hb_dup_index *i, uint32_t tag, unsigned which) {
+        uint32_t h = which ? tag * 0x9E3779B1u ^ tag >> 15 : tag; /* tags are even already */
+
+        return &i->buckets[(uint64_t)h * i->nbuckets >> 32];
+}
+
+static uint32_t owner_of(struct slot s) {
+        return s.b->owner[s.i] & OWNER_MASK;
+}
+
+static unsigned used(struct slot s) {
+        return s.b->owner[s.i] >> OWNER_BITS;
+}
+
+static void set_used(struct slot s, unsigned n) {
+        s.b->owner[s.i] = owner_of(s) | n << OWNER_BITS;
+}
+
+static bool live(const hb_dup_index *i, struct slot s) {
+        return i->state[owner_of(s)] == OWNER_LIVE;
+}
+
+static void clear(hb_dup_index *i, struct slot s) {
+        s.b->owner[s.i] = 0;
+        i->entries--;
+}
+
+static bool find(const hb_dup_index *i, const struct hb_print *p, struct slot *ret) {
+        uint32_t tag = hb_print_tag(p);
+
+        for (unsigned w = 0; w < 2; w++) {
+                struct bucket *b = bucket_of(i, tag, w);
+
+                for (unsigned k = 0; k < WAYS; k++) {
+                        struct slot s = {b, k};
+
+                        if (b->tag[k] == tag && live(i, s) && memcmp(b->rest[k], p->b + 4, REST) == 0) {
+                                *ret = s;
+                                return true;
+                        }
+                }
+        }
+        return false;
+}
+
+/* A free slot of the emptier bucket. False: both are full. */
+static bool find_free(hb_dup_index *i, uint32_t tag, struct slot *ret) {
+        struct slot at[2];
+        unsigned room[2] = {0, 0};
+
+        for (unsigned w = 0; w < 2; w++)
+                for (unsigned k = 0; k < WAYS; k++) {
+                        struct slot s = {bucket_of(i, tag, w), k};
+
+                        if (live(i, s))
+                                continue;
+                        at[w] = s;
+                        room[w]++;
+                }
+        if (room[0] + room[1] == 0)
+                return false;
+        *ret = at[room[1] > room[0]];
+        if (owner_of(*ret) != 0)
+                clear(i, *ret);
+        return true;
+}
+
+/* The least lately used of both buckets; the others come nearer to it. */
+static struct slot evict(hb_dup_index *i, uint32_t tag) {
+        struct slot worst = {bucket_of(i, tag, 0), 0};
+        unsigned least;
+
+        for (unsigned n = 1; n < 2 * WAYS; n++) {
+                struct slot s = {bucket_of(i, tag, n / WAYS), n % WAYS};
+
+                if (used(s) < used(worst))
+                        worst = s;
+        }
+        least = used(worst);
+        for (unsigned n = 0; least > 0 && n < 2 * WAYS; n++) {
+                struct slot s = {bucket_of(i, tag, n / WAYS), n % WAYS};
+
+                if (used(s) >= least) /* both may be one bucket */
+                        set_used(s, used(s) - least);
+        }
+        clear(i, worst);
+        i->evicted++;
+        return worst;
+}
+
+static void fill(hb_dup_index *i, struct slot s, const struct hb_print *p, struct hb_dup_place at) {
+        s.b->tag[s.i] = hb_print_tag(p);
+        memcpy(s.b->rest[s.i], p->b + 4, REST);
+        s.b->page[s.i] = (uint32_t)at.page;
+        s.b->owner[s.i] = at.owner | USED_ONCE << OWNER_BITS;
+        i->entries++;
+}
+
+/* ---- owners ---- */
+
+int hb_dup_index_owner_add(hb_dup_index *i, uint32_t *ret_owner) {
+        for (uint32_t n = 0; n < HB_DUP_OWNERS; n++) {
+                uint32_t id = (i->next + n) % HB_DUP_OWNERS;
+
+                if (id == 0 || i->state[id] != OWNER_FREE)
+                        continue;
+                i->state[id] = OWNER_LIVE;
+                i->next = id + 1;
+                i->owners++;
+                *ret_owner = id;
+                return 0;
+        }
+        return -ENOSPC;
+}
+
+void hb_dup_index_owner_remove(hb_dup_index *i, uint32_t owner) {
+        if (owner >= HB_DUP_OWNERS || i->state[owner] != OWNER_LIVE)
+                return;
+        i->state[owner] = OWNER_GONE;
+        i->owners--;
+        i->gone++;
+        i->sweep_left = i->nbuckets; /* whoever went before is swept with it */
+}
+
+static void end_sweep(hb_dup_index *i) {
+        for (uint32_t id = 1; id < HB_DUP_OWNERS; id++)
+                if (i->state[id] == OWNER_GONE)
+                        i->state[id] = OWNER_FREE;
+        i->gone = 0;
+}
+
+bool hb_dup_index_sweep(hb_dup_index *i, uint64_t buckets) {
+        for (; i->gone > 0 && buckets > 0; buckets--) {
+                struct slot s = {&i->buckets[i->sweep_at], 0};
+
+                for (; s.i < WAYS; s.i++)
+                        if (i->state[owner_of(s)] == OWNER_GONE)
+                                clear(i, s);
+                i->sweep_at = i->sweep_at + 1 < i->nbuckets ? i->sweep_at + 1 : 0;
+                if (--i->sweep_left == 0)
+                        end_sweep(i);
+        }
+        return i->gone > 0;
+}
+
+/* ---- prints ---- */
+
+static int put(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place at, bool give_way) {
+        struct slot s;
+
+        if (at.owner == 0 || at.owner >= HB_DUP_OWNERS || i->state[at.owner] != OWNER_LIVE ||
+            at.page > UINT32_MAX)
+                return -EINVAL;
+        if (find(i, p, &s)) {
+                if (!give_way)
+                        return -EEXIST;
+                s.b->page[s.i] = (uint32_t)at.page;
+                s.b->owner[s.i] = at.owner | used(s) << OWNER_BITS;
+                return 0;
+        }
+        hb_dup_index_sweep(i, SWEEP_PUT);
+        if (!find_free(i, hb_print_tag(p), &s))
+                s = evict(i, hb_print_tag(p));
+        fill(i, s, p, at);
+        return 0;
+}
+
+int hb_dup_index_put(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place at) {
+        return put(i, p, at, false);
+}
+
+int hb_dup_index_replace(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place at) {
+        return put(i, p, at, true);
+}
+
+bool hb_dup_index_has_tag(const hb_dup_index *i, uint32_t tag) {
+        for (unsigned w = 0; w < 2; w++) {
+                struct bucket *b = bucket_of(i, tag, w);
+
+                for (unsigned k = 0; k < WAYS; k++)
+                        if (b->tag[k] == tag && live(i, (struct slot){b, k}))
+                                return true;
+        }
+        return false;
+}
+
+int hb_dup_index_get(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place *ret) {
+        struct slot s;
+
+        if (!find(i, p, &s))
+                return -ENOENT;
+        set_used(s, USED_MOST);
+        *ret = (struct hb_dup_place){owner_of(s), s.b->page[s.i]};
+        return 0;
+}
+
+int hb_dup_index_remove(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place at) {
+        struct slot s;
+
+        if (!find(i, p, &s) || owner_of(s) != at.owner || s.b->page[s.i] != at.page)
+                return -ENOENT;
+        clear(i, s);
+        return 0;
+}
+
+void hb_dup_index_stats(const hb_dup_index *i, struct hb_dup_index_stats *ret) {
+        *ret = (struct hb_dup_index_stats){.entries = i->entries,
+                                           .capacity = i->nbuckets * WAYS,
+                                           .bytes = i->nbuckets * sizeof(struct bucket),
+                                           .evicted = i->evicted,
+                                           .owners = i->owners};
+}
