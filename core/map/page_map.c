@@ -31,6 +31,12 @@ struct hb_page_map {
         uint64_t resident_pages;
         struct hb_map_watch *watches;
         uint64_t fade_word; /* of `known`: where fading goes on */
+        /* For each 2 MiB block an epoch not before any of its pages' version, or access (0: none): whoever
+         * looks for newer ones passes over the records of the others, which for a guest of a TiB are
+         * gigabytes. */
+        struct newest {
+                uint32_t version, access;
+        } * newest;
 };
 
 /* One epoch being applied. */
@@ -48,6 +54,20 @@ struct apply {
         } since[DECAYS];
 };
 
+static inline struct newest *newest_of(const hb_page_map *m, uint64_t gfn) {
+        return &m->newest[gfn >> HB_BLOCK_SHIFT];
+}
+
+/* Of a map that was there before: no page of a block can be newer than the epoch that was under way. */
+static void suppose_newest(hb_page_map *m) {
+        uint32_t epoch = m->f.header->epoch + 1;
+        uint64_t words = (m->known.bits + 63) / 64;
+
+        for (uint64_t w = 0; w < words; w++)
+                if (m->known.words[w])
+                        *newest_of(m, w * 64) = (struct newest){epoch, epoch};
+}
+
 int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map **ret, struct hb_err *e) {
         hb_page_map *m = hb_fault("page_map.open") ? NULL : calloc(1, sizeof(*m));
         int rc;
@@ -60,6 +80,12 @@ int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map
         m->known = (struct hb_bitmap){m->f.known, shape->pages};
         m->resident = (struct hb_bitmap){m->f.resident, shape->pages};
         m->resident_pages = hb_bitmap_count(&m->resident);
+        m->newest = calloc((shape->pages + HB_BLOCK_PAGES - 1) / HB_BLOCK_PAGES, sizeof(*m->newest));
+        if (!m->newest) {
+                rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory for a page map");
+                goto fail;
+        }
+        suppose_newest(m);
         *ret = m;
         return 0;
 fail:
@@ -71,6 +97,7 @@ hb_page_map *hb_page_map_free(hb_page_map *m) {
         if (!m)
                 return NULL;
         hb_map_file_close(&m->f);
+        free(m->newest);
         free(m);
         return NULL;
 }
@@ -149,9 +176,11 @@ static void touch_written(struct apply *a, uint64_t gfn) {
                 heat += a->gain;
         r->write_heat = hb_heat_pack(heat, dither(gfn, a->epoch));
         r->version = a->epoch;
+        newest_of(a->m, gfn)->version = a->epoch;
         if (a->lost)
                 return;
         r->last_access = a->epoch;
+        newest_of(a->m, gfn)->access = a->epoch;
         count(&r->writes, &r->reads);
         if (!hb_bitmap_test(&a->m->resident, gfn)) {
                 hb_bitmap_set(&a->m->resident, gfn);
@@ -170,14 +199,35 @@ static bool touch_observed(const struct apply *a, uint64_t gfn, bool seen) {
         r->read_epoch = a->epoch;
         if (seen) {
                 r->last_access = a->epoch;
+                newest_of(a->m, gfn)->access = a->epoch;
                 count(&r->reads, &r->writes);
         }
         return seen || hb_heat_q(old) != hb_heat_q(heat);
 }
 
-static void tell(const hb_page_map *m, uint64_t first, uint64_t pages) {
-        for (struct hb_map_watch *w = m->watches; w; w = w->next)
-                hb_bitmap_set_range(&w->news, first, pages);
+static void tell(const hb_page_map *m, uint64_t gfn) {
+        for (struct hb_map_watch *w = m->watches; w; w = w->next) {
+                hb_bitmap_set(&w->news, gfn);
+                hb_bitmap_set(&w->blocks, gfn >> HB_BLOCK_SHIFT);
+        }
+}
+
+static void watch_word(struct hb_map_watch *w, uint64_t word, uint64_t bits) {
+        w->news.words[word] |= bits;
+        hb_bitmap_set(&w->blocks, word * 64 >> HB_BLOCK_SHIFT);
+}
+
+/* What was touched is known, and news. One pass over the set: nothing else is looked at where it is empty. */
+static void note_touched(hb_page_map *m, const struct hb_bitmap *pages) {
+        uint64_t words = (pages->bits + 63) / 64;
+
+        for (uint64_t i = 0; i < words; i++) {
+                if (!pages->words[i])
+                        continue;
+                m->known.words[i] |= pages->words[i];
+                for (struct hb_map_watch *w = m->watches; w; w = w->next)
+                        watch_word(w, i, pages->words[i]);
+        }
 }
 
 /* Pages of a set, a list at a time, each with its record on the way before it is needed. */
@@ -201,9 +251,7 @@ static uint64_t touch_all(struct apply *a, const struct hb_bitmap *pages,
 }
 
 static uint64_t apply_written(struct apply *a, const struct hb_bitmap *written) {
-        hb_bitmap_or(&a->m->known, written);
-        for (struct hb_map_watch *w = a->m->watches; w; w = w->next)
-                hb_bitmap_or(&w->news, written);
+        note_touched(a->m, written);
         return touch_all(a, written, touch_written);
 }
 
@@ -222,7 +270,7 @@ static void apply_observed(const struct apply *a, const struct hb_bitmap *writte
                                 continue;
                         hb_bitmap_set(&a->m->known, g);
                         if (touch_observed(a, g, seen))
-                                tell(a->m, g, 1);
+                                tell(a->m, g);
                 }
         }
 }
@@ -238,13 +286,12 @@ static void touch_read(struct apply *a, uint64_t gfn) {
         r->read_heat = hb_heat_pack(heat + a->gain, dither(gfn, a->epoch));
         r->read_epoch = a->epoch;
         r->last_access = a->epoch;
+        newest_of(a->m, gfn)->access = a->epoch;
         count(&r->reads, &r->writes);
 }
 
 static void apply_read(struct apply *a, const struct hb_bitmap *read) {
-        hb_bitmap_or(&a->m->known, read);
-        for (struct hb_map_watch *w = a->m->watches; w; w = w->next)
-                hb_bitmap_or(&w->news, read);
+        note_touched(a->m, read);
         touch_all(a, read, touch_read);
 }
 
@@ -261,7 +308,7 @@ static void fade(struct apply *a, uint64_t gfn) {
                 return;
         r->read_heat = now >= FADE_LEAST ? hb_heat_pack(now, dither(gfn, a->epoch)) : 0;
         r->read_epoch = a->epoch;
-        tell(a->m, gfn, 1);
+        tell(a->m, gfn);
 }
 
 static void fade_some(struct apply *a) {
@@ -350,7 +397,7 @@ void hb_page_map_set_resident(hb_page_map *m, const struct hb_bitmap *resident) 
                 if (!flipped)
                         continue;
                 for (; flipped; flipped &= flipped - 1)
-                        tell(m, w * 64 + (unsigned)__builtin_ctzll(flipped), 1);
+                        tell(m, w * 64 + (unsigned)__builtin_ctzll(flipped));
                 m->resident_pages += (unsigned)__builtin_popcountll(resident->words[w]);
                 m->resident_pages -= (unsigned)__builtin_popcountll(m->resident.words[w]);
                 m->resident.words[w] = resident->words[w];
@@ -433,16 +480,30 @@ void hb_page_map_briefs(const hb_page_map *m, const uint32_t *gfn, uint32_t n, s
         }
 }
 
-uint64_t hb_page_map_since(const hb_page_map *m, uint32_t since, struct hb_bitmap *out) {
-        uint64_t first = 0, n = 0, pages = 0;
+/* Pages of one word of `known` with a newer version. */
+static uint64_t since_word(const hb_page_map *m, uint64_t word, uint32_t since) {
+        uint64_t out = 0;
 
-        while (hb_bitmap_next_run(&m->known, first + n, 0, &first, &n)) {
-                for (uint64_t g = first; g < first + n; g++) {
-                        if (m->f.records[g].version <= since)
-                                continue;
-                        hb_bitmap_set(out, g);
-                        pages++;
+        for (uint64_t bits = m->known.words[word]; bits; bits &= bits - 1)
+                if (m->f.records[word * 64 + (unsigned)__builtin_ctzll(bits)].version > since)
+                        out |= bits & -bits;
+        return out;
+}
+
+uint64_t hb_page_map_since(const hb_page_map *m, uint32_t since, struct hb_bitmap *out) {
+        uint64_t words = (m->known.bits + 63) / 64, pages = 0;
+
+        for (uint64_t w = 0; w < words; w++) {
+                uint64_t newer;
+
+                if (newest_of(m, w * 64)->version <= since) {
+                        w |= HB_BLOCK_PAGES / 64 - 1;
+                        continue;
                 }
+                newer = since_word(m, w, since);
+                if (newer)
+                        out->words[w] |= newer;
+                pages += (unsigned)__builtin_popcountll(newer);
         }
         return pages;
 }
@@ -461,7 +522,34 @@ void hb_page_map_unwatch(hb_page_map *m, struct hb_map_watch *w) {
                 *at = w->next;
 }
 
-void hb_page_map_all_known(const hb_page_map *m, struct hb_bitmap *out) {
-        hb_bitmap_or(out, &m->known);
-        hb_bitmap_or(out, &m->resident);
+void hb_page_map_all_news(const hb_page_map *m, struct hb_map_watch *w) {
+        uint64_t words = (m->known.bits + 63) / 64;
+
+        for (uint64_t i = 0; i < words; i++) {
+                uint64_t bits = m->known.words[i] | m->resident.words[i];
+
+                if (bits)
+                        watch_word(w, i, bits);
+        }
+}
+
+uint32_t hb_page_map_block(const hb_page_map *m, uint64_t block, uint32_t ret[HB_BLOCK_PAGES]) {
+        uint64_t words = (m->known.bits + 63) / 64, from = block * (HB_BLOCK_PAGES / 64);
+        uint32_t n = 0;
+
+        for (uint64_t w = from; w < words && w < from + HB_BLOCK_PAGES / 64; w++)
+                for (uint64_t bits = m->known.words[w] | m->resident.words[w]; bits; bits &= bits - 1)
+                        ret[n++] = (uint32_t)(w * 64 + (unsigned)__builtin_ctzll(bits));
+        return n;
+}
+
+bool hb_page_map_untouched(const hb_page_map *m, uint64_t block) {
+        uint64_t words = (m->known.bits + 63) / 64, from = block * (HB_BLOCK_PAGES / 64);
+
+        if (m->newest[block].access != 0)
+                return false;
+        for (uint64_t w = from; w < words && w < from + HB_BLOCK_PAGES / 64; w++)
+                if (m->resident.words[w] & ~m->known.words[w])
+                        return false;
+        return true;
 }

@@ -1,54 +1,38 @@
-/* summary: the encoder. A page has news when the map's watch says so *and* the target's belief is wrong: a
- * target knows of writes from the announcements and decays heat itself, so a page written at its usual pace
- * costs nothing here.
+/* summary: the encoder's book of what is due. A page has news when the map's watch says so; it is *due* when
+ * the target's belief is wrong: a target knows of writes from the announcements and decays heat itself, so a
+ * page written at its usual pace costs nothing here.
  *
- * Two passes over the pages with news, nothing over the others: the first forms runs of like pages and adds
- * up their cost by heat, the second writes the runs that the budget allows, hottest class first, within the
- * class that is cut from where the last summary stopped. Where all is sure to fit, only the second. Both
- * passes form the same runs because nothing is marked sent in between. Invariant: what `sent_*` holds is what
- * the target believes, provided every summary handed out is delivered in order; a lost one needs
- * hb_summary_reset. Owned by the map's thread. */
-#include "map/summary.h"
+ * Cost: each epoch's news are looked at once; what does not fit the budget stays in `due` and is counted by
+ * block, and a summary looks only at pages of the blocks it picks: the hottest, and those whose turn it is.
+ * Beside that one pass over 8 bytes a block. So a summary costs what was touched and what it says, not what
+ * waits and not what the guest could hold. Invariant: what `sent_*` and `word` hold is what the target
+ * believes, provided every summary handed out is delivered in order; a lost one needs hb_summary_reset. Owned
+ * by the map's thread. */
 #include "base/fault.h"
 #include "map/heat.h"
-#include "map/map_watch.h"
 #include "map/summary_format.h"
+#include "map/summary_priv.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define CLASSES      256
-#define ENTRY_MOST   23 /* bytes: two varints of a gfn's 33 bits, flags, two heat classes, two epochs */
-#define LOOK         128u
-#define RESEND_STEPS 2 /* heat classes a page must have moved by: a quarter of its rate */
-
-struct hb_summary_encoder {
-        hb_page_map *map;
-        struct hb_map_watch watch;
-        uint8_t *sent_write, *sent_read; /* heat class + 1; 0: never sent */
-        struct hb_bitmap sent_resident;
-        uint64_t cursor; /* where the class that did not fit goes on */
-};
-
-struct run {
-        uint64_t gfn, pages;
-        struct hb_map_brief b;
-};
-
-struct pass {
-        hb_summary_encoder *s;
-        uint32_t epoch;
-        uint64_t cost[CLASSES], end;
-        struct hb_buf *out; /* NULL: first pass */
-        bool all;           /* all of it fits, and nothing waits behind the cursor */
-        size_t limit;       /* out->len may not pass it */
-        unsigned cut;       /* classes above go whole, this one from the cursor on, */
-        uint64_t cut_room;  /* as far as they leave room */
-        uint64_t stopped;   /* gfn where the budget ended, UINT64_MAX: it did not */
-};
+#define LOOK        128u
+#define TURN_SHARE  8u /* 1 / of the budget goes by turns */
+#define CREDIT_MOST (1u << 20)
+#define PAGES_LEAST (1u << 16) /* looked at for one summary if so many are due */
 
 static size_t arrays_bytes(const hb_summary_encoder *s) {
         return 2 * (size_t)hb_page_map_shape(s->map)->pages;
+}
+
+static int make_bitmaps(hb_summary_encoder *s, uint64_t pages) {
+        int rc = hb_bitmap_init(&s->sent_resident, pages);
+
+        if (rc == 0)
+                rc = hb_bitmap_init(&s->due, pages);
+        if (rc == 0)
+                rc = hb_bitmap_init(&s->watch.news, pages);
+        return rc < 0 ? rc : hb_bitmap_init(&s->watch.blocks, s->blocks);
 }
 
 int hb_summary_encoder_new(const hb_page_map *m, hb_summary_encoder **ret) {
@@ -60,19 +44,19 @@ int hb_summary_encoder_new(const hb_page_map *m, hb_summary_encoder **ret) {
         if (!s)
                 return -ENOMEM;
         s->map = (hb_page_map *)m; /* only its list of watches changes */
+        s->summed = s->blocks = hb_blocks_of(pages);
         p = mmap(NULL, arrays_bytes(s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                  -1, 0);
         if (p == MAP_FAILED)
                 goto fail;
         s->sent_write = p;
         s->sent_read = s->sent_write + pages;
-        rc = hb_bitmap_init(&s->sent_resident, pages);
-        if (rc == 0)
-                rc = hb_bitmap_init(&s->watch.news, pages);
+        s->block = calloc(s->blocks, sizeof(*s->block));
+        rc = s->block ? make_bitmaps(s, pages) : -ENOMEM;
         if (rc < 0)
                 goto fail;
         hb_page_map_watch(s->map, &s->watch);
-        hb_page_map_all_known(m, &s->watch.news);
+        hb_page_map_all_news(m, &s->watch);
         *ret = s;
         return 0;
 fail:
@@ -87,248 +71,270 @@ hb_summary_encoder *hb_summary_encoder_free(hb_summary_encoder *s) {
         if (s->sent_write)
                 munmap(s->sent_write, arrays_bytes(s));
         hb_bitmap_fini(&s->sent_resident);
+        hb_bitmap_fini(&s->due);
         hb_bitmap_fini(&s->watch.news);
+        hb_bitmap_fini(&s->watch.blocks);
+        free(s->block);
+        free(s->word);
         free(s);
         return NULL;
 }
 
+/* ---- full summaries ---- */
+
+void hb_summary_coarse(hb_summary_encoder *s, bool on) {
+        s->coarse = on;
+}
+
+/* Without room for words, the guest is told page by page. */
+static bool begin_words(hb_summary_encoder *s) {
+        if (s->coarse && !s->word)
+                s->word = hb_fault("summary.words") ? NULL : calloc(s->blocks, sizeof(*s->word));
+        return s->coarse && s->word;
+}
+
+static void forget_due(hb_summary_encoder *s) {
+        for (uint64_t b = 0; b < s->blocks; b++) {
+                if (s->block[b].due)
+                        hb_bitmap_clear_range(&s->due, b << HB_BLOCK_SHIFT, HB_BLOCK_PAGES);
+                s->block[b] = (struct hb_summary_block){0};
+        }
+        s->due_total = 0;
+}
+
 void hb_summary_reset(hb_summary_encoder *s) {
         madvise(s->sent_write, arrays_bytes(s), MADV_DONTNEED); /* zeros again, and no memory */
-        hb_page_map_all_known(s->map, &s->watch.news);
-        s->cursor = 0;
+        forget_due(s);
+        s->cursor = s->turn = s->credit = s->looked = 0;
+        if (begin_words(s)) {
+                s->summed = 0;
+                return;
+        }
+        free(s->word);
+        s->word = NULL;
+        s->summed = s->blocks;
+        hb_page_map_all_news(s->map, &s->watch);
 }
 
 bool hb_summary_due(const hb_summary_encoder *s) {
         uint64_t first, n;
 
-        return hb_bitmap_next_run(&s->watch.news, 0, 1, &first, &n);
+        return s->summed < s->blocks || s->due_total > 0 ||
+               hb_bitmap_next_run(&s->watch.blocks, 0, 1, &first, &n);
 }
 
-/* ---- which pages, in which runs ---- */
+void hb_summary_ask(hb_summary_encoder *s, const struct hb_bitmap *blocks) {
+        uint64_t first = 0, n = 0;
 
-static unsigned distance(unsigned a, unsigned b) {
-        return a > b ? a - b : b - a;
+        while (hb_bitmap_next_run(blocks, first + n, 0, &first, &n))
+                for (uint64_t b = first; b < first + n && b < s->blocks; b++)
+                        if (s->block[b].due)
+                                s->block[b].class = HB_SUMMARY_TURN;
 }
 
-static bool believed(const hb_summary_encoder *s, uint64_t gfn, const struct hb_map_brief *b) {
+void hb_summary_lag(const hb_summary_encoder *s, struct hb_summary_lag *ret) {
+        uint32_t oldest = UINT32_MAX;
+
+        *ret = (struct hb_summary_lag){.pages = s->due_total, .blocks = s->blocks - s->summed};
+        for (uint64_t b = 0; b < s->blocks && s->due_total > 0; b++)
+                if (s->block[b].due && s->block[b].since < oldest)
+                        oldest = s->block[b].since;
+        if (oldest != UINT32_MAX)
+                ret->oldest_ns = hb_page_map_epoch_time_ns(s->map, oldest);
+}
+
+/* ---- what is due ---- */
+
+bool hb_summary_believed(const hb_summary_encoder *s, uint64_t gfn, const struct hb_map_brief *b) {
         if (b->last_access != b->version) /* a read, or a write nobody really saw */
                 return false;
-        return s->sent_write[gfn] != 0 && hb_bitmap_test(&s->sent_resident, gfn) == b->resident &&
-               distance(s->sent_write[gfn], b->write_q + 1u) < RESEND_STEPS &&
-               distance(s->sent_read[gfn], b->read_q + 1u) < RESEND_STEPS;
+        if (s->sent_write[gfn] == 0)
+                return s->word && b->resident && hb_summary_like_word(&s->word[gfn >> HB_BLOCK_SHIFT], b);
+        return hb_bitmap_test(&s->sent_resident, gfn) == b->resident &&
+               hb_summary_distance(s->sent_write[gfn], b->write_q + 1u) < HB_SUMMARY_STEPS &&
+               hb_summary_distance(s->sent_read[gfn], b->read_q + 1u) < HB_SUMMARY_STEPS;
 }
 
-static void brief(const struct pass *p, const uint32_t *gfn, uint32_t n, struct hb_map_brief *ret) {
-        hb_page_map_briefs(p->s->map, gfn, n, ret);
-        for (uint32_t i = 0; i < n; i++) { /* an epoch that was interrupted: not completed, not told */
-                if (ret[i].version > p->epoch)
-                        ret[i].version = p->epoch;
-                if (ret[i].last_access > p->epoch)
-                        ret[i].last_access = p->epoch;
-        }
-}
+void hb_summary_set_due(hb_summary_encoder *s, uint64_t gfn, const struct hb_map_brief *b, uint32_t epoch) {
+        struct hb_summary_block *k = &s->block[gfn >> HB_BLOCK_SHIFT];
+        unsigned class = hb_summary_class(b);
 
-static bool alike(const struct hb_map_brief *a, const struct hb_map_brief *b) {
-        return a->version == b->version && a->last_access == b->last_access && a->resident == b->resident &&
-               distance(a->write_q, b->write_q) < RESEND_STEPS &&
-               distance(a->read_q, b->read_q) < RESEND_STEPS;
-}
-
-static unsigned class_of(const struct hb_map_brief *b) {
-        return b->write_q > b->read_q ? b->write_q : b->read_q;
-}
-
-static unsigned varint_size(uint64_t v) {
-        unsigned n = 1;
-
-        while (v >>= 7)
-                n++;
-        return n;
-}
-
-static uint8_t flags_of(const struct hb_map_brief *b) {
-        unsigned f = b->resident ? HB_SF_RESIDENT : 0;
-
-        f |= b->write_q ? HB_SF_WRITE_Q : 0;
-        f |= b->read_q ? HB_SF_READ_Q : 0;
-        f |= b->version ? HB_SF_VERSION : 0;
-        if (b->version && b->last_access == b->version)
-                f |= HB_SF_ACCESS_IS_VERSION;
-        else if (b->last_access)
-                f |= HB_SF_ACCESS;
-        return (uint8_t)f;
-}
-
-static unsigned entry_size(const struct pass *p, const struct run *r) {
-        uint8_t f = flags_of(&r->b);
-        unsigned n = varint_size(r->gfn - p->end) + varint_size(r->pages) + 1;
-
-        n += !!(f & HB_SF_WRITE_Q) + !!(f & HB_SF_READ_Q);
-        n += f & HB_SF_VERSION ? varint_size(p->epoch - r->b.version) : 0;
-        n += f & HB_SF_ACCESS ? varint_size(p->epoch - r->b.last_access) : 0;
-        return n;
-}
-
-static uint8_t *put_varint(uint8_t *to, uint64_t v) {
-        for (; v >= 0x80; v >>= 7)
-                *to++ = (uint8_t)(v | 0x80);
-        *to++ = (uint8_t)v;
-        return to;
-}
-
-/* The room was asked for, so nothing is checked here. */
-static void put_entry(struct pass *p, const struct run *r) {
-        uint8_t f = flags_of(&r->b), *to = p->out->data + p->out->len;
-
-        to = put_varint(to, r->gfn - p->end);
-        to = put_varint(to, r->pages);
-        *to++ = f;
-        if (f & HB_SF_WRITE_Q)
-                *to++ = r->b.write_q;
-        if (f & HB_SF_READ_Q)
-                *to++ = r->b.read_q;
-        if (f & HB_SF_VERSION)
-                to = put_varint(to, p->epoch - r->b.version);
-        if (f & HB_SF_ACCESS)
-                to = put_varint(to, p->epoch - r->b.last_access);
-        p->out->len = (size_t)(to - p->out->data);
-}
-
-static void mark_sent(hb_summary_encoder *s, const struct run *r) {
-        for (uint64_t g = r->gfn; g < r->gfn + r->pages; g++) {
-                s->sent_write[g] = (uint8_t)(r->b.write_q + 1);
-                s->sent_read[g] = (uint8_t)(r->b.read_q + 1);
-        }
-        if (r->pages == 1) { /* the usual one, without the machinery for ranges */
-                hb_bitmap_clear(&s->sent_resident, r->gfn);
-                if (r->b.resident)
-                        hb_bitmap_set(&s->sent_resident, r->gfn);
-                hb_bitmap_clear(&s->watch.news, r->gfn);
+        if (k->due == 0)
+                *k = (struct hb_summary_block){.since = epoch, .pick = k->pick};
+        if (class > k->class)
+                k->class = (uint8_t) class;
+        if (hb_bitmap_test(&s->due, gfn))
                 return;
-        }
-        if (r->b.resident)
-                hb_bitmap_set_range(&s->sent_resident, r->gfn, r->pages);
-        else
-                hb_bitmap_clear_range(&s->sent_resident, r->gfn, r->pages);
-        hb_bitmap_clear_range(&s->watch.news, r->gfn, r->pages);
+        hb_bitmap_set(&s->due, gfn);
+        k->due++;
+        s->due_total++;
 }
 
-/* Gaps are wider in the second pass, where entries are left out, so a few that the first pass counted in may
- * not fit: they stay. */
-static bool admitted(struct pass *p, const struct run *r, unsigned class, unsigned size) {
-        if (class < p->cut || (class == p->cut && (r->gfn < p->s->cursor || p->stopped != UINT64_MAX)))
-                return false;
-        if (class > p->cut)
-                return p->out->len + size <= p->limit;
-        if (size > p->cut_room || p->out->len + size > p->limit) {
-                p->stopped = r->gfn;
-                return false;
-        }
-        p->cut_room -= size;
-        return true;
-}
-
-static void close_run(struct pass *p, struct run *r) {
-        if (r->pages == 0)
+void hb_summary_clear_due(hb_summary_encoder *s, uint64_t gfn) {
+        if (!hb_bitmap_test(&s->due, gfn))
                 return;
-        if (!p->out) {
-                p->cost[class_of(&r->b)] += entry_size(p, r);
-                p->end = r->gfn + r->pages;
-        } else if (p->all || admitted(p, r, class_of(&r->b), entry_size(p, r))) {
-                put_entry(p, r);
-                mark_sent(p->s, r);
-                p->end = r->gfn + r->pages;
-        }
-        r->pages = 0;
+        hb_bitmap_clear(&s->due, gfn);
+        s->block[gfn >> HB_BLOCK_SHIFT].due--;
+        s->due_total--;
 }
 
-static void look_at(struct pass *p, struct run *r, uint64_t gfn, const struct hb_map_brief *b) {
-        if (believed(p->s, gfn, b)) {
-                hb_bitmap_clear(&p->s->watch.news, gfn);
-        } else if (r->pages && r->gfn + r->pages == gfn && alike(&r->b, b)) {
-                r->pages++;
-        } else {
-                close_run(p, r);
-                *r = (struct run){.gfn = gfn, .pages = 1, .b = *b};
+void hb_summary_briefs(const hb_summary_encoder *s, uint32_t epoch, const uint32_t *gfn, uint32_t n,
+                       struct hb_map_brief *ret) {
+        hb_page_map_briefs(s->map, gfn, n, ret);
+        for (uint32_t i = 0; i < n; i++) {
+                if (ret[i].version > epoch)
+                        ret[i].version = epoch;
+                if (ret[i].last_access > epoch)
+                        ret[i].last_access = epoch;
         }
 }
 
-static void walk(struct pass *p) {
+static void look_at_news(hb_summary_encoder *s, uint32_t epoch, const uint32_t *gfn, uint32_t n) {
         struct hb_map_brief b[LOOK];
-        struct run r = {0};
+
+        hb_summary_briefs(s, epoch, gfn, n, b);
+        for (uint32_t i = 0; i < n; i++) {
+                /* one that was counted as unlike its block's word is told in any case: the target waits for
+                 * it */
+                if (hb_summary_believed(s, gfn[i], &b[i]) && s->sent_write[gfn[i]])
+                        hb_summary_clear_due(s, gfn[i]);
+                else if (!hb_summary_believed(s, gfn[i], &b[i]))
+                        hb_summary_set_due(s, gfn[i], &b[i], epoch);
+        }
+        s->looked += 4ull * n;
+}
+
+static void take_block_news(hb_summary_encoder *s, uint32_t epoch, uint64_t block) {
+        uint64_t at = block << HB_BLOCK_SHIFT, end = at + HB_BLOCK_PAGES;
+        struct hb_bitmap upto = {.words = s->watch.news.words, .bits = s->watch.news.bits};
         uint32_t gfn[LOOK], n;
+
+        if (end < upto.bits)
+                upto.bits = end;
+        if (block < s->summed || !s->word) /* others are looked at as a whole when they are summed */
+                while ((n = hb_bitmap_list(&upto, &at, gfn, LOOK)) > 0)
+                        look_at_news(s, epoch, gfn, n);
+        hb_bitmap_clear_range(&s->watch.news, block << HB_BLOCK_SHIFT, HB_BLOCK_PAGES);
+}
+
+static void take_news(hb_summary_encoder *s, uint32_t epoch) {
         uint64_t at = 0;
+        uint32_t block[LOOK], n;
 
-        while ((n = hb_bitmap_list(&p->s->watch.news, &at, gfn, LOOK)) > 0) {
-                brief(p, gfn, n, b);
-                for (uint32_t i = 0; i < n; i++)
-                        look_at(p, &r, gfn[i], &b[i]);
-        }
-        close_run(p, &r);
+        while ((n = hb_bitmap_list(&s->watch.blocks, &at, block, LOOK)) > 0)
+                for (uint32_t i = 0; i < n; i++) {
+                        take_block_news(s, epoch, block[i]);
+                        hb_bitmap_clear(&s->watch.blocks, block[i]);
+                }
 }
 
-/* ---- the budget ---- */
+/* ---- whose turn it is ---- */
 
-/* Sets the class at which `budget` is used up and what it may use; 0 and everything when all fits. Returns
- * the bytes of all. */
-static uint64_t find_cut(struct pass *p, uint64_t budget) {
-        uint64_t sum = 0, above = 0;
-        bool over = false;
+static void pick_all(hb_summary_encoder *s) {
+        for (uint64_t b = 0; b < s->blocks; b++)
+                s->block[b].pick = s->block[b].due ? HB_PICK_HOT : HB_PICK_NOT;
+}
 
-        for (unsigned c = CLASSES; c-- > 0; sum += p->cost[c]) {
-                if (over || sum + p->cost[c] <= budget)
+/* The lowest class of which blocks are looked at, so that the pages of it and above are at least `want`, or
+ * all there are. */
+static unsigned lowest_class(const hb_summary_encoder *s, uint64_t want) {
+        uint64_t pages[HB_SUMMARY_CLASSES] = {0}, sum = 0;
+        unsigned c = HB_SUMMARY_CLASSES;
+
+        for (uint64_t b = 0; b < s->blocks; b++)
+                pages[s->block[b].class] += s->block[b].due;
+        while (c > 0 && sum < want)
+                sum += pages[--c];
+        return c;
+}
+
+/* Of the lowest class some may do: from the cursor on, where it was left. */
+static void pick_hot(hb_summary_encoder *s, uint64_t want) {
+        unsigned lowest = lowest_class(s, want);
+        uint64_t from = s->cursor >> HB_BLOCK_SHIFT, sum = 0;
+
+        for (uint64_t b = 0; b < s->blocks; b++) {
+                bool above = s->block[b].due && s->block[b].class > lowest;
+
+                s->block[b].pick = above ? HB_PICK_HOT : HB_PICK_NOT;
+                sum += above ? s->block[b].due : 0;
+        }
+        for (uint64_t i = 0, b = from < s->blocks ? from : 0; i < s->blocks && sum < want; i++) {
+                if (s->block[b].due && s->block[b].class == lowest) {
+                        s->block[b].pick = HB_PICK_HOT;
+                        sum += s->block[b].due;
+                }
+                b = b + 1 < s->blocks ? b + 1 : 0;
+        }
+}
+
+/* Every due page goes within TURN_SHARE times the bytes that are due before it. */
+static void pick_turns(hb_summary_encoder *s, uint64_t budget) {
+        s->credit += budget / TURN_SHARE;
+        if (s->credit > CREDIT_MOST)
+                s->credit = CREDIT_MOST;
+        for (uint64_t i = 0; i < s->blocks; i++) {
+                struct hb_summary_block *k = &s->block[s->turn];
+
+                if (k->due && (uint64_t)k->due * HB_SUMMARY_ENTRY_USUAL > s->credit)
+                        return;
+                s->turn = s->turn + 1 < s->blocks ? s->turn + 1 : 0;
+                if (!k->due)
                         continue;
-                over = true;
-                p->cut = c;
-                above = sum;
+                s->credit -= (uint64_t)k->due * HB_SUMMARY_ENTRY_USUAL;
+                k->pick = HB_PICK_TURN;
         }
-        p->cut_room = budget - above;
-        return sum;
 }
 
-static int64_t write_out(struct pass p, struct hb_buf *out, uint64_t room) {
+/* ---- a summary ---- */
+
+bool hb_summary_begin(const hb_summary_encoder *s, uint8_t format, uint32_t epoch, uint64_t body,
+                      struct hb_buf *out) {
         size_t start = out->len;
 
         /* All of it is asked for at once: past this point nothing can fail, so what is marked sent is sent.
          */
-        if (!hb_buf_space(out, HB_SUMMARY_HEAD + room))
-                return -ENOMEM;
+        if (!hb_buf_space(out, HB_SUMMARY_HEAD + body))
+                return false;
         out->len = start;
-        hb_buf_u8(out, HB_SUMMARY_FORMAT);
-        hb_buf_u32(out, p.epoch);
-        hb_buf_u64(out, hb_page_map_epoch_time_ns(p.s->map, p.epoch));
-        p.out = out;
-        p.end = 0;
-        p.limit = start + HB_SUMMARY_HEAD + room;
-        p.stopped = UINT64_MAX;
-        walk(&p);
-        p.s->cursor = p.stopped == UINT64_MAX ? 0 : p.stopped;
-        if (out->len == start + HB_SUMMARY_HEAD)
-                out->len = start;
-        return (int64_t)(out->len - start);
+        hb_buf_u8(out, format);
+        hb_buf_u32(out, epoch);
+        hb_buf_u64(out, hb_page_map_epoch_time_ns(s->map, epoch));
+        return true;
+}
+
+static int64_t encode_pages(hb_summary_encoder *s, uint32_t epoch, uint64_t budget, struct hb_buf *out) {
+        bool whole = s->due_total <= budget / HB_SUMMARY_ENTRY_MOST;
+        int64_t rc;
+
+        if (s->due_total == 0 || (!whole && s->looked >= HB_SUMMARY_LOOKS))
+                return 0;
+        if (whole || budget / 2 >= s->due_total) {
+                pick_all(s);
+        } else {
+                pick_hot(s, budget / 2 > PAGES_LEAST ? budget / 2 : PAGES_LEAST);
+                pick_turns(s, budget);
+        }
+        rc = hb_summary_pages(s, epoch, budget, whole, out);
+        if (rc == 0 && s->due_total > 0) /* nothing was left behind the cursor, which is at the start again */
+                rc = hb_summary_pages(s, epoch, budget, whole, out);
+        return rc;
 }
 
 int64_t hb_summary_encode(hb_summary_encoder *s, uint64_t max_bytes, struct hb_buf *out) {
-        struct pass p = {.s = s, .epoch = hb_page_map_epoch(s->map)};
-        uint64_t budget, total;
-        int64_t rc;
+        uint32_t epoch = hb_page_map_epoch(s->map);
+        int64_t rc = 0;
 
-        if (p.epoch == 0 || max_bytes <= HB_SUMMARY_HEAD)
+        if (epoch == 0 || max_bytes <= HB_SUMMARY_HEAD)
                 return 0;
-        budget = max_bytes - HB_SUMMARY_HEAD;
-        total = hb_bitmap_count(&s->watch.news) * ENTRY_MOST;
-        if (total <= budget) { /* no need to find out what all of it costs */
-                p.cut_room = total;
-                p.all = s->cursor == 0;
-                rc = write_out(p, out, total);
-                return rc == 0 ? write_out(p, out, total) : rc;
+        if (s->looked_epoch != epoch) {
+                s->looked_epoch = epoch;
+                s->looked = 0;
         }
-        walk(&p);
-        total = find_cut(&p, budget);
-        if (total == 0)
-                return 0;
-        rc = write_out(p, out, total < budget ? total : budget);
-        if (rc == 0) /* nothing was left behind the cursor, which is at the start again */
-                rc = write_out(p, out, total < budget ? total : budget);
-        return rc;
+        take_news(s, epoch);
+        if (s->summed < s->blocks && s->looked < HB_SUMMARY_LOOKS)
+                rc = hb_summary_words(s, epoch, max_bytes - HB_SUMMARY_HEAD, out);
+        if (rc != 0 || s->summed < s->blocks)
+                return rc;
+        return encode_pages(s, epoch, max_bytes - HB_SUMMARY_HEAD, out);
 }
