@@ -4,48 +4,45 @@
  * are all made from that copy, so they agree whatever the guest writes meanwhile. The checksum covers the
  * non-zero pages' bytes and is seeded with mask and count, so a damaged mask is noticed too.
  *
- * In auto mode compression is on while it pays: time to compress plus time to send less must beat time to
- * send all, with ratio and speed as measured on recent runs and the link's rate as told by
- * hb_page_codec_link. While off, one run in PROBE_EVERY is compressed to keep the measure fresh. Cost raw:
- * one copy, one pass of XXH3 and a zero test that leaves a page at its first 256 bytes when they hold
- * anything. No allocation once `out` has grown. */
+ * In auto mode a glance at the copy names its class (page_codec_look), and page_codec_choice says what to do
+ * with that class on this link, learns from what came of it and now and then asks for a probe: the run
+ * compressed a second way, of which the smaller result is sent.
+ *
+ * Cost raw: one copy, one pass of XXH3, the glance, and a zero test that leaves a page at its first 256 bytes
+ * when they hold anything. No allocation once `out` has grown. */
 #include "transport/page_codec.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/shape.h"
 #include "sum/sum.h"
+#include "transport/page_codec_choice.h"
+#include "transport/page_codec_zstd.h"
 #include "transport/tcp.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
+#include <time.h>
 
-#define RUN_BYTES    ((size_t)HB_FETCH_MAX_PAGES * HB_PAGE_SIZE)
-#define PROBE_EVERY  32u
-#define GAIN         0.2   /* of a new run in the measured ratio and speed */
-#define MARGIN       0.95  /* compressing must be this much faster to be switched on */
-#define WORTH        0.9   /* a run that stays above this share of its size goes out raw */
-#define UNKNOWN_LINK 125e6 /* 1 Gbit/s */
-#define SLOW_LINK    40e6  /* below: level 1; below MIDDLE: -1; else -5 */
-#define MIDDLE_LINK  150e6
+#define RUN_BYTES ((size_t)HB_FETCH_MAX_PAGES * HB_PAGE_SIZE)
+#define WORTH     0.9 /* by a fixed level: a run that stays above this share of its size goes out raw */
 
 struct hb_page_codec {
         int level; /* HB_ZSTD_AUTO, HB_ZSTD_OFF or zstd's */
-        bool on;   /* auto: compress every run */
-        unsigned runs_off;
-        double link, ratio, speed;
-        ZSTD_CCtx *cctx;
-        ZSTD_DCtx *dctx;
-        uint8_t *scratch;
+        struct hb_choice choice;
+        hb_zstd *zstd;
+        uint8_t *scratch, *second; /* second: a probe's result; auto alone */
         size_t scratch_size;
+        /* of the run packed last */
+        size_t plain, wire;
+        uint64_t pack_ns, compress_ns, packed_at_ns, packed_cpu_ns;
 };
 
 hb_page_codec *hb_page_codec_free(hb_page_codec *c) {
         if (!c)
                 return NULL;
-        ZSTD_freeCCtx(c->cctx);
-        ZSTD_freeDCtx(c->dctx);
+        hb_zstd_free(c->zstd);
         free(c->scratch);
+        free(c->second);
         free(c);
         return NULL;
 }
@@ -59,20 +56,65 @@ int hb_page_codec_new(int zstd_level, hb_page_codec **ret) {
         c = hb_fault("page_codec.new") ? NULL : calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        *c = (hb_page_codec){.level = zstd_level, .scratch_size = ZSTD_compressBound(RUN_BYTES)};
-        c->cctx = ZSTD_createCCtx();
-        c->dctx = ZSTD_createDCtx();
+        *c = (hb_page_codec){.level = zstd_level, .scratch_size = hb_zstd_bound(RUN_BYTES)};
         c->scratch = malloc(c->scratch_size);
-        if (!c->cctx || !c->dctx || !c->scratch) {
+        if (zstd_level == HB_ZSTD_AUTO)
+                c->second = malloc(c->scratch_size);
+        if (!c->scratch || (zstd_level == HB_ZSTD_AUTO && !c->second) || hb_zstd_new(&c->zstd) < 0) {
                 hb_page_codec_free(c);
                 return -ENOMEM;
         }
+        hb_choice_init(&c->choice);
         *ret = c;
         return 0;
 }
 
 void hb_page_codec_link(hb_page_codec *c, double bytes_per_s) {
-        c->link = bytes_per_s;
+        hb_choice_hint(&c->choice, bytes_per_s);
+}
+
+void hb_page_codec_cap(hb_page_codec *c, double bytes_per_s) {
+        hb_choice_cap(&c->choice, bytes_per_s);
+}
+
+bool hb_page_codec_set_producer(hb_page_codec *c, struct hb_producer *p) {
+        return hb_zstd_set_producer(c->zstd, p);
+}
+
+/* ---- what sending took ---- */
+
+static uint64_t cpu_ns(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+        return (uint64_t)t.tv_sec * HB_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+void hb_page_codec_sent_in(hb_page_codec *c, uint64_t send_ns, uint64_t blocked_ns) {
+        if (c->pack_ns == 0)
+                return;
+        hb_choice_sent(&c->choice, c->plain, c->wire, c->pack_ns, c->compress_ns, send_ns, blocked_ns);
+        c->pack_ns = 0;
+}
+
+void hb_page_codec_sent(hb_page_codec *c) {
+        uint64_t took, worked;
+
+        if (c->level != HB_ZSTD_AUTO || c->pack_ns == 0)
+                return;
+        took = hb_now_ns() - c->packed_at_ns;
+        worked = cpu_ns() - c->packed_cpu_ns;
+        hb_page_codec_sent_in(c, took, took > worked ? took - worked : 0);
+}
+
+static void remember(hb_page_codec *c, size_t plain, size_t wire, uint64_t start) {
+        if (c->level != HB_ZSTD_AUTO)
+                return;
+        c->plain = plain;
+        c->wire = wire;
+        c->packed_at_ns = hb_now_ns();
+        c->packed_cpu_ns = cpu_ns();
+        c->pack_ns = c->packed_at_ns - start;
 }
 
 /* ---- pack ---- */
@@ -116,54 +158,56 @@ static uint64_t checksum_of(const void *data, size_t size, uint64_t mask, uint32
         return hb_hash64(seed_of(mask, n), data, size);
 }
 
-static double link_of(const hb_page_codec *c) {
-        return c->link > 0 ? c->link : UNKNOWN_LINK;
+/* Compressed by `arm` into `to`; what it took is learned. 0: it cannot be. */
+static size_t try_arm(hb_page_codec *c, unsigned klass, unsigned arm, const uint8_t *data, size_t size,
+                      uint8_t *to, bool probe) {
+        uint64_t start = hb_now_ns(), took;
+        size_t packed = hb_zstd_compress(c->zstd, hb_choice_level(arm), data, size, to, c->scratch_size);
+
+        took = hb_now_ns() - start;
+        c->compress_ns += took;
+        if (packed > 0)
+                hb_choice_learn(&c->choice, klass, arm, size, packed, took, probe);
+        return packed;
 }
 
-static int level_of(const hb_page_codec *c) {
-        if (c->level != HB_ZSTD_AUTO)
-                return c->level;
-        return link_of(c) < SLOW_LINK ? 1 : link_of(c) < MIDDLE_LINK ? -1 : -5;
-}
+static size_t compress_by_choice(hb_page_codec *c, const uint8_t *data, size_t size) {
+        unsigned klass = hb_look_class(hb_look_bits(data, size));
+        unsigned arm = hb_choice_pick(&c->choice, klass, size),
+                 probe = hb_choice_probe(&c->choice, klass, size);
+        size_t packed = 0, other = 0;
+        uint8_t *swap = c->scratch;
 
-static bool should_try(hb_page_codec *c) {
-        if (c->level == HB_ZSTD_OFF)
-                return false;
-        if (c->level != HB_ZSTD_AUTO || c->on)
-                return true;
-        return c->runs_off++ % PROBE_EVERY == 0;
-}
-
-static void learn(hb_page_codec *c, size_t size, size_t packed, uint64_t took_ns) {
-        double ratio = (double)packed / (double)size;
-        double speed = (double)size / ((double)(took_ns ? took_ns : 1) / 1e9);
-        double raw_s = 1 / link_of(c), packed_s;
-
-        c->ratio = c->ratio > 0 ? c->ratio + GAIN * (ratio - c->ratio) : ratio;
-        c->speed = c->speed > 0 ? c->speed + GAIN * (speed - c->speed) : speed;
-        packed_s = 1 / c->speed + c->ratio / link_of(c);
-        c->on = packed_s < (c->on ? raw_s : MARGIN * raw_s);
+        if (arm != HB_CHOICE_OFF)
+                packed = try_arm(c, klass, arm, data, size, c->scratch, false);
+        if (probe != HB_CHOICE_OFF)
+                other = try_arm(c, klass, probe, data, size, c->second, true);
+        if (other > 0 && arm != HB_CHOICE_OFF && (packed == 0 || other < packed)) {
+                packed = other;
+                c->scratch = c->second;
+                c->second = swap;
+        }
+        return packed < size ? packed : 0;
 }
 
 /* Compressed size in scratch, 0 when the run goes out raw. */
 static size_t try_compress(hb_page_codec *c, const uint8_t *data, size_t size) {
-        uint64_t start;
         size_t packed;
 
-        if (!should_try(c))
+        c->compress_ns = 0;
+        if (c->level == HB_ZSTD_OFF)
                 return 0;
-        start = hb_now_ns();
-        packed = ZSTD_compressCCtx(c->cctx, c->scratch, c->scratch_size, data, size, level_of(c));
-        if (ZSTD_isError(packed))
-                return 0;
-        learn(c, size, packed, hb_now_ns() - start);
+        if (c->level == HB_ZSTD_AUTO)
+                return compress_by_choice(c, data, size);
+        packed = hb_zstd_compress(c->zstd, c->level, data, size, c->scratch, c->scratch_size);
         return (double)packed < WORTH * (double)size ? packed : 0;
 }
 
 int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struct hb_packed *ret,
                        struct hb_buf *out) {
         struct hb_packed p = {.encoding = HB_PACKED_NOTHING};
-        size_t start = out->len, size, packed;
+        size_t start = out->len, size, plain, packed;
+        uint64_t begin = c->level == HB_ZSTD_AUTO ? hb_now_ns() : 0;
         uint8_t *copy;
 
         if (n == 0 || n > HB_FETCH_MAX_PAGES)
@@ -171,7 +215,7 @@ int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struc
         copy = hb_buf_space(out, (size_t)n * HB_PAGE_SIZE);
         if (!copy)
                 return -ENOMEM;
-        size = (size_t)copy_non_zero(pages, n, copy, &p.zero_mask) * HB_PAGE_SIZE;
+        plain = size = (size_t)copy_non_zero(pages, n, copy, &p.zero_mask) * HB_PAGE_SIZE;
         p.checksum = checksum_of(copy, size, p.zero_mask, n);
         if (size > 0) {
                 packed = try_compress(c, copy, size);
@@ -182,6 +226,7 @@ int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struc
                 }
         }
         out->len = start + size; /* give back what zero pages and compression spared */
+        remember(c, plain, size, begin);
         *ret = p;
         return 0;
 }
@@ -265,7 +310,7 @@ int hb_page_codec_unpack(hb_page_codec *c, const struct hb_packed *p, const void
         if (p->encoding == HB_PACKED_ZSTD) {
                 uint8_t *to = p->zero_mask ? c->scratch : dst;
 
-                if (ZSTD_decompressDCtx(c->dctx, to, bytes, data, size) != bytes)
+                if (!hb_zstd_decompress(c->zstd, data, size, to, bytes))
                         return -EBADMSG;
                 plain = to;
         }
