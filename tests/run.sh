@@ -196,7 +196,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-strict_string_checks=1:detect_stack_use_afte
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
-tests/support/install-packages.sh build test guest || exit 1
+tests/support/install-packages.sh build test guest verbs || exit 1
 for preset in "${presets[@]}"; do
   build "$preset" && run "$preset"
 done
