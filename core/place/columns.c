@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define COLUMNS 9u
+#define COLUMNS 10u
 
 int hb_columns_init(struct hb_columns *c, uint32_t cap) {
         size_t n = cap;
@@ -21,15 +21,17 @@ int hb_columns_init(struct hb_columns *c, uint32_t cap) {
         c->version_age_s = c->read_heat + 3 * n;
         c->run_length = c->read_heat + 4 * n;
         c->bytes_to_send = c->read_heat + 5 * n;
-        c->predicted = c->read_heat + 6 * n;
-        c->predicted_writes = c->read_heat + 7 * n;
-        c->score = c->read_heat + 8 * n;
+        c->known = c->read_heat + 6 * n;
+        c->predicted = c->read_heat + 7 * n;
+        c->predicted_writes = c->read_heat + 8 * n;
+        c->score = c->read_heat + 9 * n;
         c->view = (struct hb_policy_pages){.read_heat = c->read_heat,
                                            .write_heat = c->write_heat,
                                            .age_s = c->age_s,
                                            .version_age_s = c->version_age_s,
                                            .run_length = c->run_length,
                                            .bytes_to_send = c->bytes_to_send,
+                                           .known = c->known,
                                            .predicted = c->predicted,
                                            .predicted_writes = c->predicted_writes,
                                            .gfn = c->gfn};
@@ -100,6 +102,7 @@ void hb_columns_fill(struct hb_columns *c, const struct hb_plan_inputs *in, uint
                 to.version_age_s[i] =
                         written == page.last_access ? to.age_s[i] : a.of[age_of(&a, written)].age_s;
                 to.read_heat[i] = hb_heat_of(page.read_q);
-                to.bytes_to_send[i] = bytes;
+                to.known[i] = page.flags & HB_IP_KNOWN ? 1.0f : 0.0f;
+                to.bytes_to_send[i] = page.flags & HB_IP_KNOWN ? 0.0f : bytes;
         }
 }

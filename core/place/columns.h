@@ -22,7 +22,7 @@ struct hb_columns {
         uint32_t cap;
         uint32_t *gfn;
         /* `cap` floats each, in one piece of memory */
-        float *read_heat, *write_heat, *age_s, *version_age_s, *run_length, *bytes_to_send;
+        float *read_heat, *write_heat, *age_s, *version_age_s, *run_length, *bytes_to_send, *known;
         float *predicted, *predicted_writes, *score;
         struct hb_policy_pages view; /* of all that but the score */
 };

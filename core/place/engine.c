@@ -34,6 +34,12 @@ static struct hb_engine_options with_defaults(const struct hb_engine_options *o)
         return r;
 }
 
+/* What this host has was known to whoever had this image before; nobody says it is there still. */
+static void forget_known(const struct hb_engine_image *image) {
+        for (uint64_t g = 0; g < image->shape->pages; g++)
+                image->pages[g].flags &= (uint8_t)~HB_IP_KNOWN;
+}
+
 int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_image *image,
                   hb_policies *policies, const struct hb_engine_ops *ops, void *arg, hb_engine **ret) {
         hb_engine *e = hb_fault("engine.new") ? NULL : calloc(1, sizeof(*e));
@@ -48,6 +54,7 @@ int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_imag
         hb_epochs_init(&e->epochs, e->o.epoch_s);
         hb_accuracy_init(&e->accuracy);
         hb_rates_init(&e->rates);
+        forget_known(image);
         rc = hb_page_ledger_init(&e->ledger, image);
         if (rc == 0)
                 rc = hb_planner_init(&e->planner, policies, image->shape->pages, e->o.plan_pages,
@@ -101,6 +108,7 @@ void hb_engine_stats(const hb_engine *e, struct hb_engine_stats *ret) {
         s.absent = e->ledger.state[HB_PAGE_ABSENT];
         s.fetching = e->ledger.state[HB_PAGE_FETCHING];
         s.zero_pages = e->ledger.zero;
+        s.known_pages = e->ledger.known;
         s.above_threshold = hb_engine_above(e);
         s.threshold = e->planner.cut;
         s.precision = e->accuracy.out.precision;

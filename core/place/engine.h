@@ -101,7 +101,7 @@ void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn,
 /* The bytes that these pages had as of `stamp` are on this host (known), or are not there any more. Pages
  * that are fresh, on their way, or named by a W after `stamp` are left as they are. An invalidation of a
  * KNOWN page ends that by itself. Outlives a lost connection, not the engine. O(pages). */
-void hb_engine_known(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint64_t pages, uint32_t stamp, bool known);
+void hb_engine_known(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp, bool known);
 /* Bytes of a run given to ops->copy (or of a part of it) are in the image, and their prints are those under
  * `stamp`: like a fetch with that stamp which cost nothing. pages <= 64; zero_mask as in hb_engine_fetched.
  */

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAGS_ALL (HB_IP_FETCHING | HB_IP_RESIDENT | HB_IP_ZERO | HB_IP_PREFETCHED | HB_IP_USED)
+#define FLAGS_ALL    (HB_IP_FETCHING | HB_IP_RESIDENT | HB_IP_ZERO | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_KNOWN)
+#define FLAGS_DURING (HB_IP_FETCHING | HB_IP_KNOWN) /* never at the true beginning */
 
 /* ---- small ones ---- */
 
@@ -98,7 +99,7 @@ static struct hb_engine_input_page *grow(struct hb_engine_input_room *room, uint
         return &room->runs[n];
 }
 
-/* In the midst of a placement pages are on their way; at its true beginning none is. */
+/* In the midst of a placement pages are on their way or known; at its true beginning none is. */
 static void get_page_run(struct hb_rd *r, uint64_t total, bool whole, uint64_t *end,
                          struct hb_engine_input_page *p) {
         uint64_t gap = hb_rd_upto(r, total - *end), pages = hb_rd_upto(r, total - *end);
@@ -113,7 +114,7 @@ static void get_page_run(struct hb_rd *r, uint64_t total, bool whole, uint64_t *
         p->fetches = hb_rd_u8(r);
         p->write_q = hb_rd_u8(r);
         p->read_q = hb_rd_u8(r);
-        if (p->flags & ~FLAGS_ALL || (whole && p->flags & HB_IP_FETCHING) || p->write_q == 255 ||
+        if (p->flags & ~FLAGS_ALL || (whole && p->flags & FLAGS_DURING) || p->write_q == 255 ||
             p->read_q == 255)
                 hb_rd_fail(r);
         *end = hb_rd_ok(r) ? p->gfn + p->pages : *end;
@@ -176,6 +177,8 @@ static void put_link(const struct hb_policy_link *l, struct hb_buf *b) {
         hb_buf_f64(b, l->free_bytes_per_s);
         hb_buf_f64(b, l->used_share);
         hb_buf_f64(b, l->cap_bytes_per_s);
+        hb_buf_f64(b, l->confidence);
+        hb_buf_f64(b, l->pace_loss);
 }
 
 static void get_link(struct hb_rd *r, struct hb_policy_link *l) {
@@ -184,6 +187,10 @@ static void get_link(struct hb_rd *r, struct hb_policy_link *l) {
         l->free_bytes_per_s = hb_rd_f64(r);
         l->used_share = hb_rd_f64(r);
         l->cap_bytes_per_s = hb_rd_f64(r);
+        if (hb_rd_left(r) == 0)
+                return; /* written before links had these */
+        l->confidence = hb_rd_f64(r);
+        l->pace_loss = hb_rd_f64(r);
 }
 
 static void put_fetched(const struct hb_engine_input *in, struct hb_buf *b) {
@@ -203,6 +210,41 @@ static void get_fetched(struct hb_rd *r, uint64_t total, struct hb_engine_input 
         in->pages = (uint32_t)pages;
         in->stamp = get_u32(r);
         in->wire_bytes = hb_rd_varint(r);
+        in->zero_mask = hb_rd_varint(r);
+        get_answers(r, in, room);
+}
+
+static void put_known(const struct hb_engine_input *in, struct hb_buf *b) {
+        hb_buf_varint(b, in->gfn);
+        hb_buf_varint(b, in->pages);
+        hb_buf_varint(b, in->stamp);
+        hb_buf_u8(b, in->on);
+}
+
+static void get_known(struct hb_rd *r, uint64_t total, struct hb_engine_input *in) {
+        uint64_t pages;
+
+        get_run(r, total, UINT32_MAX, &in->gfn, &pages);
+        in->pages = (uint32_t)pages;
+        in->stamp = get_u32(r);
+        in->on = hb_rd_bool(r);
+}
+
+static void put_copied(const struct hb_engine_input *in, struct hb_buf *b) {
+        hb_buf_varint(b, in->gfn);
+        hb_buf_varint(b, in->pages);
+        hb_buf_varint(b, in->stamp);
+        hb_buf_varint(b, in->zero_mask);
+        put_answers(in, b);
+}
+
+static void get_copied(struct hb_rd *r, uint64_t total, struct hb_engine_input *in,
+                       struct hb_engine_input_room *room) {
+        uint64_t pages;
+
+        get_run(r, total, 64, &in->gfn, &pages);
+        in->pages = (uint32_t)pages;
+        in->stamp = get_u32(r);
         in->zero_mask = hb_rd_varint(r);
         get_answers(r, in, room);
 }
@@ -253,8 +295,15 @@ static void put_body(const struct hb_engine_input *in, struct hb_buf *b) {
         case HB_IN_FETCHED:
                 put_fetched(in, b);
                 break;
+        case HB_IN_KNOWN:
+                put_known(in, b);
+                break;
+        case HB_IN_COPIED:
+                put_copied(in, b);
+                break;
         case HB_IN_FAILED:
         case HB_IN_LOST:
+        case HB_IN_REFUTED:
                 hb_buf_varint(b, in->gfn);
                 hb_buf_varint(b, in->pages);
                 break;
@@ -309,8 +358,15 @@ static int get_body(struct hb_rd *r, uint64_t total, struct hb_engine_input *in,
         case HB_IN_FETCHED:
                 get_fetched(r, total, in, room);
                 break;
+        case HB_IN_KNOWN:
+                get_known(r, total, in);
+                break;
+        case HB_IN_COPIED:
+                get_copied(r, total, in, room);
+                break;
         case HB_IN_FAILED:
         case HB_IN_LOST:
+        case HB_IN_REFUTED:
                 get_failed(r, total, in);
                 break;
         case HB_IN_DRAIN:

@@ -26,6 +26,9 @@ enum hb_engine_input_kind {
         HB_IN_STEP,
         HB_IN_CHANGE, /* one that was taken */
         HB_IN_LOST,
+        HB_IN_KNOWN,
+        HB_IN_COPIED,
+        HB_IN_REFUTED,
         HB_IN_KINDS
 };
 
@@ -38,14 +41,16 @@ struct hb_engine_input {
         const struct hb_bitmap *set; /* INVALIDATE, ZERO */
         struct hb_summary_entry entry;
         struct hb_policy_link link;
-        uint64_t gfn, wire_bytes, zero_mask; /* FETCHED, FAILED, LOST, DEMAND */
+        uint64_t gfn, wire_bytes, zero_mask; /* FETCHED, FAILED, LOST, DEMAND, KNOWN, COPIED, REFUTED */
         uint32_t pages, stamp;
-        bool on; /* DRAIN; BEGIN: the engine had been told nothing before, so all it knows is in `begin` */
+        bool on; /* DRAIN, KNOWN; BEGIN: the engine had been told nothing before, so all it knows is in
+                    `begin` */
         /* STEP, DEMAND: how often the transport took a fetch before it said no; UINT32_MAX: it never said no.
          * Told after the fact: the tap sees a STEP when it is over. */
         uint32_t taken;
-        /* The same to the end, for STEP, DEMAND (fetches taken) and ZERO, FETCHED (pages really zeroed): yes
-         * so often, then no so often, then yes ..., ending with a no; what follows were all yes. */
+        /* The same to the end, for STEP, DEMAND (fetches and copies taken) and ZERO, FETCHED, COPIED (pages
+         * really zeroed): yes so often, then no so often, then yes ..., ending with a no; what follows were
+         * all yes. */
         const uint32_t *answers;
         uint32_t nanswers;
         bool answers_cut; /* more changes of mind than HB_ENGINE_ANSWERS: from here a replay may differ */

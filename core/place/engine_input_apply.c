@@ -30,6 +30,15 @@ static int give(hb_engine *e, const struct hb_engine_input *in) {
         case HB_IN_LOST:
                 hb_engine_lost(e, in->now_ns, in->gfn, in->pages);
                 break;
+        case HB_IN_KNOWN:
+                hb_engine_known(e, in->now_ns, in->gfn, in->pages, in->stamp, in->on);
+                break;
+        case HB_IN_COPIED:
+                hb_engine_copied(e, in->now_ns, in->gfn, in->pages, in->stamp, in->zero_mask);
+                break;
+        case HB_IN_REFUTED:
+                hb_engine_refuted(e, in->now_ns, in->gfn, in->pages);
+                break;
         case HB_IN_DRAIN:
                 hb_engine_drain(e, in->now_ns, in->on);
                 break;

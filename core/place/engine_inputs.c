@@ -1,5 +1,5 @@
-/* engine_inputs: everything the engine is told. Each input touches the pages it names and the sums, nothing
- * else.
+/* engine_inputs: what the source and the operator tell the engine. Each input touches the pages it names and
+ * the sums, nothing else.
  *
  * Order of stores, for an image that outlives a kill: pages are invalidated before `processed` moves past
  * their epoch; a stamp is cleared before bytes change (hb_engine_step does that when it sends a fetch, we do
@@ -33,6 +33,8 @@ static void invalidate_page(struct hb_engine *e, uint64_t gfn, const struct anno
         }
         hb_coherency_invalidate(&p->c, a->to);
         p->flags |= HB_IP_RESIDENT;
+        if (!(p->flags & HB_IP_FETCHING)) /* else it says how they come; the copy's end takes it away */
+                p->flags &= (uint8_t)~HB_IP_KNOWN;
         if (held && hb_coherency_judge(p->c) == HB_PAGE_STALE && (p->flags & HB_IP_PREFETCHED)) {
                 e->s.wasted_pages++;
                 hb_accuracy_wasted(&e->accuracy);
@@ -94,11 +96,6 @@ static bool holds_bytes(const struct hb_image_page *p) {
         return p->fetches > 0 && !(p->flags & HB_IP_ZERO);
 }
 
-/* A run of pages of the image becomes zeros; false when that failed (then nobody knows what is there). */
-static bool zero_bytes(struct hb_engine *e, uint64_t gfn, uint64_t pages) {
-        return hb_engine_ask_zero(e, gfn, pages);
-}
-
 static bool zero_helps(const struct hb_engine *e, uint64_t gfn, uint32_t stamp) {
         const struct hb_image_page *p = &e->ledger.pages[gfn];
 
@@ -108,7 +105,7 @@ static bool zero_helps(const struct hb_engine *e, uint64_t gfn, uint32_t stamp) 
 static void settle_zero(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool ok) {
         struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
 
-        p->flags &= (uint8_t) ~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
+        p->flags &= (uint8_t) ~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO | HB_IP_KNOWN);
         if (ok) {
                 p->flags |= HB_IP_ZERO;
                 hb_coherency_fetched(&p->c, stamp);
@@ -125,7 +122,7 @@ static void zero_run(struct hb_engine *e, uint64_t gfn, uint64_t pages, uint32_t
                 hb_coherency_overwriting(&e->ledger.pages[g].c);
                 hb_page_ledger_put(&e->ledger, g);
         }
-        ok = !bytes || zero_bytes(e, gfn, pages);
+        ok = !bytes || hb_engine_ask_zero(e, gfn, pages);
         for (uint64_t g = gfn; g < gfn + pages; g++)
                 settle_zero(e, g, stamp, ok);
 }
@@ -214,162 +211,6 @@ void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *
         e->link = *l;
         if (hb_engine_heard(e))
                 hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_LINK, .now_ns = now_ns, .link = *l});
-}
-
-/* ---- what the transport tells ---- */
-
-/* The end of a page's transfer. stamp 0: it failed. */
-static void arrived(struct hb_engine *e, uint64_t gfn, uint32_t stamp, bool zero) {
-        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
-
-        p->flags &= (uint8_t) ~(HB_IP_FETCHING | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO);
-        if (stamp == 0 || !hb_coherency_fetched(&p->c, stamp)) {
-                hb_coherency_overwriting(&p->c);
-                e->s.failed_pages++;
-        } else {
-                if (zero)
-                        p->flags |= HB_IP_ZERO;
-                if (!e->s.frozen) {
-                        p->flags |= HB_IP_PREFETCHED;
-                        hb_accuracy_copied(&e->accuracy, stamp);
-                }
-                if (!e->s.frozen && hb_coherency_judge(p->c) == HB_PAGE_STALE) {
-                        e->s.wasted_pages++;
-                        hb_accuracy_wasted(&e->accuracy);
-                }
-        }
-        e->news |= hb_page_ledger_wants(p); /* wanted again */
-        hb_page_ledger_put(&e->ledger, gfn);
-}
-
-static bool flying(const struct hb_engine *e, uint64_t gfn) {
-        return gfn < e->ledger.npages && e->ledger.pages[gfn].flags & HB_IP_FETCHING;
-}
-
-/* Zero pages did not travel: their old bytes, or the room reserved for new ones, are given back. One call for
- * neighbours. */
-static void arrived_zero(struct hb_engine *e, uint64_t gfn, uint32_t pages, uint32_t stamp) {
-        bool ok = zero_bytes(e, gfn, pages);
-
-        for (uint64_t g = gfn; g < gfn + pages; g++)
-                arrived(e, g, ok ? stamp : 0, true);
-}
-
-/* Pages from `i` on that are alike: in flight, and zero or not. */
-static uint32_t alike(const struct hb_engine *e, uint64_t gfn, uint32_t i, uint32_t pages,
-                      uint64_t zero_mask) {
-        uint32_t k = 1;
-
-        while (i + k < pages && flying(e, gfn + i + k) && ((zero_mask >> (i + k) ^ zero_mask >> i) & 1) == 0)
-                k++;
-        return k;
-}
-
-/* The part of a run that can be meant: a call with nothing of it is no input. */
-static uint32_t sensible(const struct hb_engine *e, uint64_t gfn, uint32_t pages) {
-        if (gfn >= e->ledger.npages)
-                return 0;
-        return pages < e->ledger.npages - gfn ? pages : (uint32_t)(e->ledger.npages - gfn);
-}
-
-static void fetched(struct hb_engine *e, uint64_t gfn, uint32_t pages, uint32_t stamp, uint64_t wire_bytes,
-                    uint64_t zero_mask) {
-        uint32_t came = 0, k = 1;
-
-        for (uint32_t i = 0; i < pages; i += k) {
-                k = 1;
-                if (!flying(e, gfn + i)) /* answered twice, or given up by a reconnect */
-                        continue;
-                k = alike(e, gfn, i, pages, zero_mask);
-                came += k;
-                if (zero_mask >> i & 1)
-                        arrived_zero(e, gfn + i, k, stamp);
-                else
-                        for (uint32_t j = i; j < i + k; j++)
-                                arrived(e, gfn + j, stamp, false);
-        }
-        if (came == 0)
-                return;
-        e->s.fetched_pages += came;
-        e->s.fetched_bytes += (uint64_t)came << HB_PAGE_SHIFT;
-        e->s.wire_bytes += wire_bytes;
-        if (e->s.frozen) {
-                e->s.final_pages += came;
-                e->s.final_bytes += wire_bytes;
-        }
-        hb_rates_done(&e->rates, e->now_ns, came, wire_bytes);
-        hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
-}
-
-void hb_engine_fetched(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages, uint32_t stamp,
-                       uint64_t wire_bytes, uint64_t zero_mask) {
-        pages = sensible(e, gfn, pages < 64 ? pages : 64);
-        if (pages == 0)
-                return;
-        hb_engine_clock(e, now_ns);
-        fetched(e, gfn, pages, stamp, wire_bytes, zero_mask);
-        if (hb_engine_heard(e))
-                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_FETCHED,
-                                                           .now_ns = now_ns,
-                                                           .gfn = gfn,
-                                                           .pages = pages,
-                                                           .stamp = stamp,
-                                                           .wire_bytes = wire_bytes,
-                                                           .zero_mask = zero_mask});
-}
-
-void hb_engine_failed(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages) {
-        pages = sensible(e, gfn, pages);
-        if (pages == 0)
-                return;
-        hb_engine_clock(e, now_ns);
-        for (uint32_t i = 0; i < pages; i++)
-                if (flying(e, gfn + i))
-                        arrived(e, gfn + i, 0, false);
-        hb_rates_flight(&e->rates, e->now_ns, hb_engine_in_flight(e) > 0);
-        if (hb_engine_heard(e))
-                hb_engine_tell(e,
-                               (struct hb_engine_input){
-                                       .kind = HB_IN_FAILED, .now_ns = now_ns, .gfn = gfn, .pages = pages});
-}
-
-static void lose(struct hb_engine *e, uint64_t gfn) {
-        struct hb_image_page *p = hb_page_ledger_take(&e->ledger, gfn);
-
-        if (hb_page_ledger_state_of(p) == HB_PAGE_FRESH) {
-                if (e->s.frozen && p->flags & HB_IP_PREFETCHED) { /* counted at the freeze */
-                        e->s.hit--;
-                        e->s.missing_at_freeze++;
-                }
-                hb_coherency_overwriting(&p->c);
-                p->flags &= (uint8_t) ~(HB_IP_PREFETCHED | HB_IP_USED | HB_IP_ZERO | HB_IP_SPILLED);
-                e->s.complete = false;
-                e->news = true;
-        }
-        hb_page_ledger_put(&e->ledger, gfn);
-}
-
-void hb_engine_lost(hb_engine *e, uint64_t now_ns, uint64_t gfn, uint32_t pages) {
-        pages = sensible(e, gfn, pages);
-        if (pages == 0)
-                return;
-        hb_engine_clock(e, now_ns);
-        for (uint32_t i = 0; i < pages; i++)
-                lose(e, gfn + i);
-        if (hb_engine_heard(e))
-                hb_engine_tell(e, (struct hb_engine_input){
-                                          .kind = HB_IN_LOST, .now_ns = now_ns, .gfn = gfn, .pages = pages});
-}
-
-void hb_engine_reconnected(hb_engine *e, uint64_t now_ns) {
-        hb_engine_clock(e, now_ns);
-        for (uint64_t g = 0; g < e->ledger.npages && hb_engine_in_flight(e) > 0; g++)
-                if (flying(e, g))
-                        arrived(e, g, 0, false);
-        hb_rates_flight(&e->rates, e->now_ns, false);
-        e->resync_wanted = false; /* the source announces from `processed` on by itself */
-        if (hb_engine_heard(e))
-                hb_engine_tell(e, (struct hb_engine_input){.kind = HB_IN_RECONNECTED, .now_ns = now_ns});
 }
 
 /* ---- what the operator tells ---- */

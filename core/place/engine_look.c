@@ -15,6 +15,7 @@ struct hb_engine_page_view hb_engine_view_of(const struct hb_engine *e, uint64_t
                                             .prefetched = p->flags & HB_IP_PREFETCHED,
                                             .used = p->flags & HB_IP_USED,
                                             .wanted = hb_page_ledger_wants(p),
+                                            .known = p->flags & HB_IP_KNOWN,
                                             .fetches = p->fetches,
                                             .stamp = p->c.stamp,
                                             .invalid = p->c.invalid,

@@ -1,7 +1,8 @@
 /* engine_priv: the object behind hb_engine, shared by its files. Internal to the room.
  *
  * engine.c        made, unmade, the questions (stats, pages)
- * engine_inputs.c what the source and the transport tell: updates records, sums and rates, decides nothing
+ * engine_inputs.c what the source and the operator tell: updates records, sums and rates, decides nothing
+ * engine_arrivals.c the same of who fetches and copies
  * engine_step.c   decides and acts
  * engine_rates.c  smoothed rates and the estimates made of them
  * engine_tap.c    who listens to the inputs, and what the world answered to each
@@ -59,8 +60,8 @@ struct hb_engine {
         bool told; /* any input since it was made */
 };
 
-static inline uint64_t hb_engine_in_flight(const struct hb_engine *e) { /* bytes */
-        return e->ledger.state[HB_PAGE_FETCHING] << HB_PAGE_SHIFT;
+static inline uint64_t hb_engine_on_wire(const struct hb_engine *e) { /* pages; the other ones are copied */
+        return e->ledger.state[HB_PAGE_FETCHING] - e->ledger.copying;
 }
 
 void hb_engine_clock(struct hb_engine *e, uint64_t now_ns); /* never goes back */
@@ -106,5 +107,7 @@ static inline void hb_engine_tell(struct hb_engine *e, struct hb_engine_input in
 }
 int hb_engine_ask_fetch(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch_class c,
                         unsigned bucket);
+int hb_engine_ask_copy(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch_class c,
+                       unsigned bucket);
 bool hb_engine_ask_zero(struct hb_engine *e, uint64_t gfn, uint64_t pages);
 void hb_engine_mix(struct hb_engine *e, uint64_t a, uint64_t b); /* into the digest */

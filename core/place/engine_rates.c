@@ -1,6 +1,7 @@
 /* engine_rates: how fast things go, and what follows from that.
  *
  * A rate counts only time in which something was in flight, so an idle engine does not look like a slow link.
+ * It is the link's: pages that are copied here neither make it faster nor slower, and cost nothing.
  * Samples are taken over at least 50 ms and smoothed over seconds. Estimates say infinity rather than guess
  * when nothing has been measured. */
 #include "base/clock.h"
@@ -100,6 +101,13 @@ void hb_engine_judge_ready(struct hb_engine *e) {
 
 /* ---- estimates ---- */
 
+/* Of so many pages that are to become fresh, those that must cross the link. */
+static double to_send(const struct hb_engine *e, uint64_t pages) {
+        uint64_t here = e->ledger.known + e->ledger.copying;
+
+        return pages > here ? (double)(pages - here) : 0.0;
+}
+
 static double wire_rate(const struct hb_engine *e) {
         if (e->link.bytes_per_s > 0)
                 return e->link.bytes_per_s;
@@ -115,7 +123,7 @@ static bool drains_first(const struct hb_engine *e, double rate) {
 }
 
 static double final_bytes(const struct hb_engine *e, double rate) {
-        double pages = drains_first(e, rate) ? 0.0 : (double)hb_page_ledger_not_fresh(&e->ledger),
+        double pages = drains_first(e, rate) ? 0.0 : to_send(e, hb_page_ledger_not_fresh(&e->ledger)),
                fresh = (double)e->ledger.state[HB_PAGE_FRESH], epoch_s = e->epochs.epoch_s;
 
         if (e->o.final_epoch_s > 0 && e->o.final_epoch_s < epoch_s)
@@ -128,7 +136,7 @@ static double final_bytes(const struct hb_engine *e, double rate) {
 }
 
 static double ready_s(const struct hb_engine *e) {
-        double remaining = (double)(hb_engine_above(e) << HB_PAGE_SHIFT), net = e->rates.bytes_per_s;
+        double remaining = to_send(e, hb_engine_above(e)) * HB_PAGE_SIZE, net = e->rates.bytes_per_s;
         double wasted = e->accuracy.out.wasted_share > 0 ? e->accuracy.out.wasted_share : 0.0;
 
         if (e->s.ready || remaining == 0)

@@ -49,25 +49,27 @@ static void unmark(struct hb_engine *e, uint64_t gfn, uint32_t pages, const stru
 
 static int send(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch_class c, unsigned bucket) {
         struct hb_image_page before[64];
+        bool known = e->ledger.pages[gfn].flags & HB_IP_KNOWN;
         int rc;
 
         mark(e, gfn, pages, before);
-        rc = hb_engine_ask_fetch(e, gfn, pages, c, bucket);
+        rc = known ? hb_engine_ask_copy(e, gfn, pages, c, bucket)
+                   : hb_engine_ask_fetch(e, gfn, pages, c, bucket);
         if (rc < 0) {
                 unmark(e, gfn, pages, before);
                 return rc;
         }
         hb_engine_mix(e, *e->image.processed, gfn);
-        hb_engine_mix(e, pages, (uint64_t)c << 32 | bucket);
-        hb_rates_flight(&e->rates, e->now_ns, true);
+        hb_engine_mix(e, pages, (uint64_t)known << 40 | (uint64_t)c << 32 | bucket);
+        hb_rates_flight(&e->rates, e->now_ns, hb_engine_on_wire(e) > 0);
         return 0;
 }
 
-/* Wanted neighbours from `gfn` on, within [gfn, gfn + most). */
+/* Wanted neighbours from `gfn` on, within [gfn, gfn + most), that this host has all or none of. */
 static uint32_t wanted_run(const struct hb_engine *e, uint64_t gfn, uint64_t most) {
         uint32_t k = 0;
 
-        while (k < most && hb_page_ledger_wants(&e->ledger.pages[gfn + k]))
+        while (k < most && hb_page_ledger_wants_as(&e->ledger.pages[gfn + k], &e->ledger.pages[gfn]))
                 k++;
         return k;
 }

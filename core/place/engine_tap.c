@@ -53,6 +53,19 @@ int hb_engine_ask_fetch(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum 
         return yes ? 0 : -EAGAIN;
 }
 
+int hb_engine_ask_copy(struct hb_engine *e, uint64_t gfn, uint32_t pages, enum hb_fetch_class c,
+                       unsigned bucket) {
+        bool yes = e->again ? answered(e) : !hb_fault("engine.copy");
+
+        if (yes && e->ops.copy)
+                yes = e->ops.copy(e->arg, gfn, pages, c) >= 0 || e->again;
+        if (e->tap)
+                note(&e->heard, yes);
+        if (yes && e->decided)
+                e->decided(e->decided_arg, gfn, pages, c, bucket);
+        return yes ? 0 : -EAGAIN;
+}
+
 bool hb_engine_ask_zero(struct hb_engine *e, uint64_t gfn, uint64_t pages) {
         bool yes = e->again ? answered(e) : !hb_fault("engine.zero");
 

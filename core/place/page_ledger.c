@@ -35,6 +35,7 @@ bool hb_page_ledger_sound(const struct hb_page_ledger *l) {
                 return false;
         same = memcmp(again.state, l->state, sizeof(l->state)) == 0 && again.resident == l->resident &&
                again.zero == l->zero && again.hits == l->hits && again.stale_hits == l->stale_hits &&
+               again.known == l->known && again.copying == l->copying &&
                memcmp(again.wanted.words, l->wanted.words, (l->npages + 63) / 64 * sizeof(uint64_t)) == 0;
         hb_page_ledger_fini(&again);
         return same;

@@ -15,6 +15,7 @@ struct hb_page_ledger {
         uint64_t state[4]; /* by enum hb_page_state */
         uint64_t resident, zero;
         uint64_t hits, stale_hits; /* PREFETCHED and fresh / stale */
+        uint64_t known, copying;   /* KNOWN and wanted / on their way */
 };
 
 int hb_page_ledger_init(struct hb_page_ledger *l,
@@ -31,6 +32,20 @@ static inline bool hb_page_ledger_wants(const struct hb_image_page *p) {
                hb_coherency_judge(p->c) != HB_PAGE_FRESH;
 }
 
+/* On its way from the source, or from bytes this host has. */
+static inline bool hb_page_ledger_fetching(const struct hb_image_page *p) {
+        return (p->flags & (HB_IP_FETCHING | HB_IP_KNOWN)) == HB_IP_FETCHING;
+}
+
+static inline bool hb_page_ledger_copying(const struct hb_image_page *p) {
+        return (p->flags & (HB_IP_FETCHING | HB_IP_KNOWN)) == (HB_IP_FETCHING | HB_IP_KNOWN);
+}
+
+/* Wanted, and to be had in the same way as `other`. */
+static inline bool hb_page_ledger_wants_as(const struct hb_image_page *p, const struct hb_image_page *other) {
+        return hb_page_ledger_wants(p) && !((p->flags ^ other->flags) & HB_IP_KNOWN);
+}
+
 static inline void hb_page_ledger_add(struct hb_page_ledger *l, const struct hb_image_page *p, int sign) {
         enum hb_page_state s = hb_page_ledger_state_of(p);
         uint64_t d = (uint64_t)(int64_t)sign, ahead = p->flags & HB_IP_PREFETCHED ? d : 0;
@@ -39,6 +54,10 @@ static inline void hb_page_ledger_add(struct hb_page_ledger *l, const struct hb_
                 return;
         l->resident += d;
         l->state[s] += d;
+        if (p->flags & HB_IP_KNOWN) {
+                l->known += s == HB_PAGE_ABSENT || s == HB_PAGE_STALE ? d : 0;
+                l->copying += s == HB_PAGE_FETCHING ? d : 0;
+        }
         if (s == HB_PAGE_FRESH) {
                 l->hits += ahead;
                 if (p->flags & HB_IP_ZERO)

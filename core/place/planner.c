@@ -63,7 +63,8 @@ static inline bool alone(const struct hb_planner *p, uint32_t i, uint32_t n) {
         return i + 1 >= n || p->batch.gfn[i + 1] != p->batch.gfn[i] + 1;
 }
 
-/* Number of candidates from `i` on that are neighbours in one region, at most run_pages. */
+/* Number of candidates from `i` on that are neighbours in one region, all KNOWN or none, at most run_pages.
+ */
 static uint32_t neighbours(const struct hb_planner *p, const struct hb_shape *shape, uint32_t i, uint32_t n) {
         int region = hb_shape_region_of(shape, p->batch.gfn[i]);
         const struct hb_region *r = &shape->regions[region < 0 ? 0 : region];
@@ -71,7 +72,7 @@ static uint32_t neighbours(const struct hb_planner *p, const struct hb_shape *sh
         uint32_t k = 1;
 
         while (i + k < n && k < p->run_pages && p->batch.gfn[i + k] == p->batch.gfn[i] + k &&
-               p->batch.gfn[i + k] < end)
+               p->batch.gfn[i + k] < end && p->batch.known[i + k] == p->batch.known[i])
                 k++;
         return k;
 }
@@ -80,15 +81,16 @@ uint32_t hb_planner_run_of(const struct hb_planner *p, const struct hb_page_ledg
                            const struct hb_shape *shape, uint64_t gfn) {
         int region = hb_shape_region_of(shape, gfn);
         const struct hb_region *r = &shape->regions[region < 0 ? 0 : region];
+        const struct hb_image_page *page = &l->pages[gfn];
         uint64_t first = gfn, end = gfn + 1;
 
-        if (!hb_page_ledger_wants(&l->pages[gfn]))
+        if (!hb_page_ledger_wants(page))
                 return 1;
         while (first > r->first_gfn && end - first < p->run_pages &&
-               hb_page_ledger_wants(&l->pages[first - 1]))
+               hb_page_ledger_wants_as(&l->pages[first - 1], page))
                 first--;
         while (end < r->first_gfn + r->pages && end - first < p->run_pages &&
-               hb_page_ledger_wants(&l->pages[end]))
+               hb_page_ledger_wants_as(&l->pages[end], page))
                 end++;
         return (uint32_t)(end - first);
 }

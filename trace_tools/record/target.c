@@ -191,6 +191,8 @@ static void on_invalidate(struct hb_record_target *t, const struct hb_engine_inp
 
 static void on_summary(struct hb_record_target *t, const struct hb_summary_entry *s) {
         t->summary_pages += s->pages;
+        if (s->block) /* a word is of no one page */
+                return;
         if (s->resident)
                 note_resident(t, s->gfn, s->pages);
         if (t->epoch && s->last_access == t->epoch && s->last_access > s->version) {
@@ -232,7 +234,7 @@ static void on_transfer(struct hb_record_target *t, const struct hb_engine_input
         ev.transfer.pages = in->pages;
         ev.transfer.stamp = in->stamp;
         ev.transfer.wire_bytes = in->wire_bytes;
-        ev.transfer.failed = in->kind == HB_IN_FAILED;
+        ev.transfer.failed = in->kind == HB_IN_FAILED || in->kind == HB_IN_REFUTED;
         hb_recorder_event(t->r, &ev);
 }
 
@@ -295,6 +297,8 @@ static void derive(struct hb_record_target *t, const struct hb_engine_input *in)
                 break;
         case HB_IN_FETCHED:
         case HB_IN_FAILED:
+        case HB_IN_COPIED: /* a transfer that cost the link nothing */
+        case HB_IN_REFUTED:
                 on_transfer(t, in);
                 break;
         case HB_IN_DRAIN:

@@ -74,7 +74,7 @@ static int make_anew(const struct hb_replay *r, hb_policies **set, struct hb_err
 
 static int begin(struct hb_replay *r, const struct hb_trace_item *i, const struct hb_engine_input *in,
                  struct hb_err *e) {
-        static const struct hb_engine_ops ops = {op_fetch, op_report, op_epoch, op_epoch};
+        static const struct hb_engine_ops ops = {op_fetch, op_report, op_epoch, op_epoch, op_fetch};
         struct hb_replay_exact *x = &r->x;
         struct hb_engine_image image = {
                 .shape = &r->h->shape, .pages = x->pages, .processed = &x->processed, .zero = op_zero};

@@ -1,7 +1,10 @@
 /* engine_world: a source, a link and an image around one engine, all in memory and driven by a seed. The
  * source knows its real bytes (two halves a page, so that a copy can be torn) and uses the real page map and
  * summaries; the link delays, reorders, loses and repeats announcements, refuses, fails and tears fetches.
- * Every fetch is checked against the engine's promises as it is sent. */
+ * Every fetch is checked against the engine's promises as it is sent.
+ *
+ * With `known` the target has pages of its own: the source prints pages, torn or not, as busy as they may be;
+ * what it prints the target has, or (`lie`) only thinks it has, and copies when the engine says so. */
 #pragma once
 #include "check.h"
 #include "map/summary.h"
@@ -17,11 +20,24 @@
 #define W_TICK_NS 10000000ull
 #define W_FLIGHTS 64u
 #define W_LETTERS 32u
+#define W_PRINTS  16u
+#define W_PRINTED 6u /* pages at once */
 
 struct flight {
         uint64_t gfn, got[64][2], zero_mask;
         uint32_t pages, stamp, done, wait; /* done: halves read */
         enum hb_fetch_class class;
+        bool used;
+        bool copy;
+        struct held {
+                uint64_t print[2], bytes[2]; /* the bytes themselves stand for their print */
+                uint32_t stamp;
+        } held[64];
+};
+
+struct printing { /* pages being printed, then on their way to the target */
+        uint64_t gfn, got[W_PRINTED][2];
+        uint32_t pages, stamp, done, wait;
         bool used;
 };
 
@@ -35,8 +51,10 @@ struct world_options {
         uint64_t seed, window_bytes;
         unsigned writes_per_tick, hot_pages, epoch_ticks, transport_max, plan_pages;
         unsigned lose, repeat, reorder, fail, refuse, zero; /* per mille */
-        unsigned pages_per_tick;                            /* what the link reads */
+        unsigned known, lie;     /* per mille: a run printed a tick; of its pages */
+        unsigned pages_per_tick; /* what the link reads */
         bool no_summaries, no_zero_lists;
+        bool late_stamps; /* a copy is given the stamp of when it is made, which is wrong */
 };
 
 struct world {
@@ -53,6 +71,8 @@ struct world {
         /* link */
         struct flight flight[W_FLIGHTS];
         struct letter letter[W_LETTERS];
+        struct printing printing[W_PRINTS];
+        struct held held[W_PAGES];
         uint64_t flying;
         bool cut;
         /* target */
@@ -66,6 +86,7 @@ struct world {
         enum hb_fetch_class last_class;
         uint64_t last_gfn, sent_pages, demands_sent;
         uint32_t fetched_of[W_PAGES];
+        uint64_t copies, copied, refuted;
 };
 
 static inline uint64_t w_rnd(struct world *w, uint64_t n) {
@@ -81,8 +102,7 @@ static inline bool w_chance(struct world *w, unsigned per_mille) {
 
 /* ---- what the engine asks for ---- */
 
-static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
-        struct world *w = arg;
+static inline int w_start(struct world *w, uint64_t gfn, uint32_t pages, enum hb_fetch_class c, bool copy) {
         struct flight *f = NULL;
         uint64_t window = (w->o.window_bytes ? w->o.window_bytes : 8u << 20) *
                           (w->stopped && w->engine->s.frozen ? 4 : 1);
@@ -92,6 +112,7 @@ static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch
         for (uint32_t i = 0; i < pages; i++) {
                 assert_true(w->pages[gfn + i].flags & HB_IP_FETCHING);
                 assert_int_equal(w->pages[gfn + i].c.stamp, 0);
+                assert_int_equal(!!(w->pages[gfn + i].flags & HB_IP_KNOWN), copy);
                 for (unsigned k = 0; k < W_FLIGHTS; k++) /* one fetch a page */
                         assert_false(w->flight[k].used && gfn + i >= w->flight[k].gfn &&
                                      gfn + i < w->flight[k].gfn + w->flight[k].pages);
@@ -99,7 +120,7 @@ static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch
         for (unsigned k = 0; k < W_FLIGHTS && k < w->o.transport_max; k++)
                 if (!w->flight[k].used)
                         f = &w->flight[k];
-        if (!f || w->cut || w_chance(w, w->o.refuse)) {
+        if (!f || (w->cut && !copy) || w_chance(w, w->o.refuse)) {
                 w->refused++;
                 return -EAGAIN;
         }
@@ -109,13 +130,24 @@ static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch
                 w->most_flying = (unsigned)w->flying;
         *f = (struct flight){
                 .gfn = gfn, .pages = pages, .stamp = hb_page_map_epoch(w->map), .class = c, .used = true};
+        f->copy = copy;
+        memcpy(f->held, &w->held[gfn], copy ? pages * sizeof(f->held[0]) : 0);
         f->wait = (uint32_t)w_rnd(w, 3);
         w->sent++;
+        w->copies += copy;
         w->sent_pages += pages;
         w->last_class = c;
         w->last_gfn = gfn;
         w->demands_sent += c == HB_FETCH_DEMAND;
         return 0;
+}
+
+static inline int w_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
+        return w_start(arg, gfn, pages, c, false);
+}
+
+static inline int w_copy(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
+        return w_start(arg, gfn, pages, c, true);
 }
 
 static inline void w_report(void *arg) {
@@ -251,7 +283,83 @@ static inline void w_crash(struct world *w, struct flight *f) {
         w->flying -= f->pages;
         for (uint32_t i = 0; i < f->pages; i++) /* whatever had arrived */
                 w->image[f->gfn + i][w_rnd(w, 2)] = 0xDEADDEADDEADull;
-        hb_engine_failed(w->engine, w->now, f->gfn, f->pages);
+        if (f->copy)
+                hb_engine_refuted(w->engine, w->now, f->gfn, f->pages);
+        else
+                hb_engine_failed(w->engine, w->now, f->gfn, f->pages);
+        w->refuted += f->copy ? f->pages : 0;
+}
+
+/* ---- pages the target has ---- */
+
+/* Copied first, then held against its print. */
+static inline void w_land_copy(struct world *w, struct flight *f) {
+        f->used = false;
+        w->flying -= f->pages;
+        for (uint32_t i = 0; i < f->pages; i++) {
+                const struct held *h = &f->held[i];
+                bool zero = h->bytes[0] == 0 && h->bytes[1] == 0;
+
+                if (!zero)
+                        memcpy(w->image[f->gfn + i], h->bytes, sizeof(h->bytes));
+                if (memcmp(h->bytes, h->print, sizeof(h->bytes)) == 0) {
+                        hb_engine_copied(w->engine, w->now, f->gfn + i, 1,
+                                         w->o.late_stamps ? f->stamp : h->stamp, zero);
+                        w->copied++;
+                } else {
+                        hb_engine_refuted(w->engine, w->now, f->gfn + i, 1);
+                        w->refuted++;
+                }
+        }
+}
+
+static inline void w_begin_print(struct world *w) {
+        for (unsigned k = 0; k < W_PRINTS; k++) {
+                struct printing *p = &w->printing[k];
+
+                if (p->used)
+                        continue;
+                *p = (struct printing){
+                        .gfn = w_rnd(w, W_PAGES), .stamp = hb_page_map_epoch(w->map), .used = true};
+                p->pages = 1 + (uint32_t)w_rnd(w, W_PRINTED);
+                if (p->pages > W_PAGES - p->gfn)
+                        p->pages = (uint32_t)(W_PAGES - p->gfn);
+                p->wait = (uint32_t)w_rnd(w, 12);
+                return;
+        }
+}
+
+static inline void w_tell_print(struct world *w, struct printing *p) {
+        p->used = false;
+        for (uint32_t i = 0; i < p->pages && !w->cut; i++) {
+                struct held *h = &w->held[p->gfn + i];
+
+                memcpy(h->print, p->got[i], sizeof(h->print));
+                memcpy(h->bytes, p->got[i], sizeof(h->bytes));
+                h->bytes[1] ^= w_chance(w, w->o.lie); /* one bit off */
+                h->stamp = p->stamp;
+                hb_engine_known(w->engine, w->now, p->gfn + i, 1, p->stamp, true);
+        }
+}
+
+static inline void w_print(struct world *w) {
+        if (w->o.known && w_chance(w, w->o.known))
+                w_begin_print(w);
+        if (w->o.known && w_chance(w, w->o.lie)) /* a place where bytes lay is gone */
+                hb_engine_known(w->engine, w->now, w_rnd(w, W_PAGES), 1 + (uint32_t)w_rnd(w, 20), 0, false);
+        for (unsigned k = 0; k < W_PRINTS; k++) {
+                struct printing *p = &w->printing[k];
+
+                if (!p->used)
+                        continue;
+                if (p->done < 2) { /* one half of each page a tick: a write may fall between */
+                        for (uint32_t i = 0; i < p->pages; i++)
+                                p->got[i][p->done] = w->mem[p->gfn + i][p->done];
+                        p->done++;
+                } else if (p->wait-- == 0) {
+                        w_tell_print(w, p);
+                }
+        }
 }
 
 static inline void w_link(struct world *w) {
@@ -262,6 +370,13 @@ static inline void w_link(struct world *w) {
 
                 if (!f->used || f->wait > 0) {
                         f->wait -= f->used;
+                        continue;
+                }
+                if (f->copy) {
+                        if (w_chance(w, w->o.fail))
+                                w_crash(w, f);
+                        else
+                                w_land_copy(w, f);
                         continue;
                 }
                 for (; halves > 0 && f->done < 2 * f->pages; halves--, f->done++)
@@ -275,7 +390,7 @@ static inline void w_link(struct world *w) {
 
 static inline void w_cut(struct world *w) {
         for (unsigned k = 0; k < W_FLIGHTS; k++)
-                if (w->flight[k].used)
+                if (w->flight[k].used && !w->flight[k].copy)
                         w_crash(w, &w->flight[k]);
         for (unsigned k = 0; k < W_LETTERS; k++)
                 w->letter[k].used = false;
@@ -300,6 +415,7 @@ static inline void w_tick(struct world *w) {
                 w_scan(w);
         if (!w->cut)
                 w_deliver(w);
+        w_print(w);
         w_link(w);
         hb_engine_step(w->engine, w->now);
         if (w->tick % 16 == 0)
@@ -324,6 +440,10 @@ static inline bool w_freeze(struct world *w, unsigned patience) {
         return w->complete == hb_page_map_epoch(w->map);
 }
 
+static inline bool w_equal(const struct world *w) {
+        return memcmp(w->mem, w->image, sizeof(w->mem)) == 0;
+}
+
 static inline void w_expect_equal(const struct world *w) {
         for (unsigned g = 0; g < W_PAGES; g++)
                 if (memcmp(w->mem[g], w->image[g], sizeof(w->mem[g])) != 0)
@@ -334,7 +454,7 @@ static inline void w_expect_equal(const struct world *w) {
 }
 
 static inline hb_engine *w_engine(struct world *w) {
-        static const struct hb_engine_ops ops = {w_fetch, w_report, w_complete, w_resync};
+        static const struct hb_engine_ops ops = {w_fetch, w_report, w_complete, w_resync, w_copy};
         struct hb_engine_options o = {.window_bytes = w->o.window_bytes,
                                       .horizon_s = 2,
                                       .epoch_s = 0.2,

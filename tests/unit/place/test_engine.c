@@ -21,6 +21,8 @@ static struct world_options troubled(uint64_t seed) {
         o.refuse = seed % 7 == 2 ? 300 : 0;
         o.zero = seed % 2 ? 100 : 0;
         o.no_summaries = seed % 11 == 0;
+        o.known = seed % 3 ? 100 + (unsigned)(seed * 53 % 900) : 0;
+        o.lie = seed % 6 == 4 ? 150 : 0;
         return o;
 }
 
@@ -63,7 +65,7 @@ static void expect_end(struct world *w) {
 }
 
 static void test_every_life_ends_equal(void **state) {
-        unsigned long long pages = 0, resyncs = 0;
+        unsigned long long pages = 0, resyncs = 0, copied = 0, refuted = 0;
 
         for (uint64_t seed = 1; seed <= 400; seed++) {
                 struct world_options o = troubled(seed);
@@ -75,10 +77,34 @@ static void test_every_life_ends_equal(void **state) {
                 assert_true(w->completes <= 2 && w->complete);
                 pages += w->sent_pages;
                 resyncs += w->resyncs;
+                copied += w_stats(w).copied_pages;
+                refuted += w_stats(w).refuted_pages;
                 w_free(w);
         }
         assert_true(resyncs > 20);
-        print_message("%llu pages sent, %llu lost announcements noticed\n", pages, resyncs);
+        assert_true(copied > 10000 && refuted > 1000);
+        print_message("%llu pages asked for, %llu copied, %llu refuted, %llu lost announcements noticed\n",
+                      pages, copied, refuted, resyncs);
+}
+
+/* The lives above can tell: with copies whose stamps are of when they were copied, some end with other bytes.
+ */
+static void test_a_copy_with_a_later_stamp_is_seen(void **state) {
+        unsigned wrong = 0;
+
+        for (uint64_t seed = 1; seed <= 60; seed++) {
+                struct world_options o = troubled(seed);
+                struct world *w;
+
+                o.known = 900;
+                o.writes_per_tick = 6;
+                o.late_stamps = true;
+                w = w_new(&o);
+                live(w);
+                wrong += w_freeze(w, 20000) && !w_equal(w);
+                w_free(w);
+        }
+        assert_true(wrong > 5);
 }
 
 static void test_the_same_life_twice_decides_the_same(void **state) {
@@ -212,6 +238,7 @@ static void test_a_full_transport_is_waited_for(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_life_ends_equal),
+                cmocka_unit_test(test_a_copy_with_a_later_stamp_is_seen),
                 cmocka_unit_test(test_the_same_life_twice_decides_the_same),
                 cmocka_unit_test(test_any_one_failure_is_survived),
                 cmocka_unit_test(test_a_restarted_target_goes_on),

@@ -18,7 +18,7 @@ struct twin {
         hb_engine *engine;
         struct hb_engine_input_room room;
         struct hb_buf bytes;
-        uint64_t inputs, kinds, size, decisions[2], fetches, refusals;
+        uint64_t inputs, kinds, size, decisions[2], fetches, refusals, copies;
         bool differs, lax, cut; /* lax: differing is what is expected */
         uint64_t begin_size;
 };
@@ -46,7 +46,7 @@ static void t_decided(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
 }
 
 static void t_make(struct twin *t, const struct hb_engine_options *o) {
-        static const struct hb_engine_ops ops = {t_fetch, t_report, t_epoch, t_epoch};
+        static const struct hb_engine_ops ops = {t_fetch, t_report, t_epoch, t_epoch, t_fetch};
         struct hb_engine_image image = {.shape = &t->w->shape,
                                         .pages = t->pages,
                                         .processed = &t->processed,
@@ -161,6 +161,8 @@ static struct world_options troubled(uint64_t seed) {
         o.fail = seed % 3 == 1 ? 30 : 0;
         o.refuse = seed % 2 ? 100 + (unsigned)(seed * 37 % 500) : 0;
         o.zero = seed % 2 ? 100 : 0;
+        o.known = seed % 4 ? 300 : 0;
+        o.lie = seed % 4 == 3 ? 200 : 0;
         return o;
 }
 
@@ -171,6 +173,9 @@ static void senseless(struct world *w) {
         hb_engine_fetched(w->engine, w->now + 100, W_PAGES, 3, 1, 1, 0);
         hb_engine_fetched(w->engine, w->now, W_PAGES - 2, 30, 1, 1, 0);
         hb_engine_failed(w->engine, w->now, UINT64_MAX, 5);
+        hb_engine_known(w->engine, w->now + 100, W_PAGES, 5, 1, true);
+        hb_engine_copied(w->engine, w->now + 100, W_PAGES, 5, 1, 0);
+        hb_engine_refuted(w->engine, w->now + 100, UINT64_MAX, 5);
         hb_engine_summary(w->engine, w->now + 100, 1, &s);
         assert_int_equal(hb_engine_invalidate(w->engine, w->now + 100, 5, 5, &w->scratch), -EINVAL);
 }
@@ -202,7 +207,7 @@ static void swap(struct world *w) {
 }
 
 static void live(struct world *w) {
-        struct hb_policy_link l = {1e-3, 1e8 / 3, 1e8 / 7, 0.25, 0};
+        struct hb_policy_link l = {1e-3, 1e8 / 3, 1e8 / 7, 0.25, 0, 0.75, 1.0 / 3};
 
         hb_engine_link(w->engine, w->now, &l);
         w_run(w, 100 + (unsigned)w_rnd(w, 80));
@@ -235,7 +240,7 @@ static void live(struct world *w) {
 }
 
 static void test_every_life_is_followed(void **state) {
-        uint64_t inputs = 0, size = 0, kinds = 0, refusals = 0;
+        uint64_t inputs = 0, size = 0, kinds = 0, refusals = 0, copied = 0, refuted = 0;
 
         for (uint64_t seed = 1; seed <= 100; seed++) {
                 struct world_options o = troubled(seed);
@@ -251,11 +256,16 @@ static void test_every_life_is_followed(void **state) {
                 size += t->size;
                 kinds |= t->kinds;
                 refusals += t->refusals;
+                copied += w_stats(w).copied_pages;
+                refuted += w_stats(w).refuted_pages;
+                assert_true(w->copied >= w_stats(w).copied_pages);
+                assert_int_equal(w->refuted, w_stats(w).refuted_pages);
                 t_free(t);
                 w_free(w);
         }
         assert_int_equal(kinds, (1u << HB_IN_KINDS) - 2);
         assert_true(refusals > 500);
+        assert_true(copied > 1000 && refuted > 100);
         print_message("%llu inputs in %llu bytes, %llu with a refusal\n", (unsigned long long)inputs,
                       (unsigned long long)size, (unsigned long long)refusals);
 }
@@ -290,6 +300,7 @@ static void test_a_resumed_image_is_followed(void **state) {
                 for (unsigned k = 0; k < W_FLIGHTS; k++)
                         w->flight[k].used = false;
                 w->flying = 0;
+                memset(w->printing, 0, sizeof(w->printing));
                 hb_engine_free(w->engine);
                 w->policies =
                         hb_policies_free(w->policies); /* they remember; who resumes begins with new ones */
@@ -408,7 +419,7 @@ static void test_what_no_engine_could_be_given_is_refused(void **state) {
         } bad[] = {
                 {"nothing", {0}, 0},
                 {"kind 0", {0, 1}, 2},
-                {"kind 15", {HB_IN_KINDS, 1}, 2},
+                {"a kind there is none of", {HB_IN_KINDS, 1}, 2},
                 {"a change of nothing", {HB_IN_CHANGE, 1}, 2},
                 {"a change without its source", {HB_IN_CHANGE, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0}, 11},
                 {"no time", {HB_IN_THAW}, 1},
@@ -419,11 +430,16 @@ static void test_what_no_engine_could_be_given_is_refused(void **state) {
                 {"a fetch too long", {HB_IN_FETCHED, 1, 0, 65, 3, 9, 0, 0}, 8},
                 {"no pages", {HB_IN_FAILED, 1, 0, 0}, 4},
                 {"a demand outside", {HB_IN_DEMAND, 1, 0xbc, 5, 0}, 5},
+                {"known or not", {HB_IN_KNOWN, 1, 0, 1, 1, 2}, 6},
+                {"known outside", {HB_IN_KNOWN, 1, 0xbb, 5, 2, 1, 1}, 7},
+                {"a copy too long", {HB_IN_COPIED, 1, 0, 65, 3, 0, 0}, 7},
+                {"nothing refuted", {HB_IN_REFUTED, 1, 0, 0}, 4},
                 {"neither on nor off", {HB_IN_DRAIN, 1, 2}, 3},
                 {"answers that end with yes", {HB_IN_STEP, 1, 2, 5}, 4},
                 {"an answer of none", {HB_IN_STEP, 1, 4, 5, 0}, 5},
                 {"too many answers", {HB_IN_STEP, 1, 0x84, 0x04}, 4},
                 {"pages in flight at the beginning", {HB_IN_BEGIN, 1, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, 13},
+                {"pages known at the beginning", {HB_IN_BEGIN, 1, 1, 0, 0, 1, 0, 0, 0, 32, 0, 0, 0}, 13},
                 {"heat that cannot be", {HB_IN_SUMMARY, 1, 0, 0, 1, 255, 0, 0, 0, 0}, 10},
         };
         static const uint8_t good[] = {HB_IN_STEP, 1, 4, 0, 3};
@@ -444,6 +460,28 @@ static void test_what_no_engine_could_be_given_is_refused(void **state) {
         assert_int_equal(hb_engine_input_decode(&rd, W_PAGES + 1, &in, &room), -EINVAL);
         hb_engine_input_room_fini(&room);
         hb_engine_input_room_fini(NULL);
+}
+
+static void test_a_link_of_an_older_trace_is_read(void **state) {
+        struct hb_engine_input in = {
+                .kind = HB_IN_LINK, .now_ns = 1, .link = {1e-3, 2, 3, 0.5, 4, 0.25, 0.125}};
+        struct hb_engine_input_room room = {0};
+        struct hb_engine_input old, new;
+        struct hb_buf b = {0};
+        struct hb_rd rd;
+
+        assert_int_equal(hb_bitmap_init(&room.scratch, W_PAGES), 0);
+        hb_engine_input_encode(&in, &b);
+        rd = hb_rd_init(b.data, b.len);
+        assert_int_equal(hb_engine_input_decode(&rd, W_PAGES, &new, &room), 0);
+        assert_true(new.link.confidence == 0.25 && new.link.pace_loss == 0.125);
+        rd = hb_rd_init(b.data, b.len - 16);
+        assert_int_equal(hb_engine_input_decode(&rd, W_PAGES, &old, &room), 0);
+        assert_true(old.link.cap_bytes_per_s == 4 && old.link.confidence == 0 && old.link.pace_loss == 0);
+        rd = hb_rd_init(b.data, b.len - 8); /* one of two */
+        assert_int_equal(hb_engine_input_decode(&rd, W_PAGES, &old, &room), -EBADMSG);
+        hb_buf_free(&b);
+        hb_engine_input_room_fini(&room);
 }
 
 static void test_options_come_back(void **state) {
@@ -482,6 +520,7 @@ int main(void) {
                 cmocka_unit_test(test_a_tap_that_comes_late_says_so),
                 cmocka_unit_test(test_one_constant_changed_is_another_digest),
                 cmocka_unit_test(test_what_no_engine_could_be_given_is_refused),
+                cmocka_unit_test(test_a_link_of_an_older_trace_is_read),
                 cmocka_unit_test(test_options_come_back),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
