@@ -17,6 +17,7 @@ struct hb_cold;
 struct hb_recording;
 struct hb_teacher;
 struct hb_policy_registry;
+struct hb_rdma_door;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -28,6 +29,7 @@ typedef struct hb_daemon {
         hb_store *store;
         hb_mailbox *mailbox;
         hb_peer_listener *listener;
+        struct hb_rdma_door *rdma_door; /* where RDMA connections come in */
         hb_control_server *control;
         struct hb_guest *guests;             /* tracked here */
         struct hb_incoming *incoming;        /* images here for guests elsewhere */

@@ -3,6 +3,7 @@
  * loop. */
 #pragma once
 #include "daemon/daemon.h"
+#include "daemon/outgoing_rdma.h"
 #include "map/page_map.h"
 #include "move/guest_port.h"
 #include "track/tracker.h"
@@ -33,6 +34,7 @@ struct hb_guest {
         const struct hb_tracker_caps *caps; /* of the tracker in use; NULL while attaching */
         double scan_ms, guest_cost_share;
         struct hb_outgoing *placement;
+        struct hb_rdma_gate rdma;
         struct hb_handover *handover;   /* this guest is leaving */
         struct hb_recording *recording; /* it is being recorded; NULL: not */
         /* set while a hand-over wants to know of every completed scan */

@@ -7,6 +7,7 @@
 #include "place/engine.h"
 #include "place/image.h"
 #include "place/judge.h"
+#include "rdma/rdma.h"
 #include "transport/peer.h"
 #include "transport/tcp.h"
 
@@ -28,7 +29,13 @@ struct hb_incoming {
         hb_policies *judged;    /* the judge's own */
         struct hb_pupil *pupil; /* NULL: its model is not trained */
         struct hb_policy_placed placed[HB_POLICY_KINDS];
-        hb_fetcher *fetcher;
+        hb_fetcher *fetcher; /* of ops "paths"; NULL without a session */
+        struct {
+                uint32_t used;            /* the newest of the session's one-time tokens that was spent */
+                uint64_t pages;           /* brought in earlier sessions */
+                struct hb_rdma_link link; /* device "": no connection */
+                struct hb_err why;        /* the last one ended */
+        } rdma;
         struct hb_done_queue *done;
         struct hb_bitmap scratch; /* pages of the announcement that is under way */
         struct hb_announce part;  /* its head; part_type 0: none is */
@@ -50,6 +57,12 @@ struct hb_incoming *hb_incoming_find(hb_daemon *d, const char *guest);
 struct hb_incoming *hb_incoming_by_token(hb_daemon *d, const uint8_t token[HB_TOKEN_SIZE]);
 /* A page connection or tunnel for this placement. 0: taken. */
 int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c);
+/* The placement whose session this one-time token is of; it is spent then. */
+struct hb_incoming *hb_incoming_by_rdma_token(hb_daemon *d, const uint8_t token[HB_TOKEN_SIZE]);
+void hb_incoming_rdma(struct hb_incoming *in, struct hb_rdma_conn *c); /* takes c; NULL: RDMA is not wanted any more */
+uint64_t hb_incoming_rdma_pages(const struct hb_incoming *in);
+json_t *hb_incoming_paths_json(const struct hb_incoming *in);
+json_t *hb_rdma_link_json(const struct hb_rdma_link *l); /* null: there is none */
 void hb_incoming_step(struct hb_incoming *in);
 void hb_incoming_tick(struct hb_incoming *in);
 /* Ends its session, with the reason for the other side; the placement stays. */

@@ -20,3 +20,7 @@ int hb_incoming_fetch_start(struct hb_incoming *in, struct hb_err *e); /* once a
 void hb_incoming_fetch_stop(struct hb_incoming *in);
 int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c); /* the engine's op */
 void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns);
+
+/* ---- incoming_rdma.c ---- */
+void hb_incoming_rdma_lost(struct hb_incoming *in);
+void hb_incoming_rdma_end(struct hb_incoming *in); /* with the session; before its fetcher goes */

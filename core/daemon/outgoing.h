@@ -17,6 +17,7 @@ struct hb_outgoing {
         hb_session *session;
         hb_jobs *jobs; /* blocking dials */
         hb_tcp_server *server;
+        struct hb_outgoing_rdma *rdma; /* beside it */
         struct hb_page_source source;
         hb_summary_encoder *encoder;
         struct hb_msg_placed placed;
