@@ -4,10 +4,10 @@
  * tracked costs no look at all.
  *
  * Ages are compared by octave, in epochs, so that a word holds for pages that were left at about the same
- * time. Heat older than COLD_S has decayed to nothing and is not compared. The rest's heat is the mean of its
- * classes (they are logarithms), so one hot page does not make a cold block lukewarm; what a page is taken
- * for while nobody knows which it is, is the plain mean of all, as of the newest access if a fair share of
- * the block is as new. */
+ * time; heats as they have decayed by now, which in classes is a subtraction. The rest's heat is the mean of
+ * its classes (they are logarithms), so one hot page does not make a cold block lukewarm; what a page is
+ * taken for while nobody knows which it is, is the plain mean of all, as of the newest access if a fair share
+ * of the block is as new. */
 #include "base/clock.h"
 #include "map/heat.h"
 #include "map/summary_format.h"
@@ -15,16 +15,18 @@
 #include <errno.h>
 
 #define AGES      34u /* octaves of epochs; the last: never */
-#define COLD_S    120.0
 #define LEAST_Q   65u /* class of 2^-8 a second: less is not worth a word of its own */
+#define Q_PER_S   (8 * 1.44269504 / HB_HEAT_TAU_S) /* classes that heat loses: eight an octave */
 #define NEW_SHARE 8u  /* 1 / of a block's pages are as new as its newest: then it may be any */
 #define WORD_MOST 40u /* bytes: gap and blocks 5 each, flags, 2 classes, access 5, unlike 2, flags, 2, 5 */
 
-struct look {                    /* one block */
-        uint32_t n, epoch, cold; /* pages; now; accessed before it: cold */
+struct look { /* one block */
+        const hb_page_map *map;
+        uint32_t n, epoch; /* pages; now */
+        uint64_t now_ns;
         uint32_t gfn[HB_BLOCK_PAGES];
         struct hb_map_brief b[HB_BLOCK_PAGES];
-        uint8_t age[HB_BLOCK_PAGES];
+        uint8_t age[HB_BLOCK_PAGES], now_q[HB_BLOCK_PAGES]; /* octave of its age; write heat as of now */
 };
 
 struct words { /* of a run of blocks alike */
@@ -39,6 +41,27 @@ static uint8_t age_class(uint32_t epoch, uint32_t access) {
         if (access == 0)
                 return AGES - 1;
         return age ? (uint8_t)(32 - __builtin_clz(age)) : 0;
+}
+
+/* Classes that a heat as of `access` has lost by now; all of them where that is long forgotten. */
+static unsigned lost_q(const struct look *l, uint32_t access) {
+        uint64_t t = hb_page_map_epoch_time_ns(l->map, access);
+        double s = t && t <= l->now_ns ? (double)(l->now_ns - t) / (double)HB_NS_PER_S : 1e9;
+        double q = s * Q_PER_S + 0.5;
+
+        return q < (double)HB_HEAT_Q_MAX ? (unsigned)q : HB_HEAT_Q_MAX;
+}
+
+static uint8_t to_now(const struct look *l, uint8_t q, uint32_t access) {
+        unsigned lost = q && access != l->epoch ? lost_q(l, access) : 0;
+
+        return q > lost ? (uint8_t)(q - lost) : 0;
+}
+
+static uint8_t from_now(const struct look *l, uint8_t q, uint32_t access) {
+        unsigned then = q && access ? q + lost_q(l, access) : 0;
+
+        return (uint8_t)(then < HB_HEAT_Q_MAX ? then : HB_HEAT_Q_MAX);
 }
 
 static bool q_unlike(unsigned a, unsigned b) {
@@ -63,6 +86,7 @@ static uint8_t most_common_age(const struct look *l) {
         return best;
 }
 
+/* Its write heat is as of now here: `rest` and `any` are put in terms of their access last. */
 static struct hb_summary_word rest_of(const struct look *l, uint8_t age) {
         uint32_t write_q = 0, read_q = 0, n = 0;
         struct hb_summary_word w = {0};
@@ -70,13 +94,13 @@ static struct hb_summary_word rest_of(const struct look *l, uint8_t age) {
         for (uint32_t i = 0; i < l->n; i++) {
                 if (l->age[i] != age)
                         continue;
-                write_q += l->b[i].write_q;
+                write_q += l->now_q[i];
                 read_q += l->b[i].read_q;
                 n++;
                 if (l->b[i].last_access > w.access)
                         w.access = l->b[i].last_access;
         }
-        w.write_q = w.access > l->cold ? (uint8_t)(write_q / n) : 0;
+        w.write_q = (uint8_t)(write_q / n);
         w.read_q = (uint8_t)(read_q / n);
         return w;
 }
@@ -87,8 +111,7 @@ static struct hb_summary_word any_of(const struct look *l, const struct hb_summa
         uint32_t newest = 0, as_new = 0;
 
         for (uint32_t i = 0; i < l->n; i++) {
-                if (l->b[i].last_access > l->cold)
-                        write += hb_heat_of(l->b[i].write_q);
+                write += hb_heat_of(l->now_q[i]);
                 read += hb_heat_of(l->b[i].read_q);
                 if (l->b[i].last_access > newest)
                         newest = l->b[i].last_access;
@@ -104,13 +127,10 @@ static struct hb_summary_word any_of(const struct look *l, const struct hb_summa
 
 /* version 0: it holds memory that no announcement told of. */
 static bool unlike(const struct look *l, uint32_t i, uint8_t age, const struct hb_summary_word *rest) {
-        struct hb_map_brief b = l->b[i];
+        const struct hb_map_brief *b = &l->b[i];
 
-        if (l->age[i] != age || b.version == 0)
-                return true;
-        if (b.last_access <= l->cold)
-                b.write_q = 0;
-        return !hb_summary_like_word(rest, &b);
+        return l->age[i] != age || b->version == 0 || q_unlike(rest->write_q, l->now_q[i]) ||
+               q_unlike(rest->read_q, b->read_q);
 }
 
 static uint16_t mark_unlike(hb_summary_encoder *s, const struct look *l, uint8_t age,
@@ -138,8 +158,10 @@ static bool look(hb_summary_encoder *s, uint64_t block, struct look *l) {
         }
         l->n = hb_page_map_block(s->map, block, l->gfn);
         hb_summary_briefs(s, l->epoch, l->gfn, l->n, l->b);
-        for (uint32_t i = 0; i < l->n; i++)
+        for (uint32_t i = 0; i < l->n; i++) {
                 l->age[i] = age_class(l->epoch, l->b[i].last_access);
+                l->now_q[i] = to_now(l, l->b[i].write_q, l->b[i].last_access);
+        }
         s->looked += l->n;
         return l->n > 0;
 }
@@ -155,6 +177,8 @@ static bool sum_up(hb_summary_encoder *s, uint64_t block, struct look *l, struct
         ret->rest = rest_of(l, age);
         ret->unlike = mark_unlike(s, l, age, &ret->rest);
         ret->any = ret->unlike ? any_of(l, &ret->rest) : ret->rest;
+        ret->any.write_q = from_now(l, ret->any.write_q, ret->any.access);
+        ret->rest.write_q = from_now(l, ret->rest.write_q, ret->rest.access);
         return true;
 }
 
@@ -207,20 +231,9 @@ static void join(struct hb_buf *out, struct words *run, const struct words *w, u
         run->end = end;
 }
 
-/* The last epoch that is cold as of now. */
-static uint32_t cold_epoch(const hb_summary_encoder *s, uint32_t epoch) {
-        uint32_t back = epoch > 16 ? 16 : epoch - 1;
-        uint64_t from = hb_page_map_epoch_time_ns(s->map, epoch - back),
-                 to = hb_page_map_epoch_time_ns(s->map, epoch);
-        double each = back && to > from ? (double)(to - from) / (double)HB_NS_PER_S / back : 1.0;
-        double epochs = COLD_S / each;
-
-        return epochs < (double)epoch ? epoch - (uint32_t)epochs : 0;
-}
-
 int64_t hb_summary_words(hb_summary_encoder *s, uint32_t epoch, uint64_t budget, struct hb_buf *out) {
         uint64_t left = (s->blocks - s->summed + 2) * WORD_MOST, most = left < budget ? left : budget;
-        struct look l = {.epoch = epoch, .cold = cold_epoch(s, epoch)};
+        struct look l = {.map = s->map, .epoch = epoch, .now_ns = hb_page_map_epoch_time_ns(s->map, epoch)};
         struct words run = {0}, w;
         size_t start = out->len, limit = start + HB_SUMMARY_HEAD + most;
 

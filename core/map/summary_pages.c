@@ -102,8 +102,13 @@ static void mark_sent(hb_summary_encoder *s, const struct run *r) {
                 hb_bitmap_clear_range(&s->sent_resident, r->gfn, r->pages);
 }
 
-/* Gaps are wider in the second pass, where entries are left out, so a few that the first pass counted in may
- * not fit: they stay. */
+/* What the gap before it may be longer by in the second pass, where others are left out: those that go first
+ * are few and far between. */
+static unsigned wider_gap(const struct run *r) {
+        return r->turn ? 3 : 1;
+}
+
+/* If gaps are wider still, a few that the first pass counted in do not fit: they stay. */
 static bool admitted(struct pass *p, const struct run *r, unsigned class, unsigned size) {
         if (class < p->cut || (class == p->cut && (r->gfn < p->s->cursor || p->stopped != UINT64_MAX)))
                 return false;
@@ -121,7 +126,7 @@ static void close_run(struct pass *p, struct run *r) {
         if (r->pages == 0)
                 return;
         if (!p->out) {
-                p->cost[class_of(r)] += entry_size(p, r);
+                p->cost[class_of(r)] += entry_size(p, r) + wider_gap(r);
                 p->end = r->gfn + r->pages;
         } else if (p->all || admitted(p, r, class_of(r), entry_size(p, r))) {
                 put_entry(p, r);
