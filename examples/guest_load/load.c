@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "content.h"
 
@@ -78,6 +79,15 @@ static uint64_t hot_pages(const struct load_state *s) {
         return n ? n : 1;
 }
 
+/* The page's bytes stay, its frame does not. Where the memory cannot do it nothing happens. */
+static void renew_page(uint64_t *words) {
+        uint8_t bytes[LOAD_PAGE];
+
+        memcpy(bytes, words, LOAD_PAGE);
+        if (madvise(words, LOAD_PAGE, MADV_REMOVE) == 0)
+                memcpy(words, bytes, LOAD_PAGE);
+}
+
 static void write_one(struct load *l) {
         struct load_state *s = &l->state;
         uint64_t page;
@@ -86,6 +96,8 @@ static void write_one(struct load *l) {
                 page = (s->hot_base + random_below(s, hot_pages(s))) % s->pages;
         else
                 page = random_below(s, s->pages);
+        if (s->params.renew && random_below(s, 100) < s->params.renew)
+                renew_page(words_of(l, page));
         content_write(words_of(l, page), (uint32_t)page, ++*generation_of(l, page));
         s->writes++;
         if (page < s->verify_next)

@@ -25,6 +25,9 @@ struct load_params {
         uint64_t verify_s;   /* seconds for one verification of every page; 0: on demand only */
         uint64_t beat_ms;    /* between heartbeat lines */
         uint64_t seed;
+        uint64_t renew; /* per cent of the writes before which the page is given back to the kernel: it comes
+                           back in another frame, as after a balloon or free-page reporting. Shared memory
+                           only */
 };
 
 struct load_fault {

@@ -22,6 +22,7 @@ static const struct row {
         ROW(reads, 2000, 0, 100000000, "pages read a second"),
         ROW(verify_s, 2, 0, 86400, "seconds for one check of every page; 0: on demand only"),
         ROW(beat_ms, 200, 10, 3600000, "between two heartbeat lines"),
+        ROW(renew, 0, 0, 100, "per cent of the writes that put their page into another frame first"),
         ROW(seed, 1, 0, UINT64_MAX >> 2, "of the random choice of pages"),
 #undef ROW
 };

@@ -245,6 +245,9 @@ host_settings() {
     set_for "$h" transport.cap_bytes_per_s
     set_for "$h" transport.window_bytes
     set_for "$h" transport.connections 1
+    set_for "$h" transport.compression
+    set_for "$h" transport.rdma
+    set_for "$h" transport.rdma_pinned_bytes
     echo "[duplicates]"
     set_for "$h" duplicates.find
     set_for "$h" duplicates.budget

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "content.h"
 #include "load.h"
@@ -74,6 +75,29 @@ static void test_clean_run_stays_clean(void **state) {
         assert_in_range(f->load.state.passes, 5, 8);
         assert_in_range(f->load.state.writes, 125000, 135000);
         assert_int_equal(load_verify_all(&f->load), 0);
+}
+
+/* Pages are given back and come back as they were. */
+static void test_renewed_pages_stay_clean(void **state) {
+        struct load_params p;
+        struct fixture f = {.now = 1000000000};
+        unsigned char held = 1;
+
+        load_params_init(&p);
+        p.mb = MB;
+        p.rate = 20000;
+        p.renew = 100;
+        f.memory = mmap(NULL, MB << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        assert_int_equal(load_start(&f.load, &p, f.memory), 0);
+        load_step(&f.load, f.now);
+        run_for(&f, 1500);
+        assert_in_range(f.load.state.writes, 25000, 35000);
+        assert_int_equal(load_verify_all(&f.load), 0);
+        assert_int_equal(madvise(data_page(&f, 5), LOAD_PAGE, MADV_REMOVE), 0); /* this memory can do it */
+        assert_int_equal(mincore(data_page(&f, 5), LOAD_PAGE, &held), 0);
+        assert_int_equal(held & 1, 0);
+        assert_int_equal(load_verify_all(&f.load), 1);
+        munmap(f.memory, MB << 20);
 }
 
 static void test_every_flipped_bit_is_seen(void **state) {
@@ -240,6 +264,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
                 T(test_clean_run_stays_clean),
+                cmocka_unit_test(test_renewed_pages_stay_clean),
                 T(test_every_flipped_bit_is_seen),
                 T(test_page_one_write_behind_is_seen),
                 T(test_half_old_page_is_seen),
