@@ -17,6 +17,7 @@ struct hb_cold;
 struct hb_recording;
 struct hb_teacher;
 struct hb_policy_registry;
+struct hb_duplicates;
 struct hb_rdma_door;
 
 typedef struct hb_daemon {
@@ -39,6 +40,7 @@ typedef struct hb_daemon {
         struct hb_arrival *arrivals;         /* accepted sessions that have not said what they want */
         struct hb_policy_registry *policies; /* what is active here, what shadows, what was before */
         struct hb_teacher *teacher;          /* NULL until there is something to teach */
+        struct hb_duplicates *duplicates;    /* daemon/duplicates.h; NULL: they are not looked for */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;

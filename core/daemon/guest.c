@@ -5,6 +5,7 @@
 #include "daemon/guest.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
 #include "daemon/recording.h"
@@ -39,6 +40,7 @@ void hb_guest_free(struct hb_guest *g, bool leave) {
                 hb_outgoing_free(g->placement, !leave);
         if (g->port)
                 g->port->ops->cancel(g->port);
+        hb_dup_guest_gone(g);
         g->jobs = hb_jobs_free(g->jobs);
         if (g->epoch_timer)
                 event_free(g->epoch_timer);
@@ -195,6 +197,7 @@ static void scan_done(void *owner, void *arg, int rc) {
                         hb_recording_scan(g, s->at_ns, s->final);
                 if (g->placement)
                         hb_outgoing_epoch(g->placement, &g->scan.written);
+                hb_dup_guest_epoch(g, &g->scan.written);
         } else if (rc == -ESRCH) {
                 guest_gone(g);
         } else {

@@ -2,6 +2,7 @@
  * loop, when all of them are there. So nothing of a guest that is still being attached is touched from two
  * threads, and a failure or the daemon's end leaves nothing half done. */
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/migrate.h"
 #include "daemon/recording.h"
@@ -171,6 +172,7 @@ static void attach_done(void *owner, void *arg, int rc) {
         }
         take(g, a);
         remember(g);
+        hb_dup_guest_attached(g);
         hb_recording_attached(g);
         hb_log(HB_LOG_NOTICE, "guest %s: attached to pid %d, tracker %s%s%s", g->name, (int)g->target->pid,
                g->caps->name, g->resumed ? ", tracking resumed without a gap" : "",

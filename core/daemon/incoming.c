@@ -3,6 +3,7 @@
 #include "daemon/incoming.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
 #include "daemon/recording.h"
@@ -38,7 +39,8 @@ static void op_resync(void *arg, uint32_t processed) {
         hb_buf_free(&b);
 }
 
-const struct hb_engine_ops hb_incoming_engine_ops = {hb_incoming_fetch, op_report, op_complete, op_resync};
+const struct hb_engine_ops hb_incoming_engine_ops = {hb_incoming_fetch, op_report, op_complete, op_resync,
+                                                             hb_dup_image_copy};
 
 /* ---- reports ---- */
 
@@ -75,7 +77,10 @@ void hb_incoming_report(struct hb_incoming *in) {
                                   .ready = s.ready,
                                   .draining = s.draining,
                                   .frozen = s.frozen,
-                                  .digest = s.digest};
+                                  .digest = s.digest,
+                                  .known_pages = s.known_pages,
+                                  .copied_pages = s.copied_pages,
+                                  .refuted_pages = s.refuted_pages};
         bool converging = false;
         hb_engine_estimate(in->engine, &m.estimate_final_bytes, &m.estimate_final_s, &m.estimate_ready_s,
                            &converging);
@@ -166,6 +171,7 @@ static void on_announce(struct hb_incoming *in, enum hb_msg_type type, const uin
                 if (in->judge)
                         hb_judge_announced(in->judge, now, a.from, a.to, &in->scratch);
                 hb_engine_invalidate(in->engine, now, a.from, a.to, &in->scratch);
+                hb_dup_image_invalidated(in, a.to, &in->scratch);
                 hb_image_set_processed(in->image, in->processed);
         }
         hb_bitmap_clear_all(&in->scratch);
@@ -217,6 +223,11 @@ static void on_unplace(struct hb_incoming *in) {
         hb_incoming_free(in, HB_IN_REMOVE);
 }
 
+static void on_duplicates(struct hb_incoming *in, enum hb_msg_type type, const uint8_t *p, size_t n) {
+        if ((type == HB_MSG_TAGS ? hb_dup_image_tags(in, p, n) : hb_dup_image_prints(in, p, n)) < 0)
+                protocol_error(in, type, "cannot be read, or was not agreed on");
+}
+
 /* May free `in`. */
 static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const uint8_t *p, size_t n) {
         struct hb_incoming *in = arg;
@@ -234,11 +245,16 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_UNPLACE:
                 on_unplace(in);
                 break;
+        case HB_MSG_TAGS:
+        case HB_MSG_PRINTS:
+                on_duplicates(in, type, p, n);
+                break;
         case HB_MSG_PLACE: /* one session is one placement */
         case HB_MSG_PLACED:
         case HB_MSG_UNPLACED:
         case HB_MSG_RESYNC:
         case HB_MSG_REPORT:
+        case HB_MSG_ASK:
                 protocol_error(in, type, "does not belong here");
                 break;
         default:
@@ -261,6 +277,7 @@ static int send_placed(struct hb_incoming *in) {
         hb_engine_stats(in->engine, &st);
         struct hb_msg_placed m = {.processed = in->processed,
                                   .fresh_pages = st.fresh,
+                                  .secret_id = hb_duplicates_secret_id(in->d),
                                   .connections = (uint32_t)in->d->settings->connections};
         memcpy(m.token, in->token, sizeof m.token);
         struct hb_buf b = {0};
@@ -291,6 +308,7 @@ int hb_incoming_link_up(struct hb_incoming *in, hb_session *s, struct hb_err *e)
                 return hb_err_set(e, r, in->guest, NULL, "cannot answer PLACE: %s", hb_errno_name(r));
         }
         hb_session_set(s, &session_cb, in);
+        hb_dup_image_open(in, in->peer_secret_id, hb_session_version(s));
         hb_incoming_report(in);
         hb_migrate_link(in->handover, true);
         return 0;

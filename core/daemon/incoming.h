@@ -37,6 +37,8 @@ struct hb_incoming {
                 struct hb_err why;        /* the last one ended */
         } rdma;
         struct hb_done_queue *done;
+        struct hb_dup_image *dup; /* daemon/duplicates.h; NULL: none are looked for */
+        uint64_t peer_secret_id;  /* as PLACE said */
         struct hb_bitmap scratch; /* pages of the announcement that is under way */
         struct hb_announce part;  /* its head; part_type 0: none is */
         unsigned part_type;

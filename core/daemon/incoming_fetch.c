@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "daemon/duplicates.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
 #include <errno.h>
@@ -156,7 +157,7 @@ int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c) {
 
 int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
         struct hb_incoming *in = arg;
-        if (!in->fetcher)
+        if (!in->fetcher || (c == HB_FETCH_PREFETCH && hb_dup_image_holds(in)))
                 return -EAGAIN;
         struct hb_err e;
         if (hb_image_reserve_run(in->image, gfn, pages, &e) < 0) {

@@ -4,6 +4,7 @@
  * it. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
@@ -182,6 +183,7 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
         hb_recording_placed(in); /* before it is told anything: then it can be replayed exactly */
         hb_incoming_teach_begin(in);
         hb_policy_registry_placed(in);
+        hb_dup_image_begin(in);
         return 0;
 }
 
@@ -270,6 +272,8 @@ void hb_incoming_place(hb_daemon *d, hb_session *s, const uint8_t *payload, size
                 if (!in)
                         incoming_new(d, host, &m, &in, &e);
         }
+        if (in)
+                in->peer_secret_id = m.secret_id;
         if (in && hb_incoming_link_up(in, s, &e) == 0)
                 return;
         hb_log_err(HB_LOG_WARNING, "refusing a placement", &e);
@@ -294,6 +298,7 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
         if (how == HB_IN_REMOVE)
                 hb_store_placement_remove(in->d->store, in->id);
         hb_incoming_fetch_free(in);
+        hb_dup_image_end(in);
         if (in->tick)
                 event_free(in->tick);
         hb_recording_unplaced(in);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
@@ -173,7 +174,7 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
                 return r;
         if ((r = listen_for_peers(d, e)) < 0)
                 return r;
-        if ((r = hb_policy_registry_new(d, e)) < 0)
+        if ((r = hb_policy_registry_new(d, e)) < 0 || (r = hb_duplicates_new(d, e)) < 0)
                 return r;
         if ((r = hb_control_server_new(d->base, s->control_socket, s->control_group, hb_daemon_command, d,
                                        &d->control, e)) < 0)
@@ -190,6 +191,7 @@ static void close_all(hb_daemon *d) {
                 hb_guest_free(d->guests, true);
         while (d->incoming)
                 hb_incoming_free(d->incoming, HB_IN_KEEP);
+        hb_duplicates_free(d);
         hb_policy_registry_free(d);
         hb_recordings_free(d);
         hb_arrivals_free(d);

@@ -2,6 +2,7 @@
  * whoever waits, and the next life of the guest's objects on this host. Frees the hand-over. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/migrate.h"
 #include "daemon/recording.h"
 #include "daemon/recover.h"
@@ -129,8 +130,10 @@ static void source_ended(struct hb_handover *h) {
         if (h->tunnel)
                 h->tunnel = hb_tunnel_free(h->tunnel);
         hb_handover_free(h);
-        if (g && s == HB_S_DONE)
+        if (g && s == HB_S_DONE) {
                 hb_recording_moved(g);
+                hb_dup_guest_departed(g);
+        }
         if (g && (s == HB_S_DONE || s == HB_S_DEAD)) {
                 forget_guest(d, g, s == HB_S_DEAD);
         } else if (recovered && (s == HB_S_DONE || s == HB_S_DEAD)) {

@@ -4,6 +4,7 @@
 #include "daemon/outgoing.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing_priv.h"
 #include "daemon/recording.h"
@@ -126,7 +127,8 @@ static int send_place(struct hb_outgoing *p) {
         struct hb_guest *g = p->g;
         struct hb_msg_place m = {.shape = g->target->shape,
                                  .resident_pages = hb_page_map_resident_pages(g->map),
-                                 .epoch_ms = (uint32_t)p->d->settings->epoch_ms};
+                                 .epoch_ms = (uint32_t)p->d->settings->epoch_ms,
+                                 .secret_id = hb_duplicates_secret_id(p->d)};
         memcpy(m.placement, p->id, HB_ID_SIZE);
         snprintf(m.guest, sizeof m.guest, "%s", g->name);
         snprintf(m.kind, sizeof m.kind, "%s", g->kind);
@@ -180,6 +182,7 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         hb_summary_reset(p->encoder);
         hb_outgoing_announce_since(p, m.processed);
         hb_outgoing_look_for_holes(p);
+        hb_dup_guest_open(p);
         p->summary_tokens = 4.0 * (double)p->d->settings->summary_bytes_per_s;
         top_up_connections(p);
         if (p->draining)
@@ -252,12 +255,18 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_UNPLACED:
                 on_unplaced(p);
                 break;
+        case HB_MSG_ASK:
+                if (hb_dup_guest_asked(p, payload, size) < 0)
+                        protocol_error(p, type, "cannot be read, or was not agreed on");
+                break;
         case HB_MSG_PLACE:
         case HB_MSG_UNPLACE:
         case HB_MSG_SUMMARY:
         case HB_MSG_INVALIDATE:
         case HB_MSG_ZERO:
         case HB_MSG_DRAIN:
+        case HB_MSG_TAGS:
+        case HB_MSG_PRINTS:
                 protocol_error(p, type, "does not belong here");
                 break;
         default:
