@@ -64,15 +64,17 @@ static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sen
         const float *predicted = from(p->predicted, at), *writes = from(p->predicted_writes, at);
         const float *read = from(p->read_heat, at), *written = from(p->write_heat, at);
         const float *bytes = from(p->bytes_to_send, at), *run = from(p->run_length, at);
+        const float *known = from(p->known, at);
         uint32_t n = block_at(p->n, at);
 
         for (uint32_t i = 0; i < n; i++) {
                 float use = hb_f32_div(predicted[i], predicted[i] + 1.0f), heat = read[i] + written[i];
                 float source = hb_f32_div(heat, heat + 1.0f), clean = hb_f32_exp(-writes[i]);
+                float travels = 1.0f - known[i];
                 float seconds = bytes[i] * s.per_free + hb_f32_div(s.latency, run[i]);
                 float cost = hb_f32_div(seconds, seconds + s.whole);
                 float gain = (BASE + W_TARGET * use + W_SOURCE * source) * clean;
-                scores[i] = gain - W_COST * cost - W_WASTE * (1.0f - clean);
+                scores[i] = gain - W_COST * cost * travels - W_WASTE * (1.0f - clean) * travels;
         }
 }
 
@@ -124,6 +126,7 @@ static void explain_score(const struct hb_policy_pages *p, uint32_t at, const st
         add_term(t, "source", source);
         add_term(t, "clean", clean);
         add_term(t, "cost", hb_f32_div(seconds, seconds + s.whole));
+        add_term(t, "travels", 1.0f - one(p->known, at));
         add_term(t, "gain", (BASE + W_TARGET * use + W_SOURCE * source) * clean);
 }
 

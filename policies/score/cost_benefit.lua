@@ -5,11 +5,14 @@
 -- request. What can spoil any gain is a write: the copy is stale then and travels again. `clean` is the chance that no write
 -- comes within the horizon (writes as a Poisson process). So pages in use that stay clean come first, then cold clean ones,
 -- and pages that are written again and again come last, below zero.
+--
+-- A page whose bytes the target has already (`known`) keeps no link and waits for none, and a copy of it that is overwritten sent
+-- nothing in vain: neither counts against it.
 local cost_benefit = {
   api = 1,
   kind = "scorer",
   name = "cost_benefit",
-  version = "1.0.0",
+  version = "1.1.0",
   params = {
     base = { default = 0.3, min = 0, max = 1, help = "gain of any page that is there and stays clean" },
     w_target = { default = 0.5, min = 0, max = 1, help = "weight of the predicted use on the target" },
@@ -35,8 +38,10 @@ function cost_benefit:score(pages, link)
   local seconds = pages.bytes_to_send * (1 / free) + link.latency_s / pages.run_length
   local cost = hb.term("cost", seconds / (seconds + whole))
 
+  local travels = hb.term("travels", 1 - pages.known)
+
   local gain = hb.term("gain", (p.base + p.w_target * use + p.w_source * source) * clean)
-  return gain - p.w_cost * cost - p.w_waste * (1 - clean)
+  return gain - p.w_cost * cost * travels - p.w_waste * (1 - clean) * travels
 end
 
 return cost_benefit

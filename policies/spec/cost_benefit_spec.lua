@@ -21,6 +21,17 @@ describe("cost_benefit", function()
     assert.is_true(s[2] > s[1])
   end)
 
+  it("counts nothing against what the target has already", function()
+    local slow = { latency_s = 0.5, free_bytes_per_s = 0 }
+    local pages = {
+      predicted = { 1, 1, 1 }, predicted_writes = { 0, 0, 10 },
+      bytes_to_send = { 4160, 0, 0 }, known = { 0, 1, 1 },
+    }
+    local s = scorer:score(pages, slow)
+    assert.is_true(s[2] > s[1] and s[2] > s[3] and s[3] >= 0)
+    assert.are.equal(s[2], scorer:score(pages)[2])
+  end)
+
   it("takes the link's load into account, and bears a link without room", function()
     local pages = { predicted = { 1 }, bytes_to_send = { 4160 } }
     local idle = scorer:score(pages, { used_share = 0 })[1]

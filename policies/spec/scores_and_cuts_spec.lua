@@ -18,6 +18,11 @@ describe("stays_clean", function()
     assert.is_true(s[1] > s[3] and s[3] > 0 and s[2] < 0)
   end)
 
+  it("does not mind what is overwritten where the target has the bytes", function()
+    local s = scorer:score { predicted = { 5, 5 }, predicted_writes = { 5, 5 }, version_age_s = 1e9, known = { 0, 1 } }
+    assert.is_true(s[1] < 0 and s[2] > 0)
+  end)
+
   it("waits for calm", function()
     local s = scorer:score { predicted = { 5 }, version_age_s = { 0 } }
     assert.are.equal(-1, s[1])

@@ -10,7 +10,7 @@
 /* ---- order ---- */
 
 struct page {
-        float read_heat, write_heat, age_s, version_age_s, run, bytes;
+        float read_heat, write_heat, age_s, version_age_s, run, bytes, known;
 };
 
 static const struct page hot_clean = {2, 0, 0.5f, 1e9f, 16, 4096},
@@ -37,7 +37,7 @@ static double score_of(hb_policies *p, const struct page *page, double used_shar
         float accesses, writes, score;
         struct hb_policy_pages pages = {
                 1,          &page->read_heat, &page->write_heat, &page->age_s, &page->version_age_s,
-                &page->run, &page->bytes,     &accesses,         &writes};
+                &page->run, &page->bytes,     &accesses,         &writes,      &page->known};
 
         hb_policies_predict(p, &pages, &g, &accesses, &writes);
         hb_policies_score(p, &pages, &g, &l, &a, &score);
@@ -61,6 +61,29 @@ static void test_order(void **state) {
                             score_of(p, &cold_clean, busy / 10.0));
         assert_true(score_of(p, &cold_clean, 1) >
                     0.05); /* a busy link delays cold pages by the cut, not by a negative score */
+        hb_policies_free(p);
+}
+
+static struct page known_of(struct page p) {
+        p.bytes = 0;
+        p.known = 1;
+        return p;
+}
+
+static void test_known_pages_cost_nothing(void **state) {
+        static const struct page *const all[] = {&hot_clean, &warm_clean, &cold_clean, &seldom_dirty,
+                                                 &hot_dirty};
+        hb_policies *p = open_default();
+
+        for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+                struct page known = known_of(*all[i]), alone = known;
+
+                alone.run = 1;
+                assert_true(score_of(p, &known, 0) > score_of(p, all[i], 0));
+                assert_true(score_of(p, &known, 0) >= 0); /* also what will be overwritten: nothing is lost */
+                assert_true(score_of(p, &known, 1) == score_of(p, &known, 0)); /* however busy the link is */
+                assert_true(score_of(p, &alone, 0) == score_of(p, &known, 0));
+        }
         hb_policies_free(p);
 }
 
@@ -364,6 +387,7 @@ static void test_fixed_and_off(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_order),
+                cmocka_unit_test(test_known_pages_cost_nothing),
                 cmocka_unit_test(test_quiet_guest_fills_the_link),
                 cmocka_unit_test(test_mixed_guest_settles),
                 cmocka_unit_test(test_busy_link_comes_and_goes),

@@ -76,9 +76,13 @@ static void remove_dir(char *dir) {
 static void test_shipped_equal_builtin(void **state) {
         hb_policies *lua = open_shipped(), *c = open_in(NULL, NULL, NULL, NULL, NULL);
         struct fixture *f = fixture_new();
-        float *scores = malloc(2 * HB_POLICY_BATCH * sizeof *scores), *other = scores + HB_POLICY_BATCH;
+        float *scores = malloc(3 * HB_POLICY_BATCH * sizeof *scores), *other = scores + HB_POLICY_BATCH,
+              *known = other + HB_POLICY_BATCH;
 
+        for (uint32_t i = 0; i < HB_POLICY_BATCH; i++)
+                known[i] = i % 3 ? 0.0f : 1.0f;
         for (unsigned round = 0; round < 6; round++) {
+                f->pages.known = round % 2 ? known : NULL;
                 f->pages.n = round ? 1u + 13001u * round : 5;
                 f->pages.run_length = round == 2 ? NULL : f->columns[4];
                 f->pages.version_age_s = round == 3 ? NULL : f->columns[3];
