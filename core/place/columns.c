@@ -92,11 +92,15 @@ void hb_columns_fill(struct hb_columns *c, const struct hb_plan_inputs *in, uint
         c->view.history = in->history;
         c->view.window = in->window;
         for (uint32_t i = 0; i < n; i++) {
-                const struct hb_image_page page = pages[to.gfn[i]];
-                uint32_t k = age_of(&a, page.last_access), written = written_at(&page);
+                struct hb_image_page page = pages[to.gfn[i]];
+                uint32_t k, written;
 
                 if (i + AHEAD < n)
                         __builtin_prefetch(&pages[to.gfn[i + AHEAD]]);
+                if (in->words)
+                        hb_block_words_fill(in->words, to.gfn[i], &page);
+                k = age_of(&a, page.last_access);
+                written = written_at(&page);
                 to.age_s[i] = a.of[k].age_s;
                 to.write_heat[i] = page.write_q ? hb_heat_of(page.write_q) * a.of[k].decay : 0.0f;
                 to.version_age_s[i] =

@@ -1,6 +1,7 @@
 /* columns: pages as policies are shown them (policy/policy.h), made of the ledger's records. Internal to the
  * room. */
 #pragma once
+#include "place/block_words.h"
 #include "place/epochs.h"
 #include "place/page_ledger.h"
 
@@ -12,6 +13,7 @@ struct hb_plan_inputs { /* what the engine knows; borrowed for one call */
         const struct hb_policy_link *link;
         const struct hb_policy_accuracy *accuracy;
         const struct hb_history *history; /* NULL: none is kept */
+        struct hb_block_words *words;     /* NULL: none came */
         uint64_t now_ns;
         uint32_t processed;
         uint32_t window; /* the history's, that is now */

@@ -36,8 +36,9 @@ static struct hb_engine_options with_defaults(const struct hb_engine_options *o)
 
 /* What this host has was known to whoever had this image before; nobody says it is there still. */
 static void forget_known(const struct hb_engine_image *image) {
-        for (uint64_t g = 0; g < image->shape->pages; g++)
-                image->pages[g].flags &= (uint8_t)~HB_IP_KNOWN;
+        for (uint64_t g = 0; g < image->shape->pages && !image->blank; g++)
+                if (image->pages[g].flags & HB_IP_KNOWN)
+                        image->pages[g].flags &= (uint8_t)~HB_IP_KNOWN;
 }
 
 int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_image *image,
@@ -56,6 +57,8 @@ int hb_engine_new(const struct hb_engine_options *o, const struct hb_engine_imag
         hb_rates_init(&e->rates);
         forget_known(image);
         rc = hb_page_ledger_init(&e->ledger, image);
+        if (rc == 0)
+                rc = hb_block_words_init(&e->words, image->shape->pages);
         if (rc == 0)
                 rc = hb_planner_init(&e->planner, policies, image->shape->pages, e->o.plan_pages,
                                      e->o.run_pages);
@@ -76,6 +79,7 @@ hb_engine *hb_engine_free(hb_engine *e) {
                 return NULL;
         hb_engine_learn_free(e);
         hb_planner_fini(&e->planner);
+        hb_block_words_fini(&e->words);
         hb_page_ledger_fini(&e->ledger);
         free(e);
         return NULL;

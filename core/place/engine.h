@@ -53,6 +53,7 @@ struct hb_engine_image { /* what of the image the engine touches */
         uint32_t *processed;
         int (*zero)(void *arg, uint64_t gfn, uint64_t pages);
         void *arg;
+        bool blank; /* a new image: all records are zeros and need no look, which would give them memory */
 };
 
 struct hb_engine_stats {
@@ -91,6 +92,9 @@ int hb_engine_invalidate(hb_engine *e, uint64_t now_ns, uint32_t from, uint32_t 
 void hb_engine_zero(hb_engine *e, uint64_t now_ns, uint32_t stamp, const struct hb_bitmap *zero);
 struct hb_summary_entry;
 void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const struct hb_summary_entry *entry);
+/* Blocks of which the engine would know more than their words, worth it by its policies; each is named once.
+ * `into` has a bit a block (map/summary.h); returns how many. For the source to be asked: decides nothing. */
+uint64_t hb_engine_ask_detail(hb_engine *e, struct hb_bitmap *into);
 void hb_engine_link(hb_engine *e, uint64_t now_ns, const struct hb_policy_link *l);
 /* Bytes of the run are in the image. wire_bytes: what it cost on the link. zero_mask bit i: page i is all
  * zero (pages <= 64). */

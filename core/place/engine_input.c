@@ -14,6 +14,8 @@
 #define FLAGS_ALL    (HB_IP_FETCHING | HB_IP_RESIDENT | HB_IP_ZERO | HB_IP_PREFETCHED | HB_IP_USED | HB_IP_KNOWN)
 #define FLAGS_DURING (HB_IP_FETCHING | HB_IP_KNOWN) /* never at the true beginning */
 
+#define SUMMARY_BLOCK 2u /* in place of resident: the entry is a word */
+
 /* ---- small ones ---- */
 
 static uint32_t get_u32(struct hb_rd *r) {
@@ -150,7 +152,28 @@ static void put_summary(const struct hb_engine_input *in, struct hb_buf *b) {
         hb_buf_u8(b, hb_heat_q(s->read_heat));
         hb_buf_varint(b, s->last_access);
         hb_buf_varint(b, s->version);
-        hb_buf_u8(b, s->resident);
+        hb_buf_u8(b, s->block ? SUMMARY_BLOCK : s->resident);
+        if (!s->block)
+                return;
+        hb_buf_varint(b, s->unlike);
+        hb_buf_u8(b, hb_heat_q(s->any_write_heat));
+        hb_buf_u8(b, hb_heat_q(s->any_read_heat));
+        hb_buf_varint(b, s->any_access);
+}
+
+/* Words are of whole blocks; the guest's last may be short. */
+static void get_summary_block(struct hb_rd *r, uint64_t total, struct hb_summary_entry *s) {
+        uint8_t w, q;
+
+        s->unlike = (uint16_t)hb_rd_upto(r, HB_BLOCK_PAGES);
+        w = hb_rd_u8(r);
+        q = hb_rd_u8(r);
+        s->any_write_heat = hb_heat_of(w);
+        s->any_read_heat = hb_heat_of(q);
+        s->any_access = get_u32(r);
+        if (w == 255 || q == 255 || s->gfn % HB_BLOCK_PAGES ||
+            (s->pages % HB_BLOCK_PAGES && s->gfn + s->pages != total))
+                hb_rd_fail(r);
 }
 
 static void get_summary(struct hb_rd *r, uint64_t total, struct hb_engine_input *in) {
@@ -166,9 +189,12 @@ static void get_summary(struct hb_rd *r, uint64_t total, struct hb_engine_input 
         s->last_access = get_u32(r);
         s->version = get_u32(r);
         resident = hb_rd_u8(r);
-        s->resident = resident;
-        if (w == 255 || q == 255 || resident > 1)
+        s->block = resident == SUMMARY_BLOCK;
+        s->resident = resident == 1;
+        if (w == 255 || q == 255 || resident > SUMMARY_BLOCK)
                 hb_rd_fail(r);
+        if (s->block)
+                get_summary_block(r, total, s);
 }
 
 static void put_link(const struct hb_policy_link *l, struct hb_buf *b) {

@@ -195,9 +195,10 @@ void hb_engine_summary(hb_engine *e, uint64_t now_ns, uint32_t epoch, const stru
         hb_engine_clock(e, now_ns);
         t.write_q = hb_heat_q(entry->write_heat);
         t.read_q = hb_heat_q(entry->read_heat);
-        for (uint64_t g = entry->gfn; g < end; g++)
+        hb_engine_words_told(e, entry);
+        for (uint64_t g = entry->gfn; g < end && !entry->block; g++)
                 summarize_page(e, g, &t);
-        if (e->learning.room)
+        if (e->learning.room && !entry->block)
                 hb_engine_learn_summary(e, entry);
         e->news = true;
         if (hb_engine_heard(e))

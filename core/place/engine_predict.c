@@ -24,6 +24,7 @@ void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_
                                       .link = &e->link,
                                       .accuracy = &e->accuracy.out,
                                       .history = e->learning.room ? e->learning.room->history : NULL,
+                                      .words = e->words.any ? &e->words : NULL,
                                       .window = hb_engine_window(e),
                                       .now_ns = now_ns,
                                       .processed = *e->image.processed,

@@ -4,6 +4,7 @@
  * engine_inputs.c what the source and the operator tell: updates records, sums and rates, decides nothing
  * engine_arrivals.c the same of who fetches and copies
  * engine_step.c   decides and acts
+ * engine_blocks.c a large guest known by its blocks
  * engine_rates.c  smoothed rates and the estimates made of them
  * engine_tap.c    who listens to the inputs, and what the world answered to each
  * engine_learn.c  the past, and the lessons that policies are given of it
@@ -37,6 +38,7 @@ struct hb_engine {
         struct hb_engine_ops ops;
         void *arg;
         struct hb_page_ledger ledger;
+        struct hb_block_words words;
         struct hb_epochs epochs;
         struct hb_planner planner;
         struct hb_accuracy accuracy;
@@ -76,6 +78,8 @@ void hb_engine_judge_ready(struct hb_engine *e);
 /* What the planner and the policies are shown as of now_ns; `in` points at `guest`. */
 void hb_engine_plan_view(struct hb_engine *e, uint64_t now_ns, struct hb_policy_guest *guest,
                          struct hb_plan_inputs *in);
+/* ---- engine_blocks.c ---- */
+void hb_engine_words_told(struct hb_engine *e, const struct hb_summary_entry *entry);
 /* ---- engine_look.c ---- */
 /* Fills the planner's batch with `n` pages (no more than fit) and the neighbours that may belong to their
  * runs; `with` NULL: nobody is asked. Returns the page that is the batch's first. */

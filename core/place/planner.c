@@ -173,6 +173,13 @@ static void enqueue(struct hb_planner *p, const struct hb_shape *shape, uint32_t
         }
 }
 
+/* Pages that go only by their block's word, and are worth it by that. */
+static void note_worth(struct hb_planner *p, const struct hb_plan_inputs *in, uint32_t n) {
+        for (uint32_t i = 0; in->words && !p->draining && i < n; i++)
+                if ((double)p->batch.score[i] >= p->cut)
+                        hb_block_words_worth(in->words, p->batch.gfn[i]);
+}
+
 static void end_round(struct hb_planner *p) {
         memcpy(p->histogram, p->histogram_now, sizeof(p->histogram));
         memset(p->histogram_now, 0, sizeof(p->histogram_now));
@@ -201,6 +208,7 @@ void hb_planner_batch(struct hb_planner *p, const struct hb_plan_inputs *in) {
                         ask_cut(p, in);
                 }
                 enqueue(p, in->shape, n);
+                note_worth(p, in, n);
         }
         hb_run_queue_merge(&p->queue, from, p->cursor ? p->cursor : in->ledger->npages);
         if (p->cursor == 0)

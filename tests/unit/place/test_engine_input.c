@@ -210,6 +210,7 @@ static void live(struct world *w) {
         struct hb_policy_link l = {1e-3, 1e8 / 3, 1e8 / 7, 0.25, 0, 0.75, 1.0 / 3};
 
         hb_engine_link(w->engine, w->now, &l);
+        hb_summary_coarse(w->summaries, w->o.seed % 2); /* by blocks, after a reconnect */
         w_run(w, 100 + (unsigned)w_rnd(w, 80));
         if (w->o.seed % 3 == 0) {
                 w_cut(w);
