@@ -8,6 +8,7 @@
 #include "place/image.h"
 #include "base/fault.h"
 #include "place/image_priv.h"
+#include "place/spill.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -129,6 +130,7 @@ int hb_image_open(const char *dir, const struct hb_image_id *id, const struct hb
         }
         if (resumed)
                 forget_fetches(i);
+        hb_spill_attach(i); /* what cannot be used is fetched again */
         *ret = i;
         *ret_resumed = resumed;
         return 0;
@@ -140,6 +142,7 @@ fail:
 hb_image *hb_image_free(hb_image *i) {
         if (!i)
                 return NULL;
+        hb_spill_free(i->spill); /* its mover has our memory */
         for (unsigned r = 0; r < HB_MAX_REGIONS; r++) {
                 if (i->region[r].base)
                         munmap(i->region[r].base, i->region[r].bytes);
@@ -161,14 +164,20 @@ int hb_image_remove(hb_image *i) {
         int want = (int)i->state.shape.nregions + 1, removed;
 
         hb_image_state_set_phase(i->head, HB_IMAGE_GOING);
+        hb_spill_free(i->spill);
+        i->spill = NULL;
         removed = hb_image_unlink_all(i->dir, &i->state, i->state_path);
         hb_image_free(i);
         return removed == want ? 0 : -ENOENT;
 }
 
 int hb_image_release(hb_image *i) {
-        int rc = hb_fault("image.release") || unlink(i->state_path) < 0 ? -EIO : 0;
+        int rc;
 
+        hb_spill_free(i->spill);
+        i->spill = NULL;
+        hb_spill_file_remove(i->dir, i->state.id.guest);
+        rc = hb_fault("image.release") || unlink(i->state_path) < 0 ? -EIO : 0;
         hb_image_free(i);
         return rc;
 }
@@ -227,7 +236,22 @@ static int part_of(const hb_image *i, uint64_t gfn, uint64_t *pages, const struc
         return 0;
 }
 
+void hb_image_punch(hb_image *i, uint64_t gfn, uint64_t pages) {
+        const struct hb_image_region *g;
+        uint64_t offset;
+
+        for (uint64_t n; pages > 0; gfn += n, pages -= n) {
+                n = pages;
+                if (part_of(i, gfn, &n, &g, &offset) < 0)
+                        return;
+                fallocate(g->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                          (off_t)(n << HB_PAGE_SHIFT));
+        }
+}
+
 int hb_image_zero(hb_image *i, uint64_t gfn, uint64_t pages) {
+        if (i->spill && hb_spill_overwrite(i->spill, gfn, pages) < 0)
+                return -EAGAIN;
         while (pages > 0) {
                 const struct hb_image_region *g;
                 uint64_t n = pages, offset;
@@ -256,6 +280,8 @@ int hb_image_reserve_run(hb_image *i, uint64_t gfn, uint64_t pages, struct hb_er
         uint64_t offset;
         int rc = hb_fault("image.reserve_run") ? -ENOSPC : part_of(i, gfn, &pages, &g, &offset);
 
+        if (rc == 0 && i->spill && hb_spill_overwrite(i->spill, gfn, pages) < 0)
+                return hb_err_set(e, -EAGAIN, i->dir, NULL, "a page is on its way to or from the spill file");
         if (rc == 0 && i->huge) /* the mapping reserved them all */
                 return 0;
         while (rc == 0 &&
@@ -305,6 +331,9 @@ void hb_image_held(const hb_image *i, uint64_t gfn, uint64_t pages, struct hb_bi
                 held_part(g, offset, n, at, ret);
                 at += n;
         }
+        for (uint64_t k = 0; hb_image_spilled(i) && k < pages; k++)
+                if (i->pages[gfn + k].flags & HB_IP_SPILLED)
+                        hb_bitmap_clear(ret, k);
 }
 
 int hb_image_read(hb_image *i, uint64_t gfn, uint8_t out[HB_PAGE_SIZE]) {
@@ -317,6 +346,8 @@ int hb_image_read(hb_image *i, uint64_t gfn, uint8_t out[HB_PAGE_SIZE]) {
                 return -EINPROGRESS;
         switch (hb_coherency_judge(p->c)) {
         case HB_PAGE_FRESH:
+                if (p->flags & HB_IP_SPILLED)
+                        return i->spill ? hb_spill_read(i->spill, gfn, out) : -ENODATA;
                 memcpy(out, hb_image_at(i, gfn), HB_PAGE_SIZE);
                 return 0;
         case HB_PAGE_STALE:

@@ -50,7 +50,8 @@ int hb_image_release(hb_image *i);
 const struct hb_shape *hb_image_shape(const hb_image *i);
 const struct hb_image_id *hb_image_id(const hb_image *i);
 const char *hb_image_region_path(const hb_image *i, unsigned region);
-uint8_t *hb_image_at(hb_image *i, uint64_t gfn);   /* contiguous within a region */
+/* Contiguous within a region. Of a page that is HB_IP_SPILLED there is nothing: see image_spill.h. */
+uint8_t *hb_image_at(hb_image *i, uint64_t gfn);
 struct hb_image_page *hb_image_pages(hb_image *i); /* by gfn */
 uint32_t hb_image_processed(const hb_image *i);
 void hb_image_set_processed(hb_image *i, uint32_t epoch);
@@ -61,14 +62,16 @@ int hb_image_zero(hb_image *i, uint64_t gfn, uint64_t pages);
 /* -ENOSPC when the filesystem is nearly full: fetching must pause (a write to a full tmpfs mapping is
  * SIGBUS). */
 int hb_image_reserve(hb_image *i, uint64_t bytes, struct hb_err *e);
-/* Commits filesystem space for a run (within one region) before it is fetched, so that no store into it can
- * be SIGBUS. Cheap when it is there already. -ENOSPC: do not fetch. A page that then turns out zero is given
- * back by hb_image_zero. */
+/* Commits filesystem space for a run (within one region) before it is fetched or copied there, so that no
+ * store into it can be SIGBUS; nobody stores into a page without. Cheap when it is there already. -ENOSPC: do
+ * not fetch; -EAGAIN: not now, a page is on its way to or from the disk. A page that then turns out zero is
+ * given back by hb_image_zero. */
 int hb_image_reserve_run(hb_image *i, uint64_t gfn, uint64_t pages, struct hb_err *e);
-/* Sets bit k of `ret` for each page gfn + k, k < pages, that the files hold memory for; the others are holes,
- * which reading through hb_image_at would fill. Any thread, while nothing is fetched. */
+/* Sets bit k of `ret` for each page gfn + k, k < pages, that the files hold memory for; the others are holes
+ * (or spilled), which reading through hb_image_at would fill. Any thread, while nothing is fetched. */
 void hb_image_held(const hb_image *i, uint64_t gfn, uint64_t pages, struct hb_bitmap *ret);
-/* Copies one page if fresh. -ENODATA absent, -ESTALE stale, -EINPROGRESS being fetched, -EINVAL no such gfn.
+/* Copies one page if fresh, also a spilled one (that waits for the disk). -ENODATA absent, -ESTALE stale,
+ * -EINPROGRESS being fetched, -EINVAL no such gfn.
  */
 int hb_image_read(hb_image *i, uint64_t gfn, uint8_t out[HB_PAGE_SIZE]);
 /* Removes files in dir left by placements other than those named; returns how many. */

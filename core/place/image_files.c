@@ -7,6 +7,7 @@
  * state file is locked. */
 #include "base/fault.h"
 #include "place/image_priv.h"
+#include "place/spill_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -200,6 +201,7 @@ static int unlink_region(const char *path, const struct hb_image_state *s, uint3
 int hb_image_unlink_all(const char *dir, const struct hb_image_state *s, const char *state_path) {
         int removed = 0;
 
+        hb_spill_file_remove(dir, s->id.guest); /* not counted: few images have one */
         for (uint32_t r = 0; r < s->shape.nregions; r++) {
                 char *path = hb_image_region_name(dir, s, r);
 

@@ -20,7 +20,11 @@ struct hb_image {
         uint64_t file_page; /* of the filesystem: 4096, or the huge page */
         bool huge;
         struct hb_image_region region[HB_MAX_REGIONS];
+        struct hb_spill *spill; /* spill.h; NULL: all of it is in memory */
 };
+
+/* image.c: memory of these pages is given back, as far as that can be. */
+void hb_image_punch(hb_image *i, uint64_t gfn, uint64_t pages);
 
 /* image_files.c: what lies in the directory */
 int hb_image_check_dir(hb_image *i, const char *dir, const struct hb_shape *shape, struct hb_err *e);
