@@ -41,6 +41,10 @@ void hb_data_conn_close(struct hb_data_conn *c) {
         c->fd = -1;
 }
 
+int hb_data_conn_ktls(const struct hb_data_conn *c) {
+        return hb_tls_kernel_sends(c->ssl);
+}
+
 int hb_data_conn_ready(struct hb_data_conn *c) {
         uint8_t frame[HB_WIRE_HEADER];
 
@@ -108,6 +112,8 @@ static int handshake(struct dial *d, struct hb_data_conn *c, struct hb_err *e) {
                 return rc;
         if (hb_tls_set_fd(c->ssl, c->fd) < 0)
                 return hb_err_set(e, -ENOMEM, d->which, NULL, "out of memory for a TLS connection");
+        if (c->kind == HB_DATA_PAGES) /* whoever dials sends the pages, one frame after the other */
+                hb_tls_offer_kernel(c->ssl);
         while ((rc = SSL_connect(c->ssl)) != 1) {
                 int why = SSL_get_error(c->ssl, rc);
 

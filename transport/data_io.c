@@ -20,8 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define READ_ROOM  (64u << 10)
-#define TLS_RECORD 16384u
+#define READ_ROOM (64u << 10)
 
 int hb_data_io_init(struct hb_data_io *io, struct hb_data_conn *c, size_t max_payload, struct hb_err *e) {
         *io = (struct hb_data_io){.c = *c, .wake_fd = -1, .in_cap = HB_WIRE_HEADER + max_payload + READ_ROOM};
@@ -119,10 +118,12 @@ int hb_data_io_flush(struct hb_data_io *io, struct hb_err *e) {
                 int rc, why;
 
                 errno = 0;
-                hb_tls_more(io->c.ssl, io->out.len - io->out_at > TLS_RECORD); /* a call writes one record */
+                hb_tls_more(io->c.ssl,
+                            io->out.len - io->out_at > HB_TLS_RECORD); /* a call writes one record */
                 rc = SSL_write_ex(io->c.ssl, io->out.data + io->out_at, io->out.len - io->out_at, &n);
                 if (rc == 1) {
                         io->out_at += n;
+                        io->records++;
                         continue;
                 }
                 why = SSL_get_error(io->c.ssl, rc);
@@ -297,5 +298,8 @@ int hb_data_io_peer_error(const struct hb_data_io *io, const uint8_t *p, size_t 
 }
 
 uint64_t hb_data_io_wire_out(const struct hb_data_io *io) {
-        return BIO_number_written(SSL_get_wbio(io->c.ssl));
+        uint64_t given = BIO_number_written(SSL_get_wbio(io->c.ssl));
+
+        /* the kernel adds what makes a record of it; OpenSSL's count has that in it otherwise */
+        return hb_data_conn_ktls(&io->c) ? given + io->records * HB_TLS_RECORD_EXTRA : given;
 }

@@ -5,11 +5,15 @@
 #include "transport/peer.h"
 #include <stdatomic.h>
 
+#define HB_TLS_RECORD       16384u
+#define HB_TLS_RECORD_EXTRA 22u /* header, type and tag of a TLS 1.3 record */
+
 struct hb_data_io {
         struct hb_data_conn c;
         int wake_fd;
         struct hb_buf out; /* frames to send; out_at bytes of it are sent */
         size_t out_at;
+        uint64_t records; /* TLS records written */
         uint8_t *in;
         size_t in_at, in_len, in_cap;
         size_t frame_at; /* where the frame that is being built begins in `out` */

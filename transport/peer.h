@@ -60,7 +60,8 @@ struct hb_data_conn { /* an authenticated, blocking data connection; owner: whoe
 /* Sends the DATA_READY that is due, if one is. For an owner that keeps the connection a while before using
  * it. */
 int hb_data_conn_ready(struct hb_data_conn *c);
-void hb_data_conn_close(struct hb_data_conn *c); /* NULL-safe fields; frees ssl and fd */
+int hb_data_conn_ktls(const struct hb_data_conn *c); /* 1: the kernel encrypts what is sent on it */
+void hb_data_conn_close(struct hb_data_conn *c);     /* NULL-safe fields; frees ssl and fd */
 
 struct hb_listener_callbacks {
         /* A peer's session is ready (name verified). The callee owns it: hb_session_set now, or

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pkt_sched.h>
 #include <linux/tcp.h> /* not netinet/tcp.h: that one's tcp_info ends before the delivery rate */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,7 +15,6 @@
 #define IDLE_S        5
 #define PROBE_S       3
 #define PROBES        3
-#define UNSENT_BYTES  (512 << 10)
 
 /* 0..65535, digits only. */
 static bool parse_port(const char *s, uint16_t *ret) {
@@ -126,10 +126,14 @@ void hb_sock_tune(int fd) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
 }
 
-void hb_sock_limit_queue(int fd) {
-        int bytes = UNSENT_BYTES;
-
+void hb_sock_limit_queue(int fd, int bytes) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
+void hb_sock_set_interactive(int fd, bool interactive) {
+        int priority = interactive ? TC_PRIO_INTERACTIVE : TC_PRIO_BULK;
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority));
 }
 
 int hb_sock_rate(int fd, struct hb_sock_rate *ret) {

@@ -18,7 +18,9 @@ int hb_sock_connected(int fd);
 /* No delay, keep-alive, and a connection whose peer answers nothing for 15 s is dead. */
 void hb_sock_tune(int fd);
 /* Keeps what waits unsent in the kernel small: an urgent answer must not queue behind megabytes. */
-void hb_sock_limit_queue(int fd);
+void hb_sock_limit_queue(int fd, int bytes);
+/* Before or behind other packets in this host's own queue towards the wire (priority bands of the qdisc). */
+void hb_sock_set_interactive(int fd, bool interactive);
 struct hb_sock_rate {
         double bytes_per_s;  /* the kernel's delivery rate; 0: not known yet */
         double round_trip_s; /* smoothed */

@@ -47,8 +47,12 @@ static bool carries_urgent(const hb_tcp_fetcher *t, const struct hb_fetch_conn *
         return c->in_flight < t->window && (c == t->active || lead_is_full(t));
 }
 
+bool hb_tcp_fetcher_is_lead(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
+        return c == t->active && c->next_active;
+}
+
 static bool carries_bulk(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
-        return c->in_flight < t->window && (c != t->active || !c->next_active);
+        return c->in_flight < t->window && !hb_tcp_fetcher_is_lead(t, c);
 }
 
 bool hb_tcp_fetcher_batch_due(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {

@@ -28,6 +28,8 @@ struct hb_fetch_conn {
         struct hb_fetch_conn *next_active; /* t->lock */
         unsigned in_flight;                /* t->lock; written by the connection's thread only */
         bool sleeping;                     /* t->lock; true: it waits, wake it when there is work */
+        bool for_demand;                   /* what its thread and socket are tuned for */
+        unsigned urgent_in_row;            /* fetches taken since the last one of bulk */
         struct hb_data_io io;
         hb_page_codec *codec;
         struct hb_fetch_slot *slots; /* t->window of them */
@@ -59,6 +61,8 @@ void hb_fetch_queue_push(struct hb_fetch_queue *q, struct hb_fetch *f);
  * record and a wake-up each. */
 bool hb_tcp_fetcher_batch_due(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c);
 bool hb_tcp_fetcher_has_work(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c);
+/* With the lock held: this connection is kept for urgent fetches. */
+bool hb_tcp_fetcher_is_lead(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c);
 /* With the lock held: the next fetch this connection may send, NULL: none. */
 struct hb_fetch *hb_tcp_fetcher_pop(hb_tcp_fetcher *t, struct hb_fetch_conn *c, bool bulk);
 /* With the lock held: the connection is no longer active; what nobody is left to send goes to orphans. */

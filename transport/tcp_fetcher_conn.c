@@ -6,14 +6,14 @@
  * never go back on one connection, because the source's epoch does not. No allocation after new. */
 #include "base/clock.h"
 #include "base/fault.h"
+#include "transport/sock.h"
 #include "transport/tcp_fetcher.h"
+#include "transport/thread_class.h"
 #include "transport/wire_data.h"
 #include <errno.h>
 #include <stdlib.h>
 
 #define ANSWER_MAX (HB_MSG_PAGES_HEAD + HB_FETCH_MAX_PAGES * HB_PAGE_SIZE)
-#define TLS_RECORD 16384u
-#define TLS_EXTRA  22u /* header, type and tag of a TLS 1.3 record */
 
 int hb_fetch_conn_new(hb_tcp_fetcher *t, struct hb_data_conn *conn, struct hb_fetch_conn **ret) {
         struct hb_fetch_conn *c = calloc(1, sizeof(*c));
@@ -74,6 +74,7 @@ static unsigned fill_slots(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[
                 *s = (struct hb_fetch_slot){.f = f, .alone = c->in_flight == 0};
                 s->id = c->requests++ * t->window + (uint64_t)(s - c->slots);
                 c->in_flight++;
+                c->urgent_in_row = f->urgent ? c->urgent_in_row + 1 : 0;
                 taken[n++] = s;
         }
         return n;
@@ -88,17 +89,34 @@ static int send_request(struct hb_fetch_conn *c, struct hb_fetch_slot *s, uint64
         return hb_data_io_end(&c->io, HB_MSG_FETCH);
 }
 
+static void prefer(struct hb_fetch_conn *c, bool demand) {
+        c->for_demand = demand;
+        hb_thread_class_set(demand ? HB_THREAD_DEMAND : HB_THREAD_BULK);
+        hb_sock_set_interactive(c->io.c.fd, demand);
+}
+
+/* The lead's thread and packets go before those of bulk; and so do all when a hand-over leaves nothing but
+ * urgent ones. */
+static void choose_class(struct hb_fetch_conn *c, bool lead) {
+        bool demand = lead || c->urgent_in_row >= HB_URGENT_ROW;
+
+        if (demand != c->for_demand)
+                prefer(c, demand);
+}
+
 /* 1: requests were built, 0: nothing to do now, < 0. */
 static int take_work(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[], struct hb_err *e) {
         hb_tcp_fetcher *t = c->t;
         uint64_t now;
-        bool closed;
+        bool closed, lead;
         unsigned n;
 
         pthread_mutex_lock(&t->lock);
         closed = t->closed;
+        lead = hb_tcp_fetcher_is_lead(t, c);
         n = closed ? 0 : fill_slots(c, taken);
         pthread_mutex_unlock(&t->lock);
+        choose_class(c, lead);
         if (closed)
                 return hb_err_set(e, -ECANCELED, c->io.which, NULL, "closed on request");
         if (n == 0)
@@ -127,7 +145,7 @@ static void account(struct hb_fetch_conn *c, const struct hb_fetch_slot *s, stru
                     size_t frame) {
         uint64_t now = hb_now_ns();
 
-        f->wire_bytes = frame + TLS_EXTRA * (1 + frame / TLS_RECORD);
+        f->wire_bytes = frame + HB_TLS_RECORD_EXTRA * (1 + frame / HB_TLS_RECORD);
         if (s->alone)
                 hb_link_meter_latency(&c->t->meter, (double)(now - s->sent_ns) / 1e9);
         hb_link_meter_moved(&c->t->meter, now, f->wire_bytes, f->pages,
@@ -289,6 +307,7 @@ void hb_fetch_conn_run(struct hb_crew_member *m) {
         struct hb_fetch_slot *taken[HB_FETCH_WINDOW_MAX];
         struct hb_err why = {0};
 
+        prefer(c, false);
         hb_link_meter_connected(&c->t->meter, +1);
         hb_tcp_fetcher_tell_state(c->t);
         serve(c, taken, &why);

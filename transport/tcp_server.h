@@ -28,6 +28,9 @@ struct hb_serve_conn {
         uint64_t reserved; /* bytes it stands for */
         double page_bytes; /* wire bytes a page took lately: what the next reservation is made of */
         unsigned runs;
+        bool for_demand; /* what its thread and socket are tuned for */
+        bool mixed;      /* urgent requests come on it: little may wait in the kernel */
+        uint64_t requests, urgent_in_row, bulk_in_row; /* in all; since the last one of the other kind */
 };
 
 struct hb_tcp_server {

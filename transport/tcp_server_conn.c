@@ -11,13 +11,17 @@
 #include "base/fault.h"
 #include "transport/sock.h"
 #include "transport/tcp_server.h"
+#include "transport/thread_class.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUEST_MAX   2048 /* payload of FETCH and ERROR */
-#define SAMPLE_EVERY  16u  /* runs between two looks at the socket's rate and round trip */
-#define PAGE_GAIN     0.25 /* of a new run in the wire bytes a page takes */
+#define REQUEST_MAX   2048        /* payload of FETCH and ERROR */
+#define SAMPLE_EVERY  16u         /* runs between two looks at the socket's rate and round trip */
+#define PAGE_GAIN     0.25        /* of a new run in the wire bytes a page takes */
+#define QUEUE_BULK    (512 << 10) /* bytes unsent in the kernel: the thread may sleep a while */
+#define QUEUE_MIXED   (64 << 10)  /* where an urgent answer may have to wait behind them */
+#define BULK_ROW      1024u       /* requests of bulk after which none that is urgent is to be expected */
 #define LAST_WORDS_NS HB_NS_PER_S
 
 int hb_serve_conn_new(hb_tcp_server *s, struct hb_data_conn *conn, struct hb_serve_conn **ret) {
@@ -35,7 +39,7 @@ int hb_serve_conn_new(hb_tcp_server *s, struct hb_data_conn *conn, struct hb_ser
                 free(c);
                 return rc;
         }
-        hb_sock_limit_queue(c->io.c.fd);
+        hb_sock_limit_queue(c->io.c.fd, QUEUE_BULK);
         rc = hb_page_codec_new(s->o.zstd_level, &c->codec);
         if (rc < 0) {
                 hb_serve_conn_release(&c->member);
@@ -83,6 +87,29 @@ static int check_range(const struct hb_shape *shape, const struct hb_msg_fetch *
                           (unsigned long long)m->gfn, (unsigned long long)m->gfn + m->pages - 1);
 }
 
+static void prefer(struct hb_serve_conn *c, bool demand) {
+        c->for_demand = demand;
+        hb_thread_class_set(demand ? HB_THREAD_DEMAND : HB_THREAD_BULK);
+        hb_sock_set_interactive(c->io.c.fd, demand);
+}
+
+/* Which connection the target keeps for urgent fetches shows in what it asks for. One of bulk among them is
+ * enough to lose the preference: it is meant for work that is short. */
+static void note_class(struct hb_serve_conn *c, bool urgent) {
+        bool only_urgent = c->for_demand || c->requests == c->urgent_in_row;
+
+        c->requests++;
+        c->urgent_in_row = urgent ? c->urgent_in_row + 1 : 0;
+        c->bulk_in_row = urgent ? 0 : c->bulk_in_row + 1;
+        if (urgent ? !c->mixed : c->mixed && c->bulk_in_row >= BULK_ROW) {
+                c->mixed = urgent;
+                hb_sock_limit_queue(c->io.c.fd, urgent ? QUEUE_MIXED : QUEUE_BULK);
+        }
+        only_urgent = urgent && (only_urgent || c->urgent_in_row >= HB_URGENT_ROW);
+        if (only_urgent != c->for_demand)
+                prefer(c, only_urgent);
+}
+
 static int got_request(struct hb_serve_conn *c, const struct hb_frame_header *h, const uint8_t *p,
                        struct hb_err *e) {
         struct hb_msg_fetch m;
@@ -99,6 +126,7 @@ static int got_request(struct hb_serve_conn *c, const struct hb_frame_header *h,
         rc = check_range(c->s->src->shape, &m, e);
         if (rc < 0)
                 return rc;
+        note_class(c, m.urgent);
         enqueue(m.urgent ? &c->urgent : &c->bulk, &m);
         hb_link_meter_begin(&c->s->meter, hb_now_ns(), 1);
         return 0;
@@ -313,6 +341,7 @@ void hb_serve_conn_run(struct hb_crew_member *m) {
         struct hb_err why = {0};
         int rc;
 
+        prefer(c, false);
         hb_link_meter_connected(&c->s->meter, +1);
         rc = serve(c, &why);
         if (rc == -EPROTO || rc == -EBADMSG) {

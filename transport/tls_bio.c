@@ -1,11 +1,21 @@
 /* tls_bio: OpenSSL's socket BIO writes with write(), which raises SIGPIPE when the peer is gone; a library
  * must not ask its program to change a process-wide signal. This one is the same but for send(MSG_NOSIGNAL).
- * It is a fd-bearing BIO, so libevent and BIO_get_fd work with it. Any thread. */
+ * It is a fd-bearing BIO, so libevent and BIO_get_fd work with it. All controls are the socket BIO's, so the
+ * kernel can be given the keys of the sending side (kernel TLS); what then is no application data goes the
+ * socket BIO's own way, which names the record's type to the kernel. Any thread. */
 #include "transport/tls_priv.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#define MORE_FLAG 0x10000 /* ours; 0x1000 to 0x4000 are kernel TLS's, by openssl/bio.h */
+#define CTRL_FLAG 0x1000  /* kernel TLS: the next write is a record of another type */
+#define CTRL_NEXT 74      /* BIO_ctrl that sets it; only a library with kernel TLS does */
+#define CTRL_DATA 75      /* and takes it back */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method; /* a constant after `once` */
@@ -14,8 +24,10 @@ static int write_quietly(BIO *b, const char *data, int size) {
         ssize_t n;
         int fd;
 
+        if (BIO_test_flags(b, CTRL_FLAG))
+                return BIO_meth_get_write(BIO_s_socket())(b, data, size);
         BIO_get_fd(b, &fd);
-        n = send(fd, data, (size_t)size, MSG_NOSIGNAL | (BIO_get_data(b) ? MSG_MORE : 0));
+        n = send(fd, data, (size_t)size, MSG_NOSIGNAL | (BIO_test_flags(b, MORE_FLAG) ? MSG_MORE : 0));
         BIO_clear_retry_flags(b);
         if (n < 0 && BIO_sock_should_retry(-1))
                 BIO_set_retry_write(b);
@@ -38,7 +50,52 @@ static void make_method(void) {
 void hb_tls_more(SSL *ssl, int more) {
         BIO *b = SSL_get_wbio(ssl);
 
-        BIO_set_data(b, more ? b : NULL); /* a flag: no socket BIO keeps data there */
+        if (more)
+                BIO_set_flags(b, MORE_FLAG);
+        else
+                BIO_clear_flags(b, MORE_FLAG);
+}
+
+/* ---- kernel TLS ---- */
+
+void hb_tls_offer_kernel(SSL *ssl) {
+        SSL_set_options(ssl, SSL_OP_ENABLE_KTLS);
+}
+
+int hb_tls_kernel_sends(const SSL *ssl) {
+        BIO *b = ssl ? SSL_get_wbio(ssl) : NULL;
+
+        return b && BIO_ctrl(b, BIO_CTRL_GET_KTLS_SEND, 0, NULL) > 0;
+}
+
+static bool library_can(void) {
+        BIO *b = BIO_new(BIO_s_socket());
+        bool can;
+
+        if (!b)
+                return false;
+        BIO_set_fd(b, -1, BIO_NOCLOSE);
+        BIO_ctrl(b, CTRL_NEXT, 0, NULL);
+        can = BIO_test_flags(b, CTRL_FLAG) != 0;
+        BIO_ctrl(b, CTRL_DATA, 0, NULL);
+        BIO_free(b);
+        return can;
+}
+
+/* An unconnected socket is told to connect first where the kernel knows the name, and ENOENT where not. */
+static bool kernel_can(void) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool can = fd >= 0 &&
+                   (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) == 0 || errno == ENOTCONN);
+
+        if (fd >= 0)
+                close(fd);
+        return can;
+}
+
+void hb_tls_kernel_probe(int *ret_library, int *ret_kernel) {
+        *ret_library = library_can();
+        *ret_kernel = kernel_can();
 }
 
 BIO *hb_tls_bio_new(int fd) {
