@@ -96,6 +96,22 @@ void hb_incoming_report(struct hb_incoming *in) {
         in->last_report_ns = hb_now_ns();
 }
 
+/* What the engine would know more of; the source tells it in its own time, or not. */
+static void ask_detail(struct hb_incoming *in) {
+        struct hb_bitmap blocks;
+        struct hb_buf b = {0};
+        if (!in->session || hb_session_version(in->session) < 2 ||
+            hb_bitmap_init(&blocks, hb_blocks_of(in->shape.pages)) < 0)
+                return;
+        if (hb_engine_ask_detail(in->engine, &blocks) > 0) {
+                hb_detail_encode(&blocks, &b);
+                if (!b.failed)
+                        hb_incoming_send(in, HB_MSG_DETAIL, b.data, b.len);
+        }
+        hb_buf_free(&b);
+        hb_bitmap_fini(&blocks);
+}
+
 void hb_incoming_step(struct hb_incoming *in) {
         hb_engine_step(in->engine, hb_now_ns());
 }
@@ -108,8 +124,10 @@ void hb_incoming_tick(struct hb_incoming *in) {
                 hb_judge_tick(in->judge, now);
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
-        if (in->session && (s.draining || now - in->last_report_ns >= REPORT_NS))
+        if (in->session && (s.draining || now - in->last_report_ns >= REPORT_NS)) {
                 hb_incoming_report(in);
+                ask_detail(in);
+        }
 }
 
 /* ---- link down ---- */
@@ -255,6 +273,7 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_RESYNC:
         case HB_MSG_REPORT:
         case HB_MSG_ASK:
+        case HB_MSG_DETAIL:
                 protocol_error(in, type, "does not belong here");
                 break;
         default:

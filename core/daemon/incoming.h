@@ -20,6 +20,7 @@ struct hb_incoming {
         uint8_t id[HB_ID_SIZE], token[HB_TOKEN_SIZE];
         char guest[HB_NAME_MAX], host[HB_NAME_MAX], kind[16], dir[256];
         struct hb_shape shape;
+        bool resumed;        /* its image was there before */
         hb_session *session; /* NULL while lost */
         hb_image *image;
         uint32_t processed;

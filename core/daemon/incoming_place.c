@@ -173,7 +173,8 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
                                      .pages = hb_image_pages(in->image),
                                      .processed = &in->processed,
                                      .zero = op_zero,
-                                     .arg = in};
+                                     .arg = in,
+                                     .blank = !in->resumed};
         in->processed = hb_image_processed(in->image);
         r = hb_engine_new(&eo, &ei, in->policies, &hb_incoming_engine_ops, in, &in->engine);
         if (r < 0)
@@ -239,6 +240,7 @@ static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_plac
         if (!in)
                 return hb_err_set(e, -ENOMEM, m->guest, NULL, "no memory for a placement");
         int r = open_image(in, m->resident_pages, &resumed, e);
+        in->resumed = resumed;
         if (r == 0)
                 r = make_rest(in, e);
         if (r < 0)

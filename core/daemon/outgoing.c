@@ -179,6 +179,8 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         p->since_ns = hb_now_ns();
         p->sent_epoch = m.processed;
         p->have_report = false;
+        hb_summary_coarse(p->encoder, hb_session_version(p->session) >= 2 &&
+                                              g->target->shape.pages >= HB_SUMMARY_COARSE_PAGES);
         hb_summary_reset(p->encoder);
         hb_outgoing_announce_since(p, m.processed);
         hb_outgoing_look_for_holes(p);
@@ -232,6 +234,18 @@ static void on_resync(struct hb_outgoing *p, const uint8_t *payload, size_t size
                 hb_outgoing_announce_since(p, processed);
 }
 
+static void on_detail(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
+        struct hb_bitmap blocks;
+        if (hb_bitmap_init(&blocks, hb_blocks_of(p->g->target->shape.pages)) < 0)
+                return; /* it may be left undone */
+        bool ok = hb_session_version(p->session) >= 2 && hb_detail_decode(payload, size, &blocks) > 0;
+        if (ok)
+                hb_summary_ask(p->encoder, &blocks);
+        hb_bitmap_fini(&blocks);
+        if (!ok)
+                protocol_error(p, HB_MSG_DETAIL, "cannot be read, or was not agreed on");
+}
+
 static void on_unplaced(struct hb_outgoing *p) {
         struct hb_err e;
         hb_err_set(&e, -ESTALE, p->g->name, "it is placed anew by itself", "%s gave the image up", p->host);
@@ -258,6 +272,9 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_ASK:
                 if (hb_dup_guest_asked(p, payload, size) < 0)
                         protocol_error(p, type, "cannot be read, or was not agreed on");
+                break;
+        case HB_MSG_DETAIL:
+                on_detail(p, payload, size);
                 break;
         case HB_MSG_PLACE:
         case HB_MSG_UNPLACE:

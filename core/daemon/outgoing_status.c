@@ -83,6 +83,13 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
                                             r->precision, "recall", r->recall, "rate_bytes_per_s",
                                             r->rate_bytes_per_s, "above_threshold",
                                             (json_int_t)r->above_threshold));
+        struct hb_summary_lag lag;
+        hb_summary_lag(p->encoder, &lag);
+        json_object_set_new(
+                j, "map",
+                json_pack("{s:I,s:I,s:f}", "due_pages", (json_int_t)lag.pages, "due_blocks",
+                          (json_int_t)lag.blocks, "oldest_due_s",
+                          lag.oldest_ns && now > lag.oldest_ns ? (double)(now - lag.oldest_ns) / 1e9 : 0.0));
         json_object_set_new(j, "link", link_json(p, &st));
         json_object_set_new(j, "estimate",
                             e.known ? json_pack("{s:o,s:o,s:o}", "downtime_ms", or_null(e.downtime_ms),
