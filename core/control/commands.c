@@ -34,6 +34,8 @@ static const struct hb_ctl_command commands[] = {
         {"migrate.recover", {STR_REQ("guest"), FLAG("keep_source")}, true},
         {"image.read", {STR_REQ("guest"), INT_REQ("gfn")}, false},
         {"image.info", {STR_REQ("guest")}, false},
+        {"kept.list", {{0}}, false},
+        {"kept.drop", {STR_REQ("guest"), INT("visit")}, true},
         {"history", {INT("limit")}, false},
         {"trace.record",
          {STR_REQ("guest"), STR("path"), REAL("seconds"), REAL("rotate_bytes"), REAL("rotate_s"), STR("note"),

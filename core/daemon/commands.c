@@ -2,6 +2,7 @@
  * against control/ctl.h's table. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
@@ -343,6 +344,8 @@ static const struct {
         {"migrate.recover", cmd_recover},
         {"image.read", cmd_image_read},
         {"image.info", cmd_image_info},
+        {"kept.list", hb_dup_cmd_kept_list},
+        {"kept.drop", hb_dup_cmd_kept_drop},
         {"history", cmd_history},
         {"doctor", cmd_doctor},
         {"reload", cmd_reload},

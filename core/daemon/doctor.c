@@ -1,5 +1,6 @@
 /* doctor: what this host can and cannot do, each finding with what to do about it. */
 #include "base/clock.h"
+#include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/outgoing.h"
 #include "daemon/policy_registry.h"
@@ -100,12 +101,17 @@ static void add_policies(void *arg, const char *ok, const char *next, const char
         add(arg, "policies", ok, next, "%s", detail);
 }
 
+static void add_duplicates(void *arg, const char *ok, const char *next, const char *detail) {
+        add(arg, "duplicates", ok, next, "%s", detail);
+}
+
 json_t *hb_doctor_json(const hb_daemon *d) {
         json_t *a = json_array();
         check_trackers(a);
         check_image_dir(a, d->settings);
         check_certificate(a, d->settings);
         hb_policy_registry_doctor(d, add_policies, a);
+        hb_duplicates_doctor(d, add_duplicates, a);
         if (geteuid() != 0)
                 add(a, "rights", "warn", "run harbingerd as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN",
                     "not root: attaching may be forbidden");

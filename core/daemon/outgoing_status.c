@@ -60,6 +60,14 @@ static json_t *or_null(double v) {
         return isfinite(v) ? json_real(v) : json_null();
 }
 
+/* What became of the bytes that were made ready over there. */
+static json_t *kinds_json(const struct hb_msg_report *r) {
+        return json_pack("{s:I,s:I,s:I,s:I}", "sent", (json_int_t)r->wire_bytes, "compressed_away",
+                         (json_int_t)(r->fetched_bytes > r->wire_bytes ? r->fetched_bytes - r->wire_bytes : 0),
+                         "duplicate", (json_int_t)(r->copied_pages * HB_PAGE_SIZE), "zero",
+                         (json_int_t)(r->zero_pages * HB_PAGE_SIZE));
+}
+
 json_t *hb_outgoing_json(const struct hb_outgoing *p) {
         const struct hb_msg_report *r = &p->report;
         struct hb_estimate e = hb_outgoing_estimate(p);
@@ -83,6 +91,9 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
                                             r->precision, "recall", r->recall, "rate_bytes_per_s",
                                             r->rate_bytes_per_s, "above_threshold",
                                             (json_int_t)r->above_threshold));
+        json_object_update_new(j, json_pack("{s:I,s:I,s:I,s:o}", "known_pages", (json_int_t)r->known_pages,
+                                            "copied_pages", (json_int_t)r->copied_pages, "refuted_pages",
+                                            (json_int_t)r->refuted_pages, "bytes_by_kind", kinds_json(r)));
         struct hb_summary_lag lag;
         hb_summary_lag(p->encoder, &lag);
         json_object_set_new(

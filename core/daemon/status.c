@@ -1,6 +1,7 @@
 /* status: JSON of guests, images and the host, as docs/CONTROL.md describes it. Reads only. */
 #include "daemon/status.h"
 #include "base/clock.h"
+#include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
@@ -111,6 +112,9 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
                                             "threshold", s.threshold, "precision", s.precision, "recall",
                                             s.recall, "above_threshold", (json_int_t)s.above_threshold,
                                             "failed_pages", (json_int_t)s.failed_pages));
+        json_object_update_new(j, json_pack("{s:I,s:I,s:I}", "known_pages", (json_int_t)s.known_pages,
+                                            "copied_pages", (json_int_t)s.copied_pages, "refuted_pages",
+                                            (json_int_t)s.refuted_pages));
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
         json_object_set_new(j, "recording", hb_recording_json(in->recording));
         json_object_set_new(j, "policies", hb_policy_placed_json(in));
@@ -173,7 +177,7 @@ json_t *hb_status_json(const hb_daemon *d, const char *only) {
         for (const struct hb_handover *h = d->handovers; h; h = h->next)
                 if (wanted(h->guest, only))
                         json_array_append_new(moves, hb_handover_json(h));
-        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION,
+        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION,
                          "uptime_s", (double)(hb_now_ns() - d->started_ns) / 1e9, "guests", guests,
-                         "incoming", incoming, "handovers", moves, "policies", hb_policy_registry_json(d));
+                         "incoming", incoming, "handovers", moves, "policies", hb_policy_registry_json(d), "duplicates", hb_duplicates_json(d));
 }

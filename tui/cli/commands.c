@@ -3,8 +3,8 @@
 
 extern const struct hb_cli_command hb_cli_doctor, hb_cli_cert_init, hb_cli_cert_host, hb_cli_cert_secret,
         hb_cli_cert_show, hb_cli_guest_attach, hb_cli_guest_detach, hb_cli_guest_list, hb_cli_place,
-        hb_cli_unplace, hb_cli_status, hb_cli_migrate, hb_cli_image_read, hb_cli_image_info, hb_cli_history,
-        hb_cli_reload, hb_cli_help, hb_cli_version;
+        hb_cli_unplace, hb_cli_status, hb_cli_migrate, hb_cli_image_read, hb_cli_image_info, hb_cli_kept_list,
+        hb_cli_kept_drop, hb_cli_history, hb_cli_reload, hb_cli_help, hb_cli_version;
 extern const struct hb_cli_command hb_cli_trace_import, hb_cli_trace_export;
 extern const struct hb_cli_command hb_cli_trace_record;
 extern const struct hb_cli_command hb_cli_trace_replay;
@@ -33,6 +33,8 @@ const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_migrate,
         &hb_cli_image_read,
         &hb_cli_image_info,
+        &hb_cli_kept_list,
+        &hb_cli_kept_drop,
         &hb_cli_history,
         &hb_cli_trace_import,
         &hb_cli_trace_export,

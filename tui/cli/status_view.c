@@ -239,6 +239,13 @@ void hb_cli_view_placement(struct hb_cli *c, const json_t *p) {
                  hb_fmt_share(hb_json_number(p, "wasted_pages") / hb_json_number(p, "pages"), num[3]),
                  hb_fmt_bytes(hb_json_number(p, "summary_bytes"), num[4]));
         hb_cli_field(c, "sent so far", line);
+        snprintf(line, sizeof(line), "%s there already, %s compressed away, %s zero; %s known, %s pages refuted",
+                 hb_fmt_bytes(hb_json_number(p, "bytes_by_kind.duplicate"), num[0]),
+                 hb_fmt_bytes(hb_json_number(p, "bytes_by_kind.compressed_away"), num[1]),
+                 hb_fmt_bytes(hb_json_number(p, "bytes_by_kind.zero"), num[2]),
+                 hb_fmt_bytes(hb_json_number(p, "known_pages") * 4096, num[3]),
+                 hb_fmt_count(hb_json_number(p, "refuted_pages"), num[4]));
+        hb_cli_field(c, "not sent", line);
         snprintf(line, sizeof(line), "precision %s, recall %s",
                  hb_fmt_share(hb_json_number(p, "precision"), num[0]),
                  hb_fmt_share(hb_json_number(p, "recall"), num[1]));
