@@ -17,7 +17,7 @@ struct hb_guest_settings { /* [guest.NAME] */
         char name[HB_NAME_MAX];
         char incoming_command[1024], incoming_qmp[256], incoming_process[256];
 };
-#define HB_MAX_HOSTS  64
+#define HB_MAX_HOSTS  1024
 #define HB_MAX_GUESTS 256
 
 typedef struct hb_settings {

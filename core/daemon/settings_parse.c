@@ -157,7 +157,7 @@ static int open_named(struct load *l, const char *name) {
         if (find(list, *n, size, name))
                 return fail(l, "join the two", "this section is in the file twice");
         if (*n == most)
-                return fail(l, NULL, host ? "more than 64 hosts" : "more than 256 guests");
+                return fail(l, NULL, host ? "more than 1024 hosts" : "more than 256 guests");
         l->object = (char *)list + (*n)++ * size;
         memcpy(l->object, name, strlen(name) + 1);
         l->failed = set_defaults(l->section->name, l->object, l->e);
