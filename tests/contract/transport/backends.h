@@ -19,6 +19,7 @@ struct subject { /* one fetcher under test with all that is behind it */
         hb_fetcher *fetcher;
         struct hb_fetcher_callbacks cb;
         struct bed_options o;
+        void *backend_data; /* of backends that need more */
 };
 
 struct backend {
@@ -26,6 +27,7 @@ struct backend {
         void (*open)(struct subject *s);
         void (*close)(struct subject *s);
         void (*cut)(struct subject *s); /* the connection is lost, now */
+        bool raw;                       /* takes pages as they are: never says that one is zero */
         bool lead;                      /* keeps a connection free for urgent fetches when it has several */
         void (*reconnect)(struct subject *s); /* it comes back (returns before or after) */
 };
@@ -95,6 +97,16 @@ static inline void loop_cut(struct subject *s) {
 static inline void loop_reconnect(struct subject *s) {
 }
 
+#ifdef HB_BACKENDS_RDMA
+#include "rdma_backend.h"
+static const struct backend backends[] = {{.name = "rdma",
+                                           .open = rdma_open,
+                                           .close = rdma_close,
+                                           .cut = rdma_cut,
+                                           .reconnect = rdma_reconnect,
+                                           .raw = true,
+                                           .lead = true}};
+#else
 static const struct backend backends[] = {
         {.name = "tcp",
          .open = tcp_open,
@@ -108,3 +120,4 @@ static const struct backend backends[] = {
          .cut = loop_cut,
          .reconnect = loop_reconnect},
 };
+#endif
