@@ -373,7 +373,8 @@ bool hb_dup_image_fill(struct hb_dup_image *di, struct hb_dup_print *job) {
                 uint64_t gfn = di->cursor;
 
                 di->cursor = di->cursor + 1 < total ? di->cursor + 1 : 0;
-                if (hb_bitmap_test(&di->printed, gfn) || pages[gfn].flags & (HB_IP_ZERO | HB_IP_FETCHING) ||
+                if (hb_bitmap_test(&di->printed, gfn) ||
+                    pages[gfn].flags & (HB_IP_ZERO | HB_IP_FETCHING | HB_IP_SPILLED) ||
                     hb_coherency_judge(pages[gfn].c) != HB_PAGE_FRESH)
                         continue;
                 hb_bitmap_set(&di->printed, gfn);

@@ -9,6 +9,7 @@
 #include "daemon/recording.h"
 #include "map/summary.h"
 #include <errno.h>
+#include "place/image_spill.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ static void op_report(void *arg) {
 
 static void op_complete(void *arg, uint32_t f) {
         struct hb_incoming *in = arg;
-        if (in->completed)
+        if (in->completed && !hb_incoming_spill_holds(in, f))
                 in->completed(in, f);
 }
 
@@ -90,6 +91,7 @@ void hb_incoming_report(struct hb_incoming *in) {
         m.converging = converging;
         struct hb_buf b = {0};
         hb_msg_report_put(&m, in->session ? hb_session_version(in->session) : 1, &b);
+        hb_incoming_spill_report(in, &m);
         if (!b.failed)
                 hb_incoming_send(in, HB_MSG_REPORT, b.data, b.len);
         hb_buf_free(&b);
@@ -121,6 +123,7 @@ void hb_incoming_tick(struct hb_incoming *in) {
         hb_incoming_fetch_feed_link(in, now);
         hb_incoming_step(in);
         if (in->judge)
+        hb_incoming_spill_tick(in);
                 hb_judge_tick(in->judge, now);
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
@@ -192,6 +195,7 @@ static void on_announce(struct hb_incoming *in, enum hb_msg_type type, const uin
                 hb_dup_image_invalidated(in, a.to, &in->scratch);
                 hb_image_set_processed(in->image, in->processed);
         }
+                hb_image_spill_invalidated(in->image, &in->scratch);
         hb_bitmap_clear_all(&in->scratch);
         in->part_type = 0;
         hb_incoming_step(in);

@@ -51,6 +51,12 @@ struct hb_incoming {
         uint32_t source_epoch_ms;       /* as PLACE said */
         /* tells a hand-over that the image is complete as of f */
         void (*completed)(struct hb_incoming *in, uint32_t f);
+        struct { /* incoming_spill.c */
+                struct event *event;
+                struct hb_err why;    /* why the image cannot spill; code 0: it can, or need not */
+                uint32_t complete_at; /* COMPLETE waits for the last page to come back; 0: it does not */
+                bool paused;          /* the budget is used, and nothing can leave */
+        } spill;
         bool no_room, unplace_due; /* unplace_due: when the hand-over has ended */
 };
 
@@ -73,6 +79,8 @@ void hb_incoming_cut(struct hb_incoming *in, const struct hb_err *why);
 bool hb_incoming_allowed(const struct hb_incoming *in, struct hb_err *e); /* by the settings now in force */
 int hb_incoming_send(struct hb_incoming *in, enum hb_msg_type type, const void *payload, size_t size);
 void hb_incoming_report(struct hb_incoming *in);
+/* Would there be memory for all of the guest? -ENOMEM, saying what is needed and free. */
+int hb_incoming_spill_check(const struct hb_incoming *in, struct hb_err *e);
 enum hb_incoming_end {
         HB_IN_KEEP /* daemon stops: resume later */,
         HB_IN_REMOVE /* image goes */,
@@ -80,4 +88,5 @@ enum hb_incoming_end {
 };
 void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how);
 json_t *hb_incoming_json(const struct hb_incoming *in);
+json_t *hb_incoming_spill_json(const struct hb_incoming *in);
 json_t *hb_incoming_teach_json(const struct hb_incoming *in); /* of its model; null: not trained */

@@ -160,7 +160,10 @@ int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
         if (!in->fetcher || (c == HB_FETCH_PREFETCH && hb_dup_image_holds(in)))
                 return -EAGAIN;
         struct hb_err e;
-        if (hb_image_reserve_run(in->image, gfn, pages, &e) < 0) {
+        int r = hb_image_reserve_run(in->image, gfn, pages, &e);
+        if (r == -EAGAIN) /* a page is on its way to the disk; there is a step when it is there */
+                return r;
+        if (r < 0) {
                 if (!in->no_room)
                         hb_log_err(HB_LOG_ERR, "prefetching pauses", &e);
                 in->no_room = true;
@@ -174,7 +177,7 @@ int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
         f->pages = pages;
         f->urgent = c == HB_FETCH_DEMAND || c == HB_FETCH_FINAL;
         f->dst = hb_image_at(in->image, gfn);
-        int r = in->fetcher->ops->fetch(in->fetcher, f);
+        r = in->fetcher->ops->fetch(in->fetcher, f);
         if (r < 0) {
                 hb_pool_put(in->done->pool, f);
                 return -EAGAIN;
@@ -195,3 +198,5 @@ void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns) {
                                    .cap_bytes_per_s = (double)in->d->settings->cap_bytes_per_s};
         hb_engine_link(in->engine, now_ns, &l);
 }
+        if (c == HB_FETCH_PREFETCH && hb_incoming_spill_room(in, pages) < 0)
+                return -EAGAIN;

@@ -181,6 +181,7 @@ static int make_engine(struct hb_incoming *in, struct hb_err *e) {
                 return hb_err_set(e, r, in->guest, NULL, "cannot set up the engine");
         in->engine_options = eo;
         make_judge(in);
+        hb_incoming_spill_begin(in);
         hb_recording_placed(in); /* before it is told anything: then it can be replayed exactly */
         hb_incoming_teach_begin(in);
         hb_policy_registry_placed(in);
@@ -229,7 +230,8 @@ static int open_image(struct hb_incoming *in, uint64_t resident_pages, bool *ret
         memcpy(id.placement, in->id, HB_ID_SIZE);
         snprintf(id.guest, sizeof id.guest, "%s", in->guest);
         snprintf(id.source, sizeof id.source, "%s", in->host);
-        return hb_image_open(in->dir, &id, &in->shape, resident_pages * HB_PAGE_SIZE, &in->image, ret_resumed,
+        return hb_image_open(in->dir, &id, &in->shape,
+                             hb_incoming_spill_share(in, resident_pages * HB_PAGE_SIZE), &in->image, ret_resumed,
                              e);
 }
 
@@ -305,6 +307,7 @@ void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how) {
                 event_free(in->tick);
         hb_recording_unplaced(in);
         hb_incoming_teach_end(in);
+        hb_incoming_spill_end(in);
         in->judge = hb_judge_free(in->judge);
         in->judged = hb_policies_free(in->judged);
         in->engine = hb_engine_free(in->engine);

@@ -24,3 +24,14 @@ void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns);
 /* ---- incoming_rdma.c ---- */
 void hb_incoming_rdma_lost(struct hb_incoming *in);
 void hb_incoming_rdma_end(struct hb_incoming *in); /* with the session; before its fetcher goes */
+
+/* ---- incoming_spill.c ---- */
+void hb_incoming_spill_begin(struct hb_incoming *in); /* the engine is there */
+void hb_incoming_spill_end(struct hb_incoming *in);   /* before the engine goes */
+void hb_incoming_spill_tick(struct hb_incoming *in);
+uint64_t hb_incoming_spill_share(const struct hb_incoming *in, uint64_t bytes); /* of them, what must be memory */
+/* Before pages are prefetched: -EAGAIN until spilling has made room, -ENOSPC (said once): it cannot. */
+int hb_incoming_spill_room(struct hb_incoming *in, uint32_t pages);
+/* The image is complete as of f. True: but not all in memory; `completed` is called when it is. */
+bool hb_incoming_spill_holds(struct hb_incoming *in, uint32_t f);
+void hb_incoming_spill_report(const struct hb_incoming *in, struct hb_msg_report *m);

@@ -47,7 +47,7 @@ static void consider(struct hb_handover *h) {
         if (!p || !hb_outgoing_usable(p))
                 return; /* LINK_LOST decides */
         struct hb_estimate est = hb_outgoing_estimate(p);
-        if (report_is_new(h, p) && est.known) {
+        if (report_is_new(h, p) && est.known && p->report.spilled_pages == 0) {
                 uint64_t open = p->report.stale + p->report.absent + p->report.fetching;
                 double rest = (double)open * HB_PAGE_SIZE;
                 if (rest < h->best_bytes * 0.98 - 1) {

@@ -184,25 +184,34 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
 
 /* ---- messages ---- */
 
-static void turn_down(struct hb_incoming *in, const uint8_t *id, int code, const char *why) {
+static void turn_down_for(struct hb_incoming *in, const uint8_t *id, const struct hb_err *e) {
         struct hb_buf b = {0};
-        struct hb_err e;
-        hb_err_set(&e, code, in->guest, "harbinger history, on the target", "%s", why);
-        hb_log_err(HB_LOG_WARNING, "turning a hand-over down", &e);
+        hb_log_err(HB_LOG_WARNING, "turning a hand-over down", e);
         hb_buf_raw(&b, id, HB_ID_SIZE);
-        hb_msg_error_put(&e, &b);
+        hb_msg_error_put(e, &b);
         if (!b.failed)
                 hb_incoming_send(in, HB_MSG_ABORTED, b.data, b.len);
         hb_buf_free(&b);
 }
 
+static void turn_down(struct hb_incoming *in, const uint8_t *id, int code, const char *why) {
+        struct hb_err e;
+        hb_err_set(&e, code, in->guest, "harbinger history, on the target", "%s", why);
+        turn_down_for(in, id, &e);
+}
+
 static void on_prepare(struct hb_incoming *in, const uint8_t *p) {
         struct hb_journal_entry j;
+        struct hb_err e;
         int r = hb_journal_get(in->d->store, p, &j);
         if (r !=
             -ENOENT) { /* ended before (refused by an answer to QUERY, or twice sent): never to be taken */
                 turn_down(in, p, r < 0 ? r : -EALREADY,
                           r < 0 ? "the journal cannot be read" : "it has ended here");
+                return;
+        }
+        if (hb_incoming_spill_check(in, &e) < 0) {
+                turn_down_for(in, p, &e);
                 return;
         }
         struct hb_handover *h = hb_handover_find(in->d, in->guest)

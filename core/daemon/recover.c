@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include "place/image_spill.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,7 @@ void hb_recover_release_image(hb_daemon *d, const char *guest) {
         if (!find_placement(d, guest, true, &p))
                 return;
         char path[512];
+        hb_image_spill_forget(p.image_dir, p.guest);
         image_file(&p, "state", path);
         unlink(path); /* the region files are the guest's memory now */
         hb_store_placement_remove(d->store, p.id);
@@ -169,6 +171,8 @@ static int sweep(hb_daemon *d, const char *dir, const uint8_t *but) {
                 hb_err_set(&e, r, dir, NULL, "cannot tell which images are still wanted");
         else
                 r = hb_image_sweep(dir, k.ids, k.n, &e);
+        if (r >= 0 && d->settings->spill_dir[0])
+                r += hb_image_spill_sweep(d->settings->spill_dir, k.ids, k.n);
         free(k.ids);
         if (r < 0)
                 hb_log_err(HB_LOG_WARNING, "removing images", &e);

@@ -115,6 +115,7 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
         json_object_update_new(j, json_pack("{s:I,s:I,s:I}", "known_pages", (json_int_t)s.known_pages,
                                             "copied_pages", (json_int_t)s.copied_pages, "refuted_pages",
                                             (json_int_t)s.refuted_pages));
+        json_object_set_new(j, "spill", hb_incoming_spill_json(in));
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
         json_object_set_new(j, "recording", hb_recording_json(in->recording));
         json_object_set_new(j, "policies", hb_policy_placed_json(in));
