@@ -159,6 +159,8 @@ int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
         struct hb_incoming *in = arg;
         if (!in->fetcher || (c == HB_FETCH_PREFETCH && hb_dup_image_holds(in)))
                 return -EAGAIN;
+        if (c == HB_FETCH_PREFETCH && hb_incoming_spill_room(in, pages) < 0)
+                return -EAGAIN;
         struct hb_err e;
         int r = hb_image_reserve_run(in->image, gfn, pages, &e);
         if (r == -EAGAIN) /* a page is on its way to the disk; there is a step when it is there */
@@ -198,5 +200,3 @@ void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns) {
                                    .cap_bytes_per_s = (double)in->d->settings->cap_bytes_per_s};
         hb_engine_link(in->engine, now_ns, &l);
 }
-        if (c == HB_FETCH_PREFETCH && hb_incoming_spill_room(in, pages) < 0)
-                return -EAGAIN;
