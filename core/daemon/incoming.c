@@ -8,8 +8,8 @@
 #include "daemon/migrate.h"
 #include "daemon/recording.h"
 #include "map/summary.h"
-#include <errno.h>
 #include "place/image_spill.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,9 +89,9 @@ void hb_incoming_report(struct hb_incoming *in) {
         m.estimate_final_s = no_inf(m.estimate_final_s);
         m.estimate_ready_s = no_inf(m.estimate_ready_s);
         m.converging = converging;
+        hb_incoming_spill_report(in, &m);
         struct hb_buf b = {0};
         hb_msg_report_put(&m, in->session ? hb_session_version(in->session) : 1, &b);
-        hb_incoming_spill_report(in, &m);
         if (!b.failed)
                 hb_incoming_send(in, HB_MSG_REPORT, b.data, b.len);
         hb_buf_free(&b);
@@ -121,9 +121,9 @@ void hb_incoming_step(struct hb_incoming *in) {
 void hb_incoming_tick(struct hb_incoming *in) {
         uint64_t now = hb_now_ns();
         hb_incoming_fetch_feed_link(in, now);
+        hb_incoming_spill_tick(in);
         hb_incoming_step(in);
         if (in->judge)
-        hb_incoming_spill_tick(in);
                 hb_judge_tick(in->judge, now);
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
@@ -193,9 +193,9 @@ static void on_announce(struct hb_incoming *in, enum hb_msg_type type, const uin
                         hb_judge_announced(in->judge, now, a.from, a.to, &in->scratch);
                 hb_engine_invalidate(in->engine, now, a.from, a.to, &in->scratch);
                 hb_dup_image_invalidated(in, a.to, &in->scratch);
+                hb_image_spill_invalidated(in->image, &in->scratch);
                 hb_image_set_processed(in->image, in->processed);
         }
-                hb_image_spill_invalidated(in->image, &in->scratch);
         hb_bitmap_clear_all(&in->scratch);
         in->part_type = 0;
         hb_incoming_step(in);
