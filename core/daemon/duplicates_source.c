@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/duplicates_priv.h"
+#include "daemon/migrate.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -157,8 +158,12 @@ void hb_dup_guest_open(struct hb_outgoing *p) {
         hb_dup_guest_send(dg);
 }
 
+/* Once the guest is released there may be no placement over there any more. */
 static bool can_send(const struct hb_dup_guest *dg) {
-        return dg->agreed && dg->g->placement && hb_outgoing_usable(dg->g->placement);
+        const struct hb_handover *h = dg->g->handover;
+
+        return (!h || hb_ho_undoable(h->state)) && dg->agreed && dg->g->placement &&
+               hb_outgoing_usable(dg->g->placement);
 }
 
 static int send_tags(void *arg, const void *part, size_t size) {
