@@ -6,25 +6,32 @@
 # afterwards, by its own word.
 #
 #   test_duplicates.sh            processes as guests (half a minute)
-#   test_duplicates.sh --qemu     two of the quickstart's guests: QEMU, Debian's kernel, 512 MiB, one image
+#   test_duplicates.sh --qemu     two of the quickstart's guests: QEMU, Debian's kernel, 512 MiB, one image; then there, work, and back
+#
+# HB_WORK_S: with --qemu, for how long the guest works before it comes back (60).
 set -euo pipefail
 . "${HB_SOURCE:?}/tests/support/hosts.sh"
-qemu=
+attach=--process
 case ${1:-} in
   '') ;;
-  --qemu) qemu=1 ;;
+  --qemu)
+    attach=--qmp ram_mb=512
+    guest_words="hb_mb=288 hb_rate=1000 hb_reads=1000 hb_verify_s=1 hb_beat_ms=50"
+    . "$HB_SOURCE/tests/support/qemu_guests.sh"
+    qemu_prepare
+    ;;
   *) echo "test_duplicates.sh: unknown option $1" >&2 && exit 2 ;;
 esac
 
 mb=64
-guest_words="mb=$mb rate=200 reads=200 verify_s=0 beat_ms=20 hot=5"
+[ "$attach" = --qmp ] || guest_words="mb=$mb rate=200 reads=200 verify_s=0 beat_ms=20 hot=5"
 
 # start_and_attach HOST NAME [WORD...] : a guest that is attached under that name. Sets $guest.
 start_and_attach() {
   local h=$1 name=$2
   shift 2
   guest_start "$h" "$@"
-  must "$h" guest attach "$name" --process "$guest_socket" >"$pair/output" 2>&1
+  must "$h" guest attach "$name" "$attach" "$guest_socket" >"$pair/output" 2>&1
   await 10 "the first scan of $name" has_epoch "$h" "$name" 1
 }
 
@@ -188,8 +195,45 @@ killed() {
   pair_end
 }
 
-if [ -n "$qemu" ]; then
-  . "$HB_SOURCE/tests/support/duplicates_qemu.sh"
+# ---- whole machines ----
+# nonzero FILE : bytes of a placement that are there and not zeros.
+nonzero() {
+  jq '(.fresh_pages - .zero_pages) * 4096' "$1"
+}
+
+machines() {
+  pair_new machines
+  daemon_start a
+  daemon_start b
+  start_and_attach b first
+  start_and_attach a g
+  await 30 "b to know its own guest" known_here b $((288 * 256 * 8 / 10))
+  must a --json place g --to b --wait --timeout 120 >"$pair/place.json"
+  shares "$pair/place.json" "$(nonzero "$pair/place.json")"
+  say "two machines of one image: of $(($(nonzero "$pair/place.json") >> 20)) MiB that are not zeros $copied % were there already, $crossed % crossed the wire ($(
+    jq '.wire_bytes / 1048576 | round' "$pair/place.json") MiB of bytes); $(jq .refuted_pages "$pair/place.json") pages refuted"
+  [ "$crossed" -le 40 ] || fail "less than 60 % were found: $(cat "$pair/place.json")"
+  move a b
+  guest_verify "$guest"
+  await 60 "what g left on a to be known" source_indexed a kept $((288 * 256 * 8 / 10))
+  say "g works on b for ${HB_WORK_S:-60} s"
+  await $((${HB_WORK_S:-60} + 60)) "g to have worked on b" guest_passes_at_least "$guest" $(($(guest_passes "$guest") + ${HB_WORK_S:-60}))
+  must b --json place g --to a --wait --timeout 120 >"$pair/place.json"
+  shares "$pair/place.json" "$(nonzero "$pair/place.json")"
+  say "there and back: of $(($(nonzero "$pair/place.json") >> 20)) MiB $copied % came from what was left behind, $crossed % crossed the wire; $(
+    jq .refuted_pages "$pair/place.json") pages refuted"
+  [ "$copied" -ge 50 ] || fail "less than half came from what was left behind: $(cat "$pair/place.json")"
+  move b a
+  guest_verify "$guest"
+  for h in a b; do
+    say "$h: $(status $h '.duplicates | "\(.printed_pages) pages printed with \(.print_cpu_share * 1000 | round / 10) % of a core, \(.tags_sent) tags sent, \(.candidates) candidates of \(.tags_seen) seen, \(.found) found"')"
+  done
+  pair_end
+}
+
+if [ "$attach" = --qmp ]; then
+  machines
+  echo "ok: whole machines"
   exit
 fi
 without_secret
