@@ -3,7 +3,8 @@
  *
  * Invariant: a print is in at most one slot, and that is in one of the two buckets of its tag. A slot whose
  * owner is 0 or went is free. Owners that went are a bit each; a sweep that passes all buckets after the last
- * of them went finds their slots, then their ids are free again. Cost: 16 entries a call. One thread. */
+ * of them went finds their slots, then their ids are free again. Cost: 16 entries a call, and 16 buckets for
+ * a put that finds no room. One thread. */
 #include "map/dup_index.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -145,6 +146,38 @@ static bool find_free(hb_dup_index *i, uint32_t tag, struct slot *ret) {
         return true;
 }
 
+static bool free_in(const hb_dup_index *i, struct bucket *b, struct slot *ret) {
+        for (unsigned k = 0; k < WAYS; k++) {
+                *ret = (struct slot){b, k};
+                if (!live(i, *ret))
+                        return true;
+        }
+        return false;
+}
+
+/* Both buckets are full: one of theirs moves to its other bucket, if that has room. Only so are the last
+ * tenths of the table used. */
+static bool make_room(hb_dup_index *i, uint32_t tag, struct slot *ret) {
+        for (unsigned n = 0; n < 2 * WAYS; n++) {
+                struct slot s = {bucket_of(i, tag, n / WAYS), n % WAYS}, to;
+                uint32_t other = s.b->tag[s.i];
+                struct bucket *b = bucket_of(i, other, bucket_of(i, other, 0) == s.b);
+
+                if (b == s.b || !free_in(i, b, &to))
+                        continue;
+                if (owner_of(to) != 0)
+                        clear(i, to);
+                to.b->tag[to.i] = other;
+                memcpy(to.b->rest[to.i], s.b->rest[s.i], REST);
+                to.b->page[to.i] = s.b->page[s.i];
+                to.b->owner[to.i] = s.b->owner[s.i];
+                s.b->owner[s.i] = 0;
+                *ret = s;
+                return true;
+        }
+        return false;
+}
+
 /* The least lately used of both buckets; the others come nearer to it. */
 static struct slot evict(hb_dup_index *i, uint32_t tag) {
         struct slot worst = {bucket_of(i, tag, 0), 0};
@@ -239,7 +272,7 @@ static int put(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place at
                 return 0;
         }
         hb_dup_index_sweep(i, SWEEP_PUT);
-        if (!find_free(i, hb_print_tag(p), &s))
+        if (!find_free(i, hb_print_tag(p), &s) && !make_room(i, hb_print_tag(p), &s))
                 s = evict(i, hb_print_tag(p));
         fill(i, s, p, at);
         return 0;

@@ -2,8 +2,8 @@
  * guest, an image, a kept memory, a file an operator named.
  *
  * A hint, never a promise: bytes at a place may have changed since; who copies them prints the copy and
- * compares. Fixed memory of 24 bytes an entry: buckets of eight, and each tag has two of them, so every call
- * looks at 16 entries at most, and the index fills to more than nine tenths before it must evict. When both
+ * compares. Fixed memory of 24 bytes an entry: buckets of eight, and each tag has two of them, so a call
+ * looks at 16 entries, and the index fills to more than nine tenths before it must evict. When both
  * buckets are full, the entry goes that was used least lately (two bits, as CLOCK). Prints are keyed, so
  * nobody outside chooses where entries go. Not thread-safe. */
 #pragma once
