@@ -33,8 +33,8 @@ struct hb_page_codec {
         uint8_t *scratch, *second; /* second: a probe's result; auto alone */
         size_t scratch_size;
         /* of the run packed last */
-        size_t plain, wire;
-        uint64_t pack_ns, compress_ns, packed_at_ns, packed_cpu_ns;
+        struct hb_choice_sent last;
+        uint64_t begun_ns, begun_cpu_ns, packed_ns, packed_cpu_ns;
 };
 
 hb_page_codec *hb_page_codec_free(hb_page_codec *c) {
@@ -91,30 +91,42 @@ static uint64_t cpu_ns(void) {
 }
 
 void hb_page_codec_sent_in(hb_page_codec *c, uint64_t send_ns, uint64_t blocked_ns) {
-        if (c->pack_ns == 0)
+        if (c->last.plain == 0)
                 return;
-        hb_choice_sent(&c->choice, c->plain, c->wire, c->pack_ns, c->compress_ns, send_ns, blocked_ns);
-        c->pack_ns = 0;
+        c->last.send_ns = send_ns;
+        c->last.blocked_ns = blocked_ns;
+        hb_choice_sent(&c->choice, &c->last);
+        c->last.plain = 0;
 }
 
 void hb_page_codec_sent(hb_page_codec *c) {
         uint64_t took, worked;
 
-        if (c->level != HB_ZSTD_AUTO || c->pack_ns == 0)
+        if (c->last.plain == 0)
                 return;
-        took = hb_now_ns() - c->packed_at_ns;
+        took = hb_now_ns() - c->packed_ns;
         worked = cpu_ns() - c->packed_cpu_ns;
         hb_page_codec_sent_in(c, took, took > worked ? took - worked : 0);
 }
 
-static void remember(hb_page_codec *c, size_t plain, size_t wire, uint64_t start) {
+static void begin(hb_page_codec *c) {
+        c->last.plain = 0;
+        c->last.compress_cpu_ns = 0;
         if (c->level != HB_ZSTD_AUTO)
                 return;
-        c->plain = plain;
-        c->wire = wire;
-        c->packed_at_ns = hb_now_ns();
+        c->begun_ns = hb_now_ns();
+        c->begun_cpu_ns = cpu_ns();
+}
+
+static void end(hb_page_codec *c, size_t plain, size_t wire) {
+        if (c->level != HB_ZSTD_AUTO)
+                return;
+        c->packed_ns = hb_now_ns();
         c->packed_cpu_ns = cpu_ns();
-        c->pack_ns = c->packed_at_ns - start;
+        c->last.plain = plain;
+        c->last.wire = wire;
+        c->last.pack_ns = c->packed_ns - c->begun_ns;
+        c->last.pack_cpu_ns = c->packed_cpu_ns - c->begun_cpu_ns;
 }
 
 /* ---- pack ---- */
@@ -158,43 +170,38 @@ static uint64_t checksum_of(const void *data, size_t size, uint64_t mask, uint32
         return hb_hash64(seed_of(mask, n), data, size);
 }
 
-/* Compressed by `arm` into `to`; what it took is learned. 0: it cannot be. */
-static size_t try_arm(hb_page_codec *c, unsigned klass, unsigned arm, const uint8_t *data, size_t size,
-                      uint8_t *to, bool probe) {
-        uint64_t start = hb_now_ns(), took;
+static bool try_arm(hb_page_codec *c, unsigned arm, const uint8_t *data, size_t size, uint8_t *to,
+                    struct hb_choice_tried *ret) {
+        uint64_t start = cpu_ns();
         size_t packed = hb_zstd_compress(c->zstd, hb_choice_level(arm), data, size, to, c->scratch_size);
 
-        took = hb_now_ns() - start;
-        c->compress_ns += took;
-        if (packed > 0)
-                hb_choice_learn(&c->choice, klass, arm, size, packed, took, probe);
-        return packed;
+        *ret = (struct hb_choice_tried){arm, packed, cpu_ns() - start};
+        c->last.compress_cpu_ns += ret->ns;
+        return packed > 0;
 }
 
 static size_t compress_by_choice(hb_page_codec *c, const uint8_t *data, size_t size) {
         unsigned klass = hb_look_class(hb_look_bits(data, size));
-        unsigned arm = hb_choice_pick(&c->choice, klass, size),
-                 probe = hb_choice_probe(&c->choice, klass, size);
-        size_t packed = 0, other = 0;
+        unsigned arm = hb_choice_pick(&c->choice, klass, size);
+        unsigned second = hb_choice_probe(&c->choice, klass, size);
+        struct hb_choice_tried used = {0}, probe = {0};
+        bool packed = arm != HB_CHOICE_OFF && try_arm(c, arm, data, size, c->scratch, &used);
+        bool probed = second != HB_CHOICE_OFF && try_arm(c, second, data, size, c->second, &probe);
         uint8_t *swap = c->scratch;
 
-        if (arm != HB_CHOICE_OFF)
-                packed = try_arm(c, klass, arm, data, size, c->scratch, false);
-        if (probe != HB_CHOICE_OFF)
-                other = try_arm(c, klass, probe, data, size, c->second, true);
-        if (other > 0 && arm != HB_CHOICE_OFF && (packed == 0 || other < packed)) {
-                packed = other;
+        hb_choice_learn(&c->choice, klass, size, packed ? &used : NULL, probed ? &probe : NULL);
+        if (packed && probed && probe.packed < used.packed) {
+                used.packed = probe.packed;
                 c->scratch = c->second;
                 c->second = swap;
         }
-        return packed < size ? packed : 0;
+        return packed && used.packed < size ? used.packed : 0;
 }
 
 /* Compressed size in scratch, 0 when the run goes out raw. */
 static size_t try_compress(hb_page_codec *c, const uint8_t *data, size_t size) {
         size_t packed;
 
-        c->compress_ns = 0;
         if (c->level == HB_ZSTD_OFF)
                 return 0;
         if (c->level == HB_ZSTD_AUTO)
@@ -207,11 +214,11 @@ int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struc
                        struct hb_buf *out) {
         struct hb_packed p = {.encoding = HB_PACKED_NOTHING};
         size_t start = out->len, size, plain, packed;
-        uint64_t begin = c->level == HB_ZSTD_AUTO ? hb_now_ns() : 0;
         uint8_t *copy;
 
         if (n == 0 || n > HB_FETCH_MAX_PAGES)
                 return -EINVAL;
+        begin(c);
         copy = hb_buf_space(out, (size_t)n * HB_PAGE_SIZE);
         if (!copy)
                 return -ENOMEM;
@@ -226,7 +233,7 @@ int hb_page_codec_pack(hb_page_codec *c, const uint8_t *pages, uint32_t n, struc
                 }
         }
         out->len = start + size; /* give back what zero pages and compression spared */
-        remember(c, plain, size, begin);
+        end(c, plain, size);
         *ret = p;
         return 0;
 }

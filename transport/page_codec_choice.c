@@ -8,10 +8,11 @@
  * runs. The price is common to all classes, so bytes that shrink cheaply pay for those that do not shrink at
  * all.
  *
- * z and r are measured on what is compressed anyway. Of arms not in use the priors below tell, scaled by how
- * the class compares with them, corrected by probes: a run is compressed a second time, by an arm next to
- * that in use, as long as probes stay under PROBE_SHARE of the time. On a slow link there is time for all of
- * them.
+ * Runs of one class differ, more than levels do. So what an arm does beside another is learned from runs that
+ * met both (probes: a run is compressed a second time, by an arm near the one in use, as long as that stays
+ * under PROBE_SHARE of the time; on a slow link there is time for all of them), and what a class's bytes are
+ * like from every run. Before anything was measured the priors below speak. Cost is counted in the
+ * processor's time; where others keep the processor, `stretch` says how much longer it takes.
  *
  * C is what the thread itself sees: bytes a second of the time it spent packing and sending, in windows in
  * which sending had to wait for room. While nothing waits, C is at least what moved, and probably more; after
@@ -19,25 +20,30 @@
  * a window, and patience doubles: so the cost of being curious stays a small share. */
 #include "transport/page_codec_choice.h"
 #include <math.h>
+#include <string.h>
 
-#define UNKNOWN_LINK 125e6 /* 1 Gbit/s */
-#define FASTEST_LINK 1e11
-#define RUN_BYTES    262144.0f
-#define SHARE_GAIN   0.1f
-#define SCALE_GAIN   0.15f
-#define ARM_GAIN     0.2f
-#define PROBE_SHARE  0.01
-#define PROBE_FIRST  3e6 /* ns that probes may take at once */
-#define PROBE_LEAST  32768u
-#define DECIDE_EVERY 8u
-#define BETTER       0.99  /* another mix must be this much faster */
-#define CPU_WEIGHT   0.02f /* of processor time that is hidden behind the link: enough to not waste it */
-#define WINDOW_RUNS  8u
-#define WINDOW_NS    4e6
-#define BLOCKED      0.25 /* share of a window: the link is what limits */
-#define NOT_BLOCKED  0.05
-#define CURIOUS      1.5
-#define PATIENCE_MAX 256u
+#define UNKNOWN_LINK   125e6 /* 1 Gbit/s */
+#define FASTEST_LINK   1e11
+#define RUN_BYTES      262144.0f
+#define SHARE_GAIN     0.6f /* a socket holds a run or two: so far apart link and processor can work */
+#define SCALE_GAIN     0.1f
+#define PAIR_FADE      0.9f
+#define PAIR_PRIOR     0.2f /* the weight of a prior, as a run of that size */
+#define PRICES         20
+#define PROBE_SHARE    0.01
+#define PROBE_FIRST    3e6 /* ns that probes may take at once */
+#define PROBE_LEAST    32768u
+#define DECIDE_EVERY   6u
+#define BETTER         0.99  /* another mix must be this much faster */
+#define CPU_WEIGHT     0.02f /* of processor time that is hidden behind the link: enough to not waste it */
+#define WINDOW_RUNS    8u
+#define WINDOW_NS      4e6
+#define WINDOW_BYTES   1e6 /* twice what a socket holds, else what fills it passes for pace */
+#define WINDOW_LONG_NS 1e8
+#define BLOCKED        0.08 /* share of a window: the link is what limits */
+#define LINK_GAIN      0.3
+#define CURIOUS        1.5
+#define PATIENCE_MAX   256u
 
 /* zstd 1.5 on one core, text and memory of processes: ns a byte and share of the size, each as a multiple of
  * arm 8's (level 1). Only where we begin. */
@@ -55,7 +61,7 @@ int hb_choice_level(unsigned arm) {
 }
 
 void hb_choice_init(struct hb_choice *c) {
-        *c = (struct hb_choice){.base = 0.2f, .wire = 0.4f, .link.patience = 1, .previous = HB_LOOK_CLASSES};
+        *c = (struct hb_choice){.base = 0.2f, .wire = 0.4f, .stretch = 1, .link.patience = 1};
         for (unsigned k = 0; k < HB_LOOK_CLASSES; k++) {
                 struct hb_choice_class *f = &c->classes[k];
                 float bits = hb_look_class_bits(k);
@@ -64,61 +70,91 @@ void hb_choice_init(struct hb_choice *c) {
                 f->cost = dense ? PRIOR_COST : 0.2f + PRIOR_COST * bits;
                 f->size = dense ? 1 : PRIOR_SIZE * bits / 8;
                 for (unsigned a = 0; a < HB_CHOICE_ARMS; a++)
-                        f->arms[a] = (struct hb_choice_arm){.cost = 1, .size = 1};
+                        f->arms[a] = (struct hb_choice_arm){f->cost, f->cost, PAIR_PRIOR, PAIR_PRIOR, 0};
         }
 }
 
 /* ---- what arms cost ---- */
 
+static float cost_factor(const struct hb_choice_class *f, unsigned a) {
+        return arms[a].cost * f->arms[a].cost / f->arms[a].cost_expected;
+}
+
+static float size_factor(const struct hb_choice_class *f, unsigned a) {
+        return arms[a].size * f->arms[a].size / f->arms[a].size_expected;
+}
+
 static float cost_of(const struct hb_choice_class *f, unsigned a) {
-        return a == HB_CHOICE_OFF ? 0 : f->cost * f->arms[a].cost * arms[a].cost;
+        return a == HB_CHOICE_OFF ? 0 : f->cost * cost_factor(f, a);
 }
 
 static float size_of(const struct hb_choice_class *f, unsigned a) {
-        float r = a == HB_CHOICE_OFF ? 1 : f->size * f->arms[a].size * arms[a].size;
+        float r = a == HB_CHOICE_OFF ? 1 : f->size * size_factor(f, a);
 
         return r < 1 ? r : 1;
 }
 
-/* One figure of an arm against what was expected: part of the surprise goes to all arms of the class, part to
- * this one. The first figures count in full, no single one for more than a factor of four. */
-static void adjust(float *scale, float *own, float surprise, uint32_t seen, bool first_of_class) {
-        float s = surprise < 0.25f ? 0.25f : surprise > 4 ? 4 : surprise;
-
-        if (first_of_class) {
-                *scale *= s;
-                return;
-        }
-        *scale *= powf(s, SCALE_GAIN);
-        *own *= powf(s, seen == 0 ? 1 - SCALE_GAIN : ARM_GAIN);
+static void blend(float *value, double sample, float gain) {
+        *value += gain * ((float)sample - *value);
 }
 
-void hb_choice_learn(struct hb_choice *c, unsigned klass, unsigned arm, size_t size, size_t packed,
-                     uint64_t ns, bool probe) {
-        struct hb_choice_class *f = &c->classes[klass];
-        struct hb_choice_arm *a = &f->arms[arm];
-        bool first = true;
-        float r = (float)packed / (float)size, z = (float)(ns ? ns : 1) / (float)size;
+static void pair(float *sum, float *expected, float is, float should) {
+        *sum = PAIR_FADE * *sum + is;
+        *expected = PAIR_FADE * *expected + should;
+}
 
-        if (probe)
-                c->probed_ns += (double)ns;
-        if (size < PROBE_LEAST)
-                return; /* its cost is mostly that of beginning */
-        for (unsigned i = 0; i < HB_CHOICE_ARMS; i++)
-                first &= f->arms[i].seen == 0;
-        adjust(&f->cost, &a->cost, z / cost_of(f, arm), a->seen, first);
-        adjust(&f->size, &a->size, r / (f->size * a->size * arms[arm].size), a->seen, first);
-        a->seen++;
-        a->last = c->runs;
+struct figures {
+        float cost, size;
+};
+
+static struct figures figures_of(const struct hb_choice_tried *t, size_t size) {
+        return (struct figures){(float)(t->ns ? t->ns : 1) / (float)size, (float)t->packed / (float)size};
+}
+
+static void learn_class(struct hb_choice_class *f, unsigned arm, struct figures is) {
+        float gain = f->met ? SCALE_GAIN : 1;
+        float cost = is.cost / cost_factor(f, arm);
+
+        blend(&f->cost, f->met && cost > 4 * f->cost ? 4 * f->cost : cost, gain);
+        blend(&f->size, is.size / size_factor(f, arm), gain);
+        f->met = true;
+}
+
+/* The probe beside the arm in use, on one run. */
+static void learn_pair(struct hb_choice_class *f, unsigned used, struct figures u, unsigned probe,
+                       struct figures p) {
+        struct hb_choice_arm *a = &f->arms[probe];
+
+        pair(&a->cost, &a->cost_expected, p.cost, arms[probe].cost * u.cost / cost_factor(f, used));
+        pair(&a->size, &a->size_expected, p.size, arms[probe].size * u.size / size_factor(f, used));
+}
+
+void hb_choice_learn(struct hb_choice *c, unsigned klass, size_t size, const struct hb_choice_tried *used,
+                     const struct hb_choice_tried *probe) {
+        struct hb_choice_class *f = &c->classes[klass];
+        const struct hb_choice_tried *any = used ? used : probe;
+
+        if (probe) {
+                c->probed_ns += (double)probe->ns;
+                f->arms[probe->arm].last = c->runs;
+        }
+        if (!any || size < PROBE_LEAST)
+                return; /* a short run's cost is mostly that of beginning */
+        if (used && probe)
+                learn_pair(f, used->arm, figures_of(used, size), probe->arm, figures_of(probe, size));
+        learn_class(f, any->arm, figures_of(any, size));
+        f->arms[any->arm].last = c->runs;
 }
 
 /* ---- the link ---- */
 
 void hb_choice_hint(struct hb_choice *c, double bytes_per_s) {
+        c->stale |= fabs(bytes_per_s - c->link.hint) > 0.05 * c->link.hint;
         c->link.hint = bytes_per_s;
 }
 
 void hb_choice_cap(struct hb_choice *c, double bytes_per_s) {
+        c->stale |= bytes_per_s != c->link.cap;
         c->link.cap = bytes_per_s;
 }
 
@@ -134,18 +170,18 @@ static void link_is_full(struct hb_choice_link *l, double was, double rate) {
                 l->patience = rate < 0.8 * was ? l->patience * 2 : 4;
         if (l->patience > PATIENCE_MAX)
                 l->patience = PATIENCE_MAX;
-        l->rate = l->measured && rate > 0.7 * was && rate < 1.4 * was ? was + 0.5 * (rate - was) : rate;
+        l->rate = l->measured && rate > 0.7 * was && rate < 1.4 * was ? was + LINK_GAIN * (rate - was) : rate;
         l->measured = true;
         l->drifted = false;
         l->quiet = 0;
 }
 
-static void link_has_room(struct hb_choice_link *l, double was, double rate, double blocked) {
+static void link_has_room(struct hb_choice_link *l, double was, double rate) {
         if (rate > was) {
-                l->rate = rate;
+                l->rate = was + LINK_GAIN * (rate - was);
                 l->measured = true;
         }
-        if (blocked >= NOT_BLOCKED || ++l->quiet <= l->patience)
+        if (++l->quiet <= l->patience)
                 return;
         l->rate = fmin(CURIOUS * fmax(was, rate), FASTEST_LINK);
         l->measured = l->drifted = true;
@@ -160,42 +196,67 @@ static void close_window(struct hb_choice *c) {
         if (blocked > BLOCKED)
                 link_is_full(l, was, rate);
         else
-                link_has_room(l, was, rate, blocked);
+                link_has_room(l, was, rate);
         l->busy_ns = l->blocked_ns = l->bytes = 0;
         l->runs = 0;
+        c->stale = true;
 }
 
-static void blend(float *value, double sample, float gain) {
-        *value += gain * ((float)sample - *value);
-}
-
-void hb_choice_sent(struct hb_choice *c, size_t plain, size_t wire, uint64_t pack_ns, uint64_t compress_ns,
-                    uint64_t send_ns, uint64_t blocked_ns) {
+void hb_choice_sent(struct hb_choice *c, const struct hb_choice_sent *s) {
         struct hb_choice_link *l = &c->link;
+        double took = (double)(s->pack_ns + s->send_ns), plain = (double)s->plain;
 
-        c->busy_ns += (double)(pack_ns + send_ns);
-        if (plain < PROBE_LEAST)
+        c->busy_ns += took;
+        if (s->plain < PROBE_LEAST)
                 return;
-        if (pack_ns >= compress_ns)
-                blend(&c->base, fmin((double)(pack_ns - compress_ns) / (double)plain, 2), 0.05f);
-        if (wire >= PROBE_LEAST && send_ns >= blocked_ns)
-                blend(&c->wire, fmin((double)(send_ns - blocked_ns) / (double)wire, 4), 0.05f);
-        l->busy_ns += (double)(pack_ns + send_ns);
-        l->blocked_ns += (double)blocked_ns;
-        l->bytes += (double)wire;
+        if (s->pack_cpu_ns >= s->compress_cpu_ns)
+                blend(&c->base, fmin((double)(s->pack_cpu_ns - s->compress_cpu_ns) / plain, 2), 0.05f);
+        if (s->pack_cpu_ns > 0)
+                blend(&c->stretch, fmax(1, fmin((double)s->pack_ns / (double)s->pack_cpu_ns, 4)), 0.05f);
+        if (s->wire >= PROBE_LEAST && s->send_ns >= s->blocked_ns)
+                blend(&c->wire, fmin((double)(s->send_ns - s->blocked_ns) / (double)s->wire, 4), 0.05f);
+        l->busy_ns += took;
+        l->blocked_ns += (double)s->blocked_ns;
+        l->bytes += (double)s->wire;
         l->runs++;
-        if (l->runs >= WINDOW_RUNS && l->busy_ns >= WINDOW_NS)
+        if (l->runs >= WINDOW_RUNS && l->busy_ns >= WINDOW_NS &&
+            (l->bytes >= WINDOW_BYTES || l->busy_ns >= WINDOW_LONG_NS))
                 close_window(c);
 }
 
 /* ---- the choice ---- */
 
-static unsigned cheapest(const struct hb_choice_class *f, float price) {
-        unsigned best = HB_CHOICE_OFF;
-        float least = price;
+/* The figures of the classes that are met just now, gathered once for all prices. */
+struct mix {
+        unsigned n, klass[HB_LOOK_CLASSES];
+        float share[HB_LOOK_CLASSES];
+        struct figures arm[HB_LOOK_CLASSES][HB_CHOICE_ARMS];
+};
 
-        for (unsigned a = 1; a < HB_CHOICE_ARMS; a++) {
-                float cost = cost_of(f, a) + price * size_of(f, a);
+static void gather(const struct hb_choice *c, struct mix *m) {
+        float all = 0;
+
+        m->n = 0;
+        for (unsigned k = 0; k < HB_LOOK_CLASSES; k++) {
+                const struct hb_choice_class *f = &c->classes[k];
+
+                if (f->share < 0.02f)
+                        continue;
+                for (unsigned a = 0; a < HB_CHOICE_ARMS; a++)
+                        m->arm[m->n][a] = (struct figures){c->stretch * cost_of(f, a), size_of(f, a)};
+                all += m->share[m->n] = f->share;
+                m->klass[m->n++] = k;
+        }
+        for (unsigned i = 0; i < m->n; i++)
+                m->share[i] /= all;
+}
+
+static unsigned cheapest(const struct figures *f, float price) {
+        unsigned best = HB_CHOICE_OFF;
+        float least = HUGE_VALF;
+
+        for (unsigned a = 0; a < HB_CHOICE_ARMS; a++) {
+                float cost = f[a].cost + price * f[a].size;
 
                 if (cost < least) {
                         least = cost;
@@ -206,72 +267,72 @@ static unsigned cheapest(const struct hb_choice_class *f, float price) {
 }
 
 /* ns a plain byte takes if each class is treated as `pick` says. */
-static float time_of(const struct hb_choice *c, const unsigned *pick, float per_byte) {
-        float cpu = c->base, size = 0;
+static float time_of(const struct hb_choice *c, const struct mix *m, const unsigned *pick, float per_byte) {
+        float cpu = 0, size = 0;
 
-        for (unsigned k = 0; k < HB_LOOK_CLASSES; k++) {
-                const struct hb_choice_class *f = &c->classes[k];
-
-                cpu += f->share * cost_of(f, pick[k]);
-                size += f->share * size_of(f, pick[k]);
+        for (unsigned i = 0; i < m->n; i++) {
+                cpu += m->share[i] * m->arm[i][pick[i]].cost;
+                size += m->share[i] * m->arm[i][pick[i]].size;
         }
-        cpu += c->wire * size;
+        cpu += c->stretch * (c->base + c->wire * size);
         return fmaxf(cpu, size * per_byte) + CPU_WEIGHT * cpu;
 }
 
 static void decide(struct hb_choice *c) {
         float per_byte = (float)(1e9 / hb_choice_link_rate(c)), best, t;
         unsigned pick[HB_LOOK_CLASSES], chosen[HB_LOOK_CLASSES];
+        struct mix m;
 
-        for (unsigned k = 0; k < HB_LOOK_CLASSES; k++)
-                chosen[k] = c->classes[k].arm;
-        best = c->decided ? (float)BETTER * time_of(c, chosen, per_byte) : HUGE_VALF;
-        for (int step = -1; step < 22; step++) {
-                float price = c->wire + (step < 0 ? 0 : per_byte * exp2f((float)(step - 10) / 2));
+        gather(c, &m);
+        for (unsigned i = 0; i < m.n; i++)
+                chosen[i] = c->classes[m.klass[i]].arm;
+        best = (float)BETTER * time_of(c, &m, chosen, per_byte);
+        for (int step = -1; step < PRICES; step++) {
+                float price = c->wire + (step < 0 ? 0 : per_byte * exp2f((float)(step - PRICES / 2) / 2));
 
-                for (unsigned k = 0; k < HB_LOOK_CLASSES; k++)
-                        pick[k] = cheapest(&c->classes[k], price);
-                t = time_of(c, pick, per_byte);
+                for (unsigned i = 0; i < m.n; i++)
+                        pick[i] = cheapest(m.arm[i], price);
+                t = time_of(c, &m, pick, per_byte);
                 if (t < best) {
                         best = t;
-                        for (unsigned k = 0; k < HB_LOOK_CLASSES; k++)
-                                chosen[k] = pick[k];
+                        memcpy(chosen, pick, m.n * sizeof *chosen);
                 }
         }
-        for (unsigned k = 0; k < HB_LOOK_CLASSES; k++)
-                c->classes[k].arm = chosen[k];
+        for (unsigned i = 0; i < m.n; i++)
+                c->classes[m.klass[i]].arm = chosen[i];
         c->decided = c->runs;
+        c->stale = false;
 }
 
 unsigned hb_choice_pick(struct hb_choice *c, unsigned klass, size_t size) {
-        float gain = SHARE_GAIN * fminf((float)size / RUN_BYTES, 1);
+        float gain = c->runs == 0 ? 1 : SHARE_GAIN * fminf((float)size / RUN_BYTES, 1);
 
         c->runs++;
         for (unsigned k = 0; k < HB_LOOK_CLASSES; k++)
-                blend(&c->classes[k].share, k == klass, c->runs == 1 ? 1 : gain);
-        if (c->runs == 1 || c->runs >= c->decided + DECIDE_EVERY ||
-            (klass != c->previous && c->runs >= c->decided + 3))
+                blend(&c->classes[k].share, k == klass, gain);
+        if (c->runs == 1 || c->stale || klass != c->previous || c->runs >= c->decided + DECIDE_EVERY)
                 decide(c);
         c->previous = klass;
         return c->classes[klass].arm;
 }
 
-/* The arm that has been longest without a figure, weighed by how near it is to the one in use. */
+/* The arm that has been longest without a figure, weighed by how near it is to the one in use. Where none is
+ * in use: near the one that would be first. */
 unsigned hb_choice_probe(struct hb_choice *c, unsigned klass, size_t size) {
         const struct hb_choice_class *f = &c->classes[klass];
-        unsigned best = HB_CHOICE_OFF;
-        float most = 0;
+        unsigned best = HB_CHOICE_OFF, from = f->arm == HB_CHOICE_OFF ? 3 : f->arm;
+        float most = 4;
 
         if (size < PROBE_LEAST || c->probed_ns > PROBE_FIRST + PROBE_SHARE * c->busy_ns)
                 return HB_CHOICE_OFF;
         for (unsigned a = 1; a < HB_CHOICE_ARMS; a++) {
-                float far = a == f->arm ? 0 : fabsf((float)a - (float)f->arm);
-                float age = f->arms[a].seen ? (float)(c->runs - f->arms[a].last) : 200;
+                float far = 1 + fabsf((float)a - (float)from);
+                float age = f->arms[a].last ? (float)(c->runs - f->arms[a].last) : 100;
 
-                if (far > 0 && age / far > most) {
+                if (a != f->arm && age / far > most) {
                         most = age / far;
                         best = a;
                 }
         }
-        return most >= 4 ? best : HB_CHOICE_OFF;
+        return best;
 }

@@ -14,17 +14,18 @@
 
 int hb_choice_level(unsigned arm); /* zstd's, of arms above 0 */
 
-/* What is known of one way to treat one class of bytes. */
+/* One way to treat one class of bytes, beside arms of the class that met the same runs: sums that fade, of
+ * what it took and what it was expected to take. Their quotient corrects the expectation. */
 struct hb_choice_arm {
-        float cost, size; /* factors on what the class's scales say */
-        uint32_t seen;    /* times measured */
-        uint64_t last;    /* by the choice's count of runs */
+        float cost, cost_expected, size, size_expected;
+        uint64_t last; /* measured, by the choice's count of runs; 0: never */
 };
 
 struct hb_choice_class {
-        float share;      /* of the plain bytes of late */
-        float cost, size; /* scales: of all arms together, beside the priors */
-        unsigned arm;     /* in use */
+        float share;      /* of the plain bytes just now */
+        float cost, size; /* of its bytes at the priors' measure: what runs differ in, whatever the arm */
+        bool met;
+        unsigned arm; /* in use */
         struct hb_choice_arm arms[HB_CHOICE_ARMS];
 };
 
@@ -38,11 +39,13 @@ struct hb_choice_link { /* bytes/s this connection can move */
 struct hb_choice {
         struct hb_choice_link link;
         struct hb_choice_class classes[HB_LOOK_CLASSES];
-        float base,
-                wire; /* ns a plain byte costs beside compressing, ns a byte on the wire costs the thread */
+        float base;                /* processor ns a plain byte costs beside compressing */
+        float wire;                /* and a byte on the wire */
+        float stretch;             /* time that goes by while the thread gets one unit of processor time */
         double busy_ns, probed_ns; /* all time, and what probes took of it */
         uint64_t runs, decided;
         unsigned previous;
+        bool stale; /* what is known of the link has changed since */
 };
 
 void hb_choice_init(struct hb_choice *c);
@@ -56,10 +59,18 @@ double hb_choice_link_rate(const struct hb_choice *c);
 unsigned hb_choice_pick(struct hb_choice *c, unsigned klass, size_t size);
 /* An arm worth measuring on this run besides, or HB_CHOICE_OFF for none. */
 unsigned hb_choice_probe(struct hb_choice *c, unsigned klass, size_t size);
-/* Compressing `size` bytes by `arm` took `ns` and made `packed` of them. */
-void hb_choice_learn(struct hb_choice *c, unsigned klass, unsigned arm, size_t size, size_t packed,
-                     uint64_t ns, bool probe);
-/* A run is in the kernel's hands: packing took pack_ns (compress_ns of it compressing), sending send_ns, of
- * which it waited for room for blocked_ns. */
-void hb_choice_sent(struct hb_choice *c, size_t plain, size_t wire, uint64_t pack_ns, uint64_t compress_ns,
-                    uint64_t send_ns, uint64_t blocked_ns);
+struct hb_choice_tried {
+        unsigned arm;
+        size_t packed;
+        uint64_t ns; /* of the processor's time */
+};
+/* What came of a run: `used` by the arm in use, `probe` by another. Either may be NULL. */
+void hb_choice_learn(struct hb_choice *c, unsigned klass, size_t size, const struct hb_choice_tried *used,
+                     const struct hb_choice_tried *probe);
+/* A run is in the kernel's hands. */
+struct hb_choice_sent {
+        size_t plain, wire;
+        uint64_t pack_ns, pack_cpu_ns, compress_cpu_ns; /* compressing is part of packing */
+        uint64_t send_ns, blocked_ns;                   /* waiting for room is part of sending */
+};
+void hb_choice_sent(struct hb_choice *c, const struct hb_choice_sent *s);

@@ -6,8 +6,8 @@
 
 #define HB_LOOK_CLASSES 8u
 
-/* Bits a byte carries, 0 to 8, by the frequencies of bytes in small samples spread over `data` (order-0
- * entropy). A low figure promises compression; a high one does not exclude it (repeats). */
+/* Bits a byte carries, 0 to 8, by the frequencies of bytes in small samples spread over `data` (their
+ * collision entropy). A low figure promises compression; a high one does not exclude it (repeats). */
 float hb_look_bits(const uint8_t *data, size_t size);
 unsigned hb_look_class(float bits);       /* 0 .. HB_LOOK_CLASSES - 1, rising with `bits` */
 float hb_look_class_bits(unsigned klass); /* what is typical of the class */

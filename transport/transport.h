@@ -73,4 +73,5 @@ struct hb_link_stats {
         /* the estimate of bytes_per_s: how far it can be trusted (0: nothing was measured, 1: steady for a while), and
          * the share of recent busy time in which the link moved clearly less than it (loss of pace) */
         double confidence, pace_loss;
+        double queue_delay_s; /* what requests under load take longer than latency_s */
 };
