@@ -4,6 +4,7 @@
 #include "daemon/guest.h"
 #include "daemon/outgoing.h"
 #include "daemon/policy_registry.h"
+#include "daemon/rdma_door.h"
 #include "daemon/status.h"
 #include "transport/cert/cert.h"
 #include <stdarg.h>
@@ -105,12 +106,17 @@ static void add_duplicates(void *arg, const char *ok, const char *next, const ch
         add(arg, "duplicates", ok, next, "%s", detail);
 }
 
+static void add_rdma(void *arg, const char *name, const char *ok, const char *next, const char *detail) {
+        add(arg, name, ok, next, "%s", detail);
+}
+
 json_t *hb_doctor_json(const hb_daemon *d) {
         json_t *a = json_array();
         check_trackers(a);
         check_image_dir(a, d->settings);
         check_certificate(a, d->settings);
         hb_policy_registry_doctor(d, add_policies, a);
+        hb_rdma_doctor(d, add_rdma, a);
         hb_duplicates_doctor(d, add_duplicates, a);
         if (geteuid() != 0)
                 add(a, "rights", "warn", "run harbingerd as root or with CAP_SYS_PTRACE and CAP_SYS_ADMIN",
@@ -125,6 +131,10 @@ json_t *hb_doctor_json(const hb_daemon *d) {
                         add(a, g->name, "warn", g->placement->last_error.next,
                             "its placement on %s has no link: %s", g->placement->host,
                             g->placement->last_error.what);
+                if (g->placement && strcmp(d->settings->rdma, "yes") == 0 && hb_outgoing_usable(g->placement) &&
+                    !hb_outgoing_rdma_up(g->placement))
+                        add(a, g->name, "warn", "see rdma in `harbinger --json status`",
+                            "its placement on %s goes over TCP although rdma = yes", g->placement->host);
         }
         return json_pack("{s:o}", "checks", a);
 }

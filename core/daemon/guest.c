@@ -59,6 +59,7 @@ void hb_guest_free(struct hb_guest *g, bool leave) {
         hb_bitmap_fini(&g->scan.accessed);
         hb_bitmap_fini(&g->scan.observed);
         hb_bitmap_fini(&g->unsettled);
+        hb_rdma_gate_fini(&g->rdma);
         for (struct hb_guest **p = &g->d->guests; *p; p = &(*p)->next)
                 if (*p == g) {
                         *p = g->next;
@@ -133,6 +134,8 @@ static int scan_work(void *arg) {
         int r = hb_tracker_scan(g->tracker, &g->scan, &s->err);
         if (r == 0 && switched)
                 g->scan.lost = true;
+        if (r == 0)
+                hb_rdma_gate_scanned(&g->rdma, &g->scan.written);
         return r;
 }
 
@@ -188,6 +191,7 @@ static void scan_done(void *owner, void *arg, int rc) {
                                   g->scan.lost);
                 hb_tracker_commit(g->tracker);
                 __atomic_store_n(&g->completed_epoch, hb_page_map_epoch(g->map), __ATOMIC_RELEASE);
+                hb_rdma_gate_completed(&g->rdma, hb_page_map_epoch(g->map));
                 g->caps = hb_tracker_caps(g->tracker);
                 g->scan_ms = (double)g->scan.scan_ns / 1e6;
                 double share = (double)g->scan.guest_ns / ((double)g->epoch_ms * HB_NS_PER_MS);

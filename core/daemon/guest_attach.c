@@ -234,6 +234,7 @@ static struct hb_guest *blank_guest(hb_daemon *d, const char *name, const char *
         struct hb_guest *g = calloc(1, sizeof *g);
         if (!g)
                 return NULL;
+        hb_rdma_gate_init(&g->rdma);
         g->d = d;
         snprintf(g->name, sizeof g->name, "%s", name);
         snprintf(g->kind, sizeof g->kind, "%s", kind);

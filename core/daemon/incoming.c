@@ -6,6 +6,7 @@
 #include "daemon/duplicates.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
+#include "daemon/rdma_door.h"
 #include "daemon/recording.h"
 #include "map/summary.h"
 #include "place/image_spill.h"
@@ -79,6 +80,7 @@ void hb_incoming_report(struct hb_incoming *in) {
                                   .draining = s.draining,
                                   .frozen = s.frozen,
                                   .digest = s.digest,
+                                  .rdma_pages = hb_incoming_rdma_pages(in),
                                   .known_pages = s.known_pages,
                                   .copied_pages = s.copied_pages,
                                   .refuted_pages = s.refuted_pages};
@@ -301,7 +303,8 @@ static int send_placed(struct hb_incoming *in) {
         struct hb_msg_placed m = {.processed = in->processed,
                                   .fresh_pages = st.fresh,
                                   .secret_id = hb_duplicates_secret_id(in->d),
-                                  .connections = (uint32_t)in->d->settings->connections};
+                                  .connections = (uint32_t)in->d->settings->connections,
+                                  .rdma_port = hb_rdma_door_port(in->d)};
         memcpy(m.token, in->token, sizeof m.token);
         struct hb_buf b = {0};
         hb_msg_placed_put(&m, hb_session_version(in->session), &b);

@@ -1,12 +1,17 @@
 /* incoming_fetch: pages on their way into an image. Transport threads only append to the done queue; the loop
  * drains it in one go, feeds the engine and lets it plan once. When a session ends, everything in flight is
- * settled as failed before anything else happens, so a page is never FETCHING without a fetch. */
+ * settled as failed before anything else happens, so a page is never FETCHING without a fetch.
+ *
+ * The fetcher of a session is a hb_paths: TCP connections join it as the source dials them, an RDMA
+ * connection comes and goes beside them (incoming_rdma.c). */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "daemon/duplicates.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
+#include "rdma/rdma.h"
+#include "transport/paths.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,6 +22,7 @@ struct hb_done_queue {
         pthread_mutex_t lock;
         struct hb_fetch *head, **tail;
         bool posted;            /* the mail is in the mailbox */
+        bool rdma_lost;         /* and brings this, too */
         struct hb_incoming *in; /* NULL: the placement is gone, free with the last mail */
         hb_mailbox *mailbox;
         hb_pool *pool;
@@ -31,6 +37,14 @@ static struct hb_fetch *take_all(struct hb_done_queue *q) {
         q->tail = &q->head;
         pthread_mutex_unlock(&q->lock);
         return list;
+}
+
+static bool take_rdma_lost(struct hb_done_queue *q) {
+        pthread_mutex_lock(&q->lock);
+        bool lost = q->rdma_lost;
+        q->rdma_lost = q->posted = false; /* here alone: only now is the mail out of the mailbox */
+        pthread_mutex_unlock(&q->lock);
+        return lost;
 }
 
 static void settle(struct hb_incoming *in, struct hb_fetch *f) {
@@ -63,11 +77,19 @@ static void on_done_mail(struct hb_mail *m) {
                 queue_free(q);
                 return;
         }
-        pthread_mutex_lock(&q->lock);
-        q->posted = false; /* here alone: only now is the mail out of the mailbox */
-        pthread_mutex_unlock(&q->lock);
+        if (take_rdma_lost(q))
+                hb_incoming_rdma_lost(q->in);
         settle_all(q->in);
         hb_incoming_step(q->in);
+}
+
+/* With the lock held; lets go of it. */
+static void post(struct hb_done_queue *q) {
+        bool due = !q->posted;
+        q->posted = true;
+        pthread_mutex_unlock(&q->lock);
+        if (due)
+                hb_mailbox_post(q->mailbox, &q->mail, on_done_mail);
 }
 
 static void on_fetch_done(void *arg, struct hb_fetch *f) {
@@ -76,11 +98,14 @@ static void on_fetch_done(void *arg, struct hb_fetch *f) {
         f->next = NULL;
         *q->tail = f;
         q->tail = &f->next;
-        bool post = !q->posted;
-        q->posted = true;
-        pthread_mutex_unlock(&q->lock);
-        if (post)
-                hb_mailbox_post(q->mailbox, &q->mail, on_done_mail);
+        post(q);
+}
+
+static void on_rdma_lost(void *arg) {
+        struct hb_done_queue *q = arg;
+        pthread_mutex_lock(&q->lock);
+        q->rdma_lost = true;
+        post(q);
 }
 
 int hb_incoming_fetch_new(struct hb_incoming *in) {
@@ -124,13 +149,25 @@ void hb_incoming_fetch_free(struct hb_incoming *in) {
 int hb_incoming_fetch_start(struct hb_incoming *in, struct hb_err *e) {
         struct hb_tcp_fetcher_options o = {0};
         struct hb_fetcher_callbacks cb = {.done = on_fetch_done, .arg = in->done};
+        hb_fetcher *paths, *tcp;
         hb_incoming_fetch_stop(in);
-        return hb_tcp_fetcher_new(&o, &cb, &in->fetcher, e);
+        if (hb_paths_new(&cb, on_rdma_lost, &paths) < 0)
+                return hb_err_set(e, -ENOMEM, in->guest, NULL, "no memory for the page transport");
+        struct hb_fetcher_callbacks member = hb_paths_callbacks(paths, HB_PATH_TCP);
+        int r = hb_tcp_fetcher_new(&o, &member, &tcp, e);
+        if (r < 0) {
+                paths->ops->fini(paths);
+                return r;
+        }
+        hb_paths_set_tcp(paths, tcp);
+        in->fetcher = paths;
+        return 0;
 }
 
 void hb_incoming_fetch_stop(struct hb_incoming *in) {
         if (!in->fetcher)
                 return;
+        hb_incoming_rdma_end(in);
         in->fetcher->ops->close(in->fetcher);
         in->fetcher = in->fetcher->ops->fini(in->fetcher);
         settle_all(in);
@@ -138,7 +175,7 @@ void hb_incoming_fetch_stop(struct hb_incoming *in) {
 
 static unsigned connections(const struct hb_incoming *in) {
         struct hb_link_stats st;
-        hb_tcp_fetcher_stats(in->fetcher, &st);
+        hb_tcp_fetcher_stats(hb_paths_tcp(in->fetcher), &st);
         return st.connections;
 }
 
@@ -149,7 +186,7 @@ int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c) {
                 return hb_migrate_tunnel(in, c);
         if (connections(in) >= HB_WIRE_MAX_CONNECTIONS)
                 return -EBUSY;
-        int r = hb_tcp_fetcher_add(in->fetcher, c);
+        int r = hb_tcp_fetcher_add(hb_paths_tcp(in->fetcher), c);
         if (r == 0)
                 hb_incoming_step(in);
         return r;
@@ -187,16 +224,29 @@ int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
         return 0;
 }
 
+/* Of the path that bulk takes now. */
+static void link_stats(struct hb_incoming *in, struct hb_link_stats *ret) {
+        struct hb_paths_stats st;
+        hb_paths_stats(in->fetcher, &st);
+        if (st.bulk == HB_PATH_RDMA)
+                hb_rdma_fetcher_stats(hb_paths_rdma(in->fetcher), ret);
+        else
+                hb_tcp_fetcher_stats(hb_paths_tcp(in->fetcher), ret);
+}
+
 void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns) {
         if (!in->fetcher)
                 return;
         struct hb_link_stats st;
-        hb_tcp_fetcher_stats(in->fetcher, &st);
+        hb_paths_set_cap(in->fetcher, in->d->settings->cap_bytes_per_s);
+        link_stats(in, &st);
         double rate = st.bytes_per_s > 0 ? st.bytes_per_s : 0;
         struct hb_policy_link l = {.latency_s = st.latency_s,
                                    .bytes_per_s = rate,
                                    .free_bytes_per_s = rate * (1 - st.used_share),
                                    .used_share = st.used_share,
-                                   .cap_bytes_per_s = (double)in->d->settings->cap_bytes_per_s};
+                                   .cap_bytes_per_s = (double)in->d->settings->cap_bytes_per_s,
+                                   .confidence = st.confidence,
+                                   .pace_loss = st.pace_loss};
         hb_engine_link(in->engine, now_ns, &l);
 }

@@ -9,6 +9,7 @@
 #include "daemon/migrate.h"
 #include "daemon/notify.h"
 #include "daemon/policy_registry.h"
+#include "daemon/rdma_door.h"
 #include "daemon/recording.h"
 #include "daemon/status.h"
 #include "daemon/teacher.h"
@@ -99,6 +100,7 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
                         hb_outgoing_reloaded(g->placement);
         }
         recheck_hosts(d);
+        hb_rdma_door_reloaded(d);
         hb_policy_registry_reloaded(d);
         hb_log(HB_LOG_NOTICE, "settings read again from %s", d->settings_path);
         return 0;
@@ -174,6 +176,8 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
                 return r;
         if ((r = listen_for_peers(d, e)) < 0)
                 return r;
+        if ((r = hb_rdma_door_new(d)) < 0)
+                return hb_err_set(e, r, "RDMA listener", NULL, "no memory to set it up");
         if ((r = hb_policy_registry_new(d, e)) < 0 || (r = hb_duplicates_new(d, e)) < 0)
                 return r;
         if ((r = hb_control_server_new(d->base, s->control_socket, s->control_group, hb_daemon_command, d,
@@ -195,9 +199,11 @@ static void close_all(hb_daemon *d) {
         hb_policy_registry_free(d);
         hb_recordings_free(d);
         hb_arrivals_free(d);
+        hb_rdma_door_close(d);
         d->listener = hb_peer_listener_free(d->listener);
         d->teacher = hb_teacher_free(d->teacher);
         d->mailbox = hb_mailbox_free(d->mailbox);
+        hb_rdma_door_free(d);
         d->tls = hb_tls_free(d->tls);
         free_retired(d);
         d->store = hb_store_close(d->store);

@@ -98,6 +98,7 @@ static void lose(struct hb_outgoing *p, const struct hb_err *why) {
         p->last_error = *why;
         p->session = hb_session_free(p->session);
         hb_tcp_server_cut(p->server); /* bound to the session that is over */
+        hb_outgoing_rdma_stop(p);
         if (was_open || p->backoff_ms == BACKOFF_MIN_MS)
                 hb_log_err(HB_LOG_WARNING, was_open ? "placement session lost" : "placing", why);
         p->since_ns = hb_now_ns();
@@ -187,6 +188,7 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         hb_dup_guest_open(p);
         p->summary_tokens = 4.0 * (double)p->d->settings->summary_bytes_per_s;
         top_up_connections(p);
+        hb_outgoing_rdma_check(p);
         if (p->draining)
                 hb_outgoing_drain(p, true);
         hb_log(HB_LOG_NOTICE, "placement of %s on %s: open, %llu pages there already fresh", g->name, p->host,
@@ -348,11 +350,13 @@ static void on_ping(evutil_socket_t fd, short what, void *arg) {
                 return;
         hb_session_ping(p->session);
         top_up_connections(p);
+        hb_outgoing_rdma_check(p);
 }
 
 void hb_outgoing_reloaded(struct hb_outgoing *p) {
         struct hb_err e;
         hb_outgoing_cap(p, p->d->settings->cap_bytes_per_s);
+        hb_outgoing_rdma_check(p);
         if (!p->session || p->g->handover || check_host(p->d->settings, p->host, p->g->name, &e) == 0)
                 return;
         refuse(p, &e);
@@ -416,7 +420,7 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         p->ping = event_new(g->d->base, -1, EV_PERSIST, on_ping, p);
         r = hb_err_set(e, -ENOMEM, g->name, NULL, "no memory for a placement");
         if (!p->retry || !p->ping || hb_summary_encoder_new(g->map, &p->encoder) < 0 ||
-            hb_jobs_new(g->d->mailbox, "dial", p, &p->jobs) < 0)
+            hb_jobs_new(g->d->mailbox, "dial", p, &p->jobs) < 0 || hb_outgoing_rdma_new(p) < 0)
                 goto fail;
         struct timeval second = {1, 0};
         event_add(p->ping, &second);
@@ -447,6 +451,7 @@ void hb_outgoing_free(struct hb_outgoing *p, bool unplace) {
                 hb_session_refuse(p->session, &e); /* flushes UNPLACE first */
         else
                 hb_session_free(p->session);
+        hb_outgoing_rdma_free(p);
         p->server = hb_tcp_server_free(p->server);
         p->encoder = hb_summary_encoder_free(p->encoder);
         if (p->retry)

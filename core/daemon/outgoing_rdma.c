@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define DIAL_MS     2000
+#define RETURN_MS   500 /* 8 MiB of READs on their way take that long on a link of 128 Mbit/s */
 #define BACKOFF_NS  HB_NS_PER_S
 #define BACKOFF_MAX (30 * HB_NS_PER_S)
 #define PROVEN_NS   (10 * HB_NS_PER_S) /* a connection that stood so long was a good one */
@@ -180,7 +181,8 @@ static void on_ended(void *arg, const struct hb_err *why) {
 
 static int dial_work(void *arg) {
         struct hb_rdma_serving *s = arg;
-        struct hb_rdma_options o = {.device = s->device, .pinned_bytes = s->pinned_bytes};
+        struct hb_rdma_options o = {
+                .device = s->device, .pinned_bytes = s->pinned_bytes, .return_ms = RETURN_MS};
         hb_rdma_server *server = NULL;
         if (hb_fault("rdma.dial"))
                 return hb_err_set(&s->why, -EIO, s->address, NULL, "not dialled");

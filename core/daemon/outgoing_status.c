@@ -94,6 +94,7 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
         json_object_update_new(j, json_pack("{s:I,s:I,s:I,s:o}", "known_pages", (json_int_t)r->known_pages,
                                             "copied_pages", (json_int_t)r->copied_pages, "refuted_pages",
                                             (json_int_t)r->refuted_pages, "bytes_by_kind", kinds_json(r)));
+        json_object_set_new(j, "spilled_pages", json_integer((json_int_t)r->spilled_pages));
         struct hb_summary_lag lag;
         hb_summary_lag(p->encoder, &lag);
         json_object_set_new(
@@ -102,6 +103,8 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
                           (json_int_t)lag.blocks, "oldest_due_s",
                           lag.oldest_ns && now > lag.oldest_ns ? (double)(now - lag.oldest_ns) / 1e9 : 0.0));
         json_object_set_new(j, "link", link_json(p, &st));
+        json_object_set_new(j, "path", json_string(hb_outgoing_rdma_up(p) ? "rdma" : "tcp"));
+        json_object_set_new(j, "rdma", hb_outgoing_rdma_json(p));
         json_object_set_new(j, "estimate",
                             e.known ? json_pack("{s:o,s:o,s:o}", "downtime_ms", or_null(e.downtime_ms),
                                                 "time_to_ready_s", or_null(e.ready_s), "bytes_after",

@@ -13,3 +13,7 @@ void hb_rdma_door_free(hb_daemon *d);             /* after the mailbox has ended
 void hb_rdma_door_reloaded(hb_daemon *d);         /* other settings are in force */
 uint16_t hb_rdma_door_port(const hb_daemon *d);   /* for PLACED; 0: it is shut */
 const char *hb_rdma_door_why(const hb_daemon *d); /* it is shut */
+/* rdma_doctor.c: rows of `harbinger doctor`; the words are the caller's only during the call. */
+typedef void (*hb_rdma_row)(void *arg, const char *name, const char *ok, const char *next,
+                            const char *detail);
+void hb_rdma_doctor(const hb_daemon *d, hb_rdma_row row, void *arg);

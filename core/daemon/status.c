@@ -117,6 +117,7 @@ json_t *hb_incoming_json(const struct hb_incoming *in) {
                                             (json_int_t)s.refuted_pages));
         json_object_set_new(j, "spill", hb_incoming_spill_json(in));
         json_object_set_new(j, "no_room", json_boolean(in->no_room));
+        json_object_set_new(j, "paths", hb_incoming_paths_json(in));
         json_object_set_new(j, "recording", hb_recording_json(in->recording));
         json_object_set_new(j, "policies", hb_policy_placed_json(in));
         json_object_set_new(j, "swaps", hb_policy_swaps_json(in));

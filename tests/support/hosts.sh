@@ -222,6 +222,8 @@ host_settings() {
     set_for "$h" host.state_dir "$pair/$h/state"
     set_for "$h" host.run_dir "$images/$h/run"
     set_for "$h" host.image_dir "$images/$h/images"
+    set_for "$h" host.image_ram_bytes
+    set_for "$h" host.spill_dir
     echo "[control]"
     echo "socket = $pair/$h/control"
     echo "[peer]"
@@ -236,7 +238,11 @@ host_settings() {
     set_for "$h" host.may_push "*"
     echo "[policy]"
     echo "dir = $HB_SOURCE/policies"
+    set_for "$h" policy.predictor
+    set_for "$h" policy.scorer
     set_for "$h" policy.threshold
+    set_for "$h" policy.judge
+    set_for "$h" policy.finetune
     echo "[tracking]"
     set_for "$h" tracking.epoch_ms 100
     set_for "$h" tracking.backend
