@@ -69,9 +69,23 @@ void hb_bitmap_clear_long_range(struct hb_bitmap *b, uint64_t first, uint64_t co
         put_range(b, first, count, false);
 }
 
+/* A large one is mostly clear, and where nothing was ever set the kernel has given it no memory: what is only
+ * read stays that way. Small ones are faster written than looked at. */
+#define LARGE_WORDS (1u << 15) /* 256 KiB, 8 GiB of pages */
+#define LINE_WORDS  8u
+
+static bool line_clear(const uint64_t *w) {
+        return (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) == 0;
+}
+
 void hb_bitmap_clear_all(struct hb_bitmap *b) {
+        uint64_t n = word_count(b), w = 0;
+
+        for (; n >= LARGE_WORDS && w + LINE_WORDS <= n; w += LINE_WORDS)
+                if (!line_clear(&b->words[w]))
+                        memset(&b->words[w], 0, LINE_WORDS * sizeof(uint64_t));
         if (b->words)
-                memset(b->words, 0, word_count(b) * sizeof(uint64_t));
+                memset(b->words + w, 0, (n - w) * sizeof(uint64_t));
 }
 
 void hb_bitmap_set_all(struct hb_bitmap *b) {
@@ -94,7 +108,8 @@ static uint64_t common_words(const struct hb_bitmap *a, const struct hb_bitmap *
 
 void hb_bitmap_or(struct hb_bitmap *dst, const struct hb_bitmap *src) {
         for (uint64_t w = 0, n = common_words(dst, src); w < n; w++)
-                dst->words[w] |= src->words[w];
+                if (src->words[w]) /* else it would take memory for nothing */
+                        dst->words[w] |= src->words[w];
 }
 
 void hb_bitmap_and_not(struct hb_bitmap *dst, const struct hb_bitmap *src) {
