@@ -5,7 +5,11 @@
  * restarts. Every history up to a depth is tried (states met before at no lesser depth are not tried again),
  * and after each step the end is played: the guest stops, the final scan is made, everything is announced;
  * whatever the judge then calls fresh must equal the source byte for byte. The same search with a judge
- * broken in one of five ways must find a history that fools it: so the search can see. */
+ * broken in one of five ways must find a history that fools it: so the search can see.
+ *
+ * With copies the source also prints pages, half by half like a read, and the target, which has those very
+ * bytes (torn ones too), copies them whenever it likes, with the print's stamp. A sixth breakage gives a copy
+ * the stamp of when it is made. */
 #include "check.h"
 #include "place/coherency.h"
 #include <errno.h>
@@ -22,7 +26,7 @@ struct bytes {
                             between */
 };
 
-enum phase { IDLE, STARTED, HALF, READ };
+enum phase { IDLE, STARTED, HALF, READ, COPYING };
 
 struct fetch {
         uint8_t phase, stamp;
@@ -42,7 +46,7 @@ struct world {
         /* between */
         struct announcement queue[MAX_QUEUE], last;
         uint8_t queued;
-        struct fetch fetch[MAX_P];
+        struct fetch fetch[MAX_P], print[MAX_P]; /* a print that is READ is known to the target */
         /* target */
         struct hb_coherency_page page[MAX_P];
         struct bytes image[MAX_P];
@@ -50,10 +54,20 @@ struct world {
         uint8_t resync; /* asked for */
 };
 
-enum broken { RIGHT, ACCEPTS_GAPS, STAMPS_LATE, LENIENT, KEEPS_STAMP, FORGETS_INVALID, BROKEN_KINDS };
+enum broken {
+        RIGHT,
+        ACCEPTS_GAPS,
+        STAMPS_LATE,
+        LENIENT,
+        KEEPS_STAMP,
+        FORGETS_INVALID,
+        COPIES_LATE,
+        BROKEN_KINDS
+};
 
 struct search {
         unsigned pages;
+        bool copies;
         enum broken broken;
         uint64_t *seen; /* open addressing: hash of state and depth left */
         uint64_t mask, states, ends;
@@ -130,6 +144,7 @@ static void fetch_step(struct world *w, unsigned p, enum broken broken) {
                         f->stamp = w->epoch;
                 f->phase = READ;
                 break;
+        case COPYING:
         case READ:
                 w->image[p] = f->got;
                 if (broken == KEEPS_STAMP && f->stamp < w->page[p].stamp)
@@ -140,12 +155,42 @@ static void fetch_step(struct world *w, unsigned p, enum broken broken) {
         }
 }
 
+/* The source prints the page; then the target, which has those bytes, copies them, a fetch of its own kind.
+ */
+static bool print_step(struct world *w, unsigned p, enum broken broken) {
+        struct fetch *f = &w->print[p];
+
+        switch (f->phase) {
+        case IDLE:
+                if (w->epoch == 0)
+                        return false;
+                *f = (struct fetch){.phase = STARTED, .stamp = w->epoch};
+                return true;
+        case STARTED:
+        case HALF:
+                f->got.half[f->phase == HALF] = w->mem[p].half[f->phase == HALF];
+                f->phase = f->phase == HALF ? READ : HALF;
+                return true;
+        }
+        if (w->fetch[p].phase != IDLE)
+                return false;
+        hb_coherency_overwriting(&w->page[p]);
+        w->image[p].half[0] = f->got.half[0];
+        w->fetch[p] = *f;
+        w->fetch[p].phase = COPYING;
+        if (broken == COPIES_LATE)
+                w->fetch[p].stamp = w->epoch;
+        *f = (struct fetch){0};
+        return true;
+}
+
 /* A fetch that dies leaves anything behind. */
 static void target_restarts(struct world *w) {
         for (unsigned p = 0; p < MAX_P; p++)
                 if (w->fetch[p].phase != IDLE)
                         w->image[p].half[0] = 0xEE;
         memset(w->fetch, 0, sizeof(w->fetch));
+        memset(w->print, 0, sizeof(w->print));
         memset(w->queue, 0, sizeof(w->queue));
         w->queued = 0;
         w->resync = 1;
@@ -153,7 +198,7 @@ static void target_restarts(struct world *w) {
 
 /* What can happen. Returns false when `op` cannot happen here. */
 static bool step(struct world *w, unsigned op, const struct search *s) {
-        unsigned p = op % s->pages;
+        unsigned p = op < 2 * s->pages ? op % s->pages : (op - (2 * s->pages + 7)) % s->pages;
 
         switch (op / s->pages) {
         case 0: /* the guest writes */
@@ -167,6 +212,8 @@ static bool step(struct world *w, unsigned op, const struct search *s) {
                 fetch_step(w, p, s->broken);
                 return true;
         }
+        if (op >= 2 * s->pages + 7)
+                return print_step(w, p, s->broken);
         switch (op - 2 * s->pages) {
         case 0:
                 if (w->epoch == MAX_EPOCHS || w->queued == MAX_QUEUE)
@@ -210,7 +257,7 @@ static bool step(struct world *w, unsigned op, const struct search *s) {
 }
 
 static unsigned op_count(const struct search *s) {
-        return 2 * s->pages + 7;
+        return 2 * s->pages + 7 + (s->copies ? s->pages : 0);
 }
 
 static enum hb_page_state judge(const struct world *w, unsigned p, enum broken broken) {
@@ -299,8 +346,8 @@ static void explore(struct search *s, const struct world *w, unsigned depth) {
         }
 }
 
-static struct search run(unsigned pages, unsigned depth, enum broken broken) {
-        struct search s = {.pages = pages, .broken = broken, .mask = (1u << 23) - 1};
+static struct search run(unsigned pages, unsigned depth, bool copies, enum broken broken) {
+        struct search s = {.pages = pages, .copies = copies, .broken = broken, .mask = (1u << 23) - 1};
         struct world w;
 
         memset(&w, 0, sizeof(w));
@@ -315,7 +362,7 @@ static struct search run(unsigned pages, unsigned depth, enum broken broken) {
 }
 
 static void test_every_short_history_one_page(void **state) {
-        struct search s = run(1, 12, RIGHT);
+        struct search s = run(1, 12, false, RIGHT);
 
         assert_false(s.fooled);
         assert_true(s.states > 100000);
@@ -323,16 +370,25 @@ static void test_every_short_history_one_page(void **state) {
 }
 
 static void test_every_short_history_two_pages(void **state) {
-        struct search s = run(2, 10, RIGHT);
+        struct search s = run(2, 10, false, RIGHT);
 
         assert_false(s.fooled);
         assert_true(s.states > 100000);
         print_message("%llu states, each played to its end\n", (unsigned long long)s.states);
 }
 
+static void test_every_short_history_with_copies(void **state) {
+        struct search one = run(1, 10, true, RIGHT), two = run(2, 6, true, RIGHT);
+
+        assert_false(one.fooled || two.fooled);
+        assert_true(one.states > 100000 && two.states > 10000);
+        print_message("%llu and %llu states, each played to its end\n", (unsigned long long)one.states,
+                      (unsigned long long)two.states);
+}
+
 static void test_the_search_sees_every_breakage(void **state) {
         for (enum broken b = RIGHT + 1; b < BROKEN_KINDS; b++)
-                if (!run(1, 9, b).fooled)
+                if (!run(1, 9, b == COPIES_LATE, b).fooled)
                         fail_msg("breakage %d was not seen", (int)b);
 }
 
@@ -486,6 +542,7 @@ int main(void) {
                 cmocka_unit_test(test_rules_one_by_one),
                 cmocka_unit_test(test_every_short_history_one_page),
                 cmocka_unit_test(test_every_short_history_two_pages),
+                cmocka_unit_test(test_every_short_history_with_copies),
                 cmocka_unit_test(test_the_search_sees_every_breakage),
                 cmocka_unit_test(test_long_random_histories),
         };
