@@ -113,7 +113,7 @@ static int handshake(struct dial *d, struct hb_data_conn *c, struct hb_err *e) {
         if (hb_tls_set_fd(c->ssl, c->fd) < 0)
                 return hb_err_set(e, -ENOMEM, d->which, NULL, "out of memory for a TLS connection");
         if (c->kind == HB_DATA_PAGES) /* whoever dials sends the pages, one frame after the other */
-                hb_tls_offer_kernel(c->ssl);
+                hb_tls_offer_kernel(d->tls, c->ssl);
         while ((rc = SSL_connect(c->ssl)) != 1) {
                 int why = SSL_get_error(c->ssl, rc);
 

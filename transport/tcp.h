@@ -8,6 +8,11 @@
 #include "transport/peer.h"
 #include "transport/transport.h"
 
+/* Connections a placement should have: the setting's number, or for 0 (auto) one for demand and one for each
+ * four of this program's processors, 2 to 8 in all: a busy connection takes a core here and one on the
+ * source. */
+unsigned hb_tcp_connections(int setting);
+
 /* ---- target ---- */
 struct hb_tcp_fetcher_options {
         unsigned window_per_conn; /* requests on the wire per connection, default 16 */

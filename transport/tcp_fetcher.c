@@ -9,10 +9,15 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #define WINDOW_DEFAULT 16u
 #define QUEUE_DEFAULT  1024u
+
+#define CORES_PER_CONNECTION 4u
+#define AUTO_MIN             2u
+#define AUTO_MAX             8u
 
 static void push(struct hb_fetch_queue *q, struct hb_fetch *f) {
         f->next = NULL;
@@ -200,6 +205,17 @@ static hb_fetcher *fini(hb_fetcher *h) {
 
 static const struct hb_fetcher_ops ops = {
         .name = "tcp", .fetch = fetch, .close = close_fetcher, .fini = fini};
+
+unsigned hb_tcp_connections(int setting) {
+        cpu_set_t set;
+        unsigned n;
+
+        if (setting > 0)
+                return (unsigned)setting;
+        n = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 4;
+        n = 1 + n / CORES_PER_CONNECTION;
+        return n < AUTO_MIN ? AUTO_MIN : n > AUTO_MAX ? AUTO_MAX : n;
+}
 
 int hb_tcp_fetcher_new(const struct hb_tcp_fetcher_options *o, const struct hb_fetcher_callbacks *cb,
                        hb_fetcher **ret, struct hb_err *e) {

@@ -21,6 +21,7 @@
 struct hb_tls {
         SSL_CTX *ctx;
         char name[HB_NAME_MAX];
+        bool kernel;
 };
 
 static int check_readable(const char *path, const char *setting, struct hb_err *e) {
@@ -133,6 +134,7 @@ int hb_tls_new(const struct hb_tls_files *f, hb_tls **ret, struct hb_err *e) {
                 rc = check_own(t->ctx, f, t->name, e);
         if (rc < 0)
                 goto fail;
+        t->kernel = true;
         *ret = t;
         return 0;
 fail:
@@ -167,6 +169,15 @@ int hb_tls_handle(hb_tls *t, int server, const char *expect_peer, SSL **ret, str
                 SSL_set_connect_state(ssl);
         *ret = ssl;
         return 0;
+}
+
+void hb_tls_allow_kernel(hb_tls *t, int allow) {
+        t->kernel = allow;
+}
+
+void hb_tls_offer_kernel(const hb_tls *t, SSL *ssl) {
+        if (t->kernel)
+                SSL_set_options(ssl, SSL_OP_ENABLE_KTLS);
 }
 
 int hb_tls_set_fd(SSL *ssl, int fd) {

@@ -24,10 +24,13 @@ int hb_tls_set_fd(SSL *ssl, int fd);
 /* More is written right after this: the kernel may gather it into full segments (MSG_MORE). The last write
  * must be without. */
 void hb_tls_more(SSL *ssl, int more);
+/* Whether hb_tls_offer_kernel may do anything on this context's handles; it may unless told otherwise. To be
+ * called before the first handle is made. */
+void hb_tls_allow_kernel(hb_tls *t, int allow);
 /* Before the handshake: let the kernel encrypt what is sent, where OpenSSL and the kernel both can. The
  * sender must then repeat a write that did not go through with the same bytes at the same place. What is
  * received stays with OpenSSL (3.0 hands no TLS 1.3 keys of that side over). */
-void hb_tls_offer_kernel(SSL *ssl);
+void hb_tls_offer_kernel(const hb_tls *t, SSL *ssl);
 int hb_tls_kernel_sends(const SSL *ssl); /* after the handshake: 1, it does */
 /* Whether the OpenSSL this runs with was built for it, and whether the kernel knows it (the `tls` module). */
 void hb_tls_kernel_probe(int *ret_library, int *ret_kernel);

@@ -58,10 +58,6 @@ void hb_tls_more(SSL *ssl, int more) {
 
 /* ---- kernel TLS ---- */
 
-void hb_tls_offer_kernel(SSL *ssl) {
-        SSL_set_options(ssl, SSL_OP_ENABLE_KTLS);
-}
-
 int hb_tls_kernel_sends(const SSL *ssl) {
         BIO *b = ssl ? SSL_get_wbio(ssl) : NULL;
 

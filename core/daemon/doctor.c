@@ -98,6 +98,19 @@ static void check_certificate(json_t *a, const hb_settings *s) {
             c.subject, c.issuer, days);
 }
 
+static void check_kernel_tls(json_t *a, const hb_settings *s) {
+        int library, kernel;
+        hb_tls_kernel_probe(&library, &kernel);
+        if (!s->kernel_tls)
+                add(a, "kernel TLS", "ok", "", "not used: kernel_tls = no");
+        else if (library && kernel)
+                add(a, "kernel TLS", "ok", "", "the kernel encrypts the pages this host sends");
+        else
+                add(a, "kernel TLS", "ok", library ? "modprobe tls, if the kernel has the module" : "",
+                    "not available, OpenSSL encrypts: %s",
+                    library ? "the kernel has no `tls` module loaded" : "this OpenSSL was built without it");
+}
+
 static void add_policies(void *arg, const char *ok, const char *next, const char *detail) {
         add(arg, "policies", ok, next, "%s", detail);
 }
@@ -115,6 +128,7 @@ json_t *hb_doctor_json(const hb_daemon *d) {
         check_trackers(a);
         check_image_dir(a, d->settings);
         check_certificate(a, d->settings);
+        check_kernel_tls(a, d->settings);
         hb_policy_registry_doctor(d, add_policies, a);
         hb_rdma_doctor(d, add_rdma, a);
         hb_duplicates_doctor(d, add_duplicates, a);

@@ -303,7 +303,7 @@ static int send_placed(struct hb_incoming *in) {
         struct hb_msg_placed m = {.processed = in->processed,
                                   .fresh_pages = st.fresh,
                                   .secret_id = hb_duplicates_secret_id(in->d),
-                                  .connections = (uint32_t)in->d->settings->connections,
+                                  .connections = hb_tcp_connections(in->d->settings->connections),
                                   .rdma_port = hb_rdma_door_port(in->d)};
         memcpy(m.token, in->token, sizeof m.token);
         struct hb_buf b = {0};

@@ -84,6 +84,8 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
         hb_tls *tls = NULL;
         r = hb_tls_new(&f, &tls, e);
         if (r == 0)
+                hb_tls_allow_kernel(tls, s->kernel_tls);
+        if (r == 0)
                 r = retire(d, e);
         if (r < 0) {
                 hb_tls_free(tls);
@@ -174,6 +176,7 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
         struct hb_tls_files f = {s->ca, s->cert, s->key};
         if ((r = hb_tls_new(&f, &d->tls, e)) < 0 || (r = check_cert_name(d, e)) < 0)
                 return r;
+        hb_tls_allow_kernel(d->tls, s->kernel_tls);
         if ((r = listen_for_peers(d, e)) < 0)
                 return r;
         if ((r = hb_rdma_door_new(d)) < 0)

@@ -116,8 +116,13 @@ const struct hb_setting hb_setting_rows[] = {
         {"transport", "window_bytes", HB_SET_BYTES, AT(window_bytes), 262144, 1073741824, "8388608", NULL,
          false, NULL,
          "Pages asked for and not yet here. More fills a longer line; less keeps urgent pages quick."},
-        {"transport", "connections", HB_SET_INT, AT(connections), 1, 16, "2", NULL, false, NULL,
-         "TLS connections for pages, for each placement; one fills about one core."},
+        {"transport", "connections", HB_SET_COUNT, AT(connections), 1, 16, "auto", NULL, false, NULL,
+         "TLS connections for pages, for each placement, as its target asks for them. The first is kept for pages that a guest "
+         "waits for; each other one fills about one core on either side. auto: one for a quarter of this host's processors "
+         "and the first, 2 to 8 in all. With 1, bulk and waited-for pages share it."},
+        {"transport", "kernel_tls", HB_SET_BOOL, AT(kernel_tls), 0, 0, "yes", NULL, false, NULL,
+         "Whether the kernel may encrypt pages on their way out, where it and OpenSSL can; harbinger doctor shows whether they "
+         "do."},
         {"transport", "compression", HB_SET_ZSTD, AT(zstd_level), -7, 3, "auto", NULL, false, NULL,
          "auto compresses while that is quicker than the link; a number is zstd's level."},
         {"transport", "rdma", HB_SET_CHOICE, AT(rdma), 0, 0, "auto", NULL, false, "auto yes no",

@@ -18,6 +18,7 @@ enum hb_setting_type {
         HB_SET_BYTES,   /* uint64_t: a number, optionally with k, M, G (powers of 1000) or Ki, Mi, Gi */
         HB_SET_BOOL,    /* bool: yes/no, true/false, on/off */
         HB_SET_GRACE,   /* int: auto (-1) or milliseconds */
+        HB_SET_COUNT,   /* int: auto (0) or a number */
         HB_SET_ZSTD,    /* int: auto, off or a level, as in transport/tcp.h */
 };
 

@@ -78,6 +78,7 @@ const char *hb_setting_range(const struct hb_setting *row, char *buf, size_t siz
                 snprintf(buf, size, "%.0f..%.0f, k M G Ki Mi Gi may follow", row->min, row->max);
                 break;
         case HB_SET_GRACE:
+        case HB_SET_COUNT:
                 snprintf(buf, size, "auto or %.0f..%.0f", row->min, row->max);
                 break;
         case HB_SET_ZSTD:
@@ -175,6 +176,10 @@ static bool number_of(const struct hb_setting *row, const char *text, double *re
         const char *rest;
 
         *ret_word = true;
+        if (strcmp(text, "auto") == 0 && row->type == HB_SET_COUNT) {
+                *ret = 0;
+                return true;
+        }
         if (strcmp(text, "auto") == 0 && (row->type == HB_SET_GRACE || row->type == HB_SET_ZSTD)) {
                 *ret = row->type == HB_SET_GRACE ? -1 : HB_ZSTD_AUTO;
                 return true;
@@ -214,6 +219,7 @@ int hb_setting_set(const struct hb_setting *row, const char *text, void *object,
         case HB_SET_REAL:
         case HB_SET_BYTES:
         case HB_SET_GRACE:
+        case HB_SET_COUNT:
         case HB_SET_ZSTD:
                 return set_number(row, text, field, e);
         case HB_SET_BOOL:

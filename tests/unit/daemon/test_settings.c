@@ -68,7 +68,8 @@ static void defaults_are_the_documented_ones(void **state) {
         assert_int_equal(s->cap_bytes_per_s, 0);
         assert_int_equal(s->summary_bytes_per_s, 1000000);
         assert_int_equal(s->window_bytes, 8388608);
-        assert_int_equal(s->connections, 2);
+        assert_int_equal(s->connections, 0);
+        assert_true(s->kernel_tls);
         assert_int_equal(s->zstd_level, HB_ZSTD_AUTO);
         assert_int_equal(s->max_downtime_ms, 300);
         assert_int_equal(s->timeout_s, 120);
@@ -229,7 +230,7 @@ static void values_beyond_them_are_refused(void **state) {
                 {"policy", "horizon_s = 31", "5..30"},
                 {"policy", "predictor = ../ewma", "letters"},
                 {"policy", "dir = policies", "path"},
-                {"transport", "connections = 0", "1..16"},
+                {"transport", "connections = 0", "auto or 1..16"},
                 {"transport", "connections = 17", "1..16"},
                 {"transport", "compression = 4", "auto, off or -7..3"},
                 {"transport", "compression = -8", "auto, off or -7..3"},
