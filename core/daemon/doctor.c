@@ -6,6 +6,7 @@
 #include "daemon/policy_registry.h"
 #include "daemon/rdma_door.h"
 #include "daemon/status.h"
+#include "place/image_spill.h"
 #include "transport/cert/cert.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -82,6 +83,27 @@ static void check_image_dir(json_t *a, const hb_settings *s) {
             s->image_dir, free_gib, ram ? "" : ", not a memory file system");
 }
 
+static void check_spill_dir(json_t *a, const hb_settings *s) {
+        struct hb_image_spill_probe p;
+        if (!s->image_ram_bytes || !s->spill_dir[0]) {
+                add(a, "spill_dir", "ok", "", "not used: images stay in memory");
+                return;
+        }
+        int r = hb_image_spill_probe(s->spill_dir, &p);
+        if (r < 0) {
+                add(a, "spill_dir", "fail", "create it on a fast disk, writable by the daemon",
+                    "%s: no file can be made there: %s", s->spill_dir, hb_errno_name(r));
+                return;
+        }
+        const char *next = p.memory   ? "set spill_dir to a folder on a disk"
+                           : p.uring  ? "sysctl kernel.io_uring_disabled=0, or allow io_uring in the unit's filter"
+                           : p.direct ? ""
+                                      : "use a filesystem with O_DIRECT (ext4, xfs): the page cache takes memory";
+        add(a, "spill_dir", next[0] ? "warn" : "ok", next, "%s: %s, %.1f GiB free, O_DIRECT %s, io_uring %s%s",
+            s->spill_dir, p.filesystem, (double)p.free_bytes / (1 << 30), p.direct ? "yes" : "refused",
+            p.uring ? "refused: " : "yes", p.uring ? hb_errno_name(p.uring) : "");
+}
+
 static void check_certificate(json_t *a, const hb_settings *s) {
         struct hb_cert_info c;
         struct hb_err e;
@@ -127,6 +149,7 @@ json_t *hb_doctor_json(const hb_daemon *d) {
         json_t *a = json_array();
         check_trackers(a);
         check_image_dir(a, d->settings);
+        check_spill_dir(a, d->settings);
         check_certificate(a, d->settings);
         check_kernel_tls(a, d->settings);
         hb_policy_registry_doctor(d, add_policies, a);

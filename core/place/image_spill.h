@@ -64,3 +64,12 @@ void hb_image_spill_stats(const hb_image *i, struct hb_image_spill_stats *ret);
 int hb_image_spill_sweep(const char *spill_dir, const struct hb_image_id *keep, unsigned n);
 /* After an image's state file was removed by other means: its spill file goes too. */
 void hb_image_spill_forget(const char *image_dir, const char *guest);
+/* What a directory offers a spill file, for a report: tries each on a file without a name. */
+struct hb_image_spill_probe {
+        char filesystem[24];
+        bool direct, memory; /* memory: pages would leave memory for memory */
+        int uring;           /* 0, or why not: -errno */
+        uint64_t free_bytes;
+};
+int hb_image_spill_probe(const char *dir,
+                         struct hb_image_spill_probe *ret); /* -errno: no file can be made there */

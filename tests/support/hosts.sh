@@ -224,6 +224,8 @@ host_settings() {
     set_for "$h" host.image_dir "$images/$h/images"
     set_for "$h" host.image_ram_bytes
     set_for "$h" host.spill_dir
+    set_for "$h" host.image_ram_bytes
+    set_for "$h" host.spill_dir
     echo "[control]"
     echo "socket = $pair/$h/control"
     echo "[peer]"
