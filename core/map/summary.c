@@ -217,13 +217,37 @@ static void take_block_news(hb_summary_encoder *s, uint32_t epoch, uint64_t bloc
         hb_bitmap_clear_range(&s->watch.news, block << HB_BLOCK_SHIFT, HB_BLOCK_PAGES);
 }
 
-static void take_news(hb_summary_encoder *s, uint32_t epoch) {
+/* Without a look: whoever writes them looks at them anyway. */
+static void move_block_news(hb_summary_encoder *s, uint32_t epoch, uint64_t block) {
+        uint64_t words = (s->due.bits + 63) / 64, w = block * (HB_BLOCK_PAGES / 64),
+                 end = w + HB_BLOCK_PAGES / 64;
+        struct hb_summary_block *k = &s->block[block];
+
+        if (k->due == 0)
+                *k = (struct hb_summary_block){.since = epoch};
+        for (; w < words && w < end; w++) {
+                uint64_t more = s->watch.news.words[w] & ~s->due.words[w];
+
+                s->due.words[w] |= more;
+                s->watch.news.words[w] = 0;
+                k->due = (uint16_t)(k->due + __builtin_popcountll(more));
+                s->due_total += (unsigned)__builtin_popcountll(more);
+        }
+}
+
+/* Sure to fit all of them, whatever they are. */
+static bool news_fit(const hb_summary_encoder *s, uint64_t budget) {
+        return !s->word && s->due_total + hb_bitmap_count(&s->watch.blocks) * HB_BLOCK_PAGES <=
+                                   budget / HB_SUMMARY_ENTRY_MOST;
+}
+
+static void take_news(hb_summary_encoder *s, uint32_t epoch, bool fit) {
         uint64_t at = 0;
         uint32_t block[LOOK], n;
 
         while ((n = hb_bitmap_list(&s->watch.blocks, &at, block, LOOK)) > 0)
                 for (uint32_t i = 0; i < n; i++) {
-                        take_block_news(s, epoch, block[i]);
+                        (fit ? move_block_news : take_block_news)(s, epoch, block[i]);
                         hb_bitmap_clear(&s->watch.blocks, block[i]);
                 }
 }
@@ -331,7 +355,7 @@ int64_t hb_summary_encode(hb_summary_encoder *s, uint64_t max_bytes, struct hb_b
                 s->looked_epoch = epoch;
                 s->looked = 0;
         }
-        take_news(s, epoch);
+        take_news(s, epoch, news_fit(s, max_bytes - HB_SUMMARY_HEAD));
         if (s->summed < s->blocks && s->looked < HB_SUMMARY_LOOKS)
                 rc = hb_summary_words(s, epoch, max_bytes - HB_SUMMARY_HEAD, out);
         if (rc != 0 || s->summed < s->blocks)

@@ -8,8 +8,10 @@
 #include "map/summary_format.h"
 #include "map/summary_priv.h"
 #include <errno.h>
+#include <string.h>
 
-#define LOOK 128u
+#define LOOK        128u
+#define FLAT_BLOCKS (1u << 15) /* 64 GiB: a MiB of bitmap */
 
 struct run {
         uint64_t gfn, pages;
@@ -23,6 +25,7 @@ struct pass {
         uint64_t cost[HB_SUMMARY_CLASSES], end;
         struct hb_buf *out; /* NULL: first pass */
         bool all;           /* all of it fits, and nothing waits behind the cursor */
+        bool flat;          /* all blocks are picked, and so few that their pages are walked as one */
         size_t limit;       /* out->len may not pass it */
         unsigned cut;       /* classes above go whole, this one from the cursor on, */
         uint64_t cut_room;  /* as far as they leave room */
@@ -90,12 +93,23 @@ static void put_entry(struct pass *p, const struct run *r) {
         p->out->len = (size_t)(to - p->out->data);
 }
 
-static void mark_sent(hb_summary_encoder *s, const struct run *r) {
-        for (uint64_t g = r->gfn; g < r->gfn + r->pages; g++) {
-                s->sent_write[g] = (uint8_t)(r->b.write_q + 1);
-                s->sent_read[g] = (uint8_t)(r->b.read_q + 1);
-                hb_summary_clear_due(s, g);
+/* All of a run were due. */
+static void clear_run(hb_summary_encoder *s, uint64_t gfn, uint64_t pages) {
+        hb_bitmap_clear_range(&s->due, gfn, pages);
+        s->due_total -= pages;
+        while (pages > 0) {
+                uint64_t left = HB_BLOCK_PAGES - gfn % HB_BLOCK_PAGES, n = pages < left ? pages : left;
+
+                s->block[gfn >> HB_BLOCK_SHIFT].due = (uint16_t)(s->block[gfn >> HB_BLOCK_SHIFT].due - n);
+                gfn += n;
+                pages -= n;
         }
+}
+
+static void mark_sent(hb_summary_encoder *s, const struct run *r) {
+        memset(s->sent_write + r->gfn, (int)r->b.write_q + 1, r->pages);
+        memset(s->sent_read + r->gfn, (int)r->b.read_q + 1, r->pages);
+        clear_run(s, r->gfn, r->pages);
         if (r->b.resident)
                 hb_bitmap_set_range(&s->sent_resident, r->gfn, r->pages);
         else
@@ -147,8 +161,7 @@ static void look_at(struct pass *p, struct run *r, uint64_t gfn, const struct hb
         }
 }
 
-static void walk_block(struct pass *p, struct run *r, uint64_t block, bool turn) {
-        uint64_t at = block << HB_BLOCK_SHIFT, end = at + HB_BLOCK_PAGES;
+static void walk_pages(struct pass *p, struct run *r, uint64_t at, uint64_t end, bool turn) {
         struct hb_bitmap upto = p->s->due;
         struct hb_map_brief b[LOOK];
         uint32_t gfn[LOOK], n;
@@ -166,11 +179,15 @@ static void walk_block(struct pass *p, struct run *r, uint64_t block, bool turn)
 static void walk(struct pass *p) {
         struct run r = {0};
 
-        for (uint64_t b = 0; b < p->s->blocks; b++) {
+        if (p->flat)
+                walk_pages(p, &r, 0, UINT64_MAX, false);
+        for (uint64_t b = 0; b < p->s->blocks && !p->flat; b++) {
                 const struct hb_summary_block *k = &p->s->block[b];
+                uint64_t at = b << HB_BLOCK_SHIFT;
 
                 if (k->pick != HB_PICK_NOT)
-                        walk_block(p, &r, b, k->pick == HB_PICK_TURN || k->class == HB_SUMMARY_TURN);
+                        walk_pages(p, &r, at, at + HB_BLOCK_PAGES,
+                                   k->pick == HB_PICK_TURN || k->class == HB_SUMMARY_TURN);
         }
         close_run(p, &r);
 }
@@ -216,6 +233,7 @@ int64_t hb_summary_pages(hb_summary_encoder *s, uint32_t epoch, uint64_t budget,
         uint64_t total;
 
         if (whole) { /* no need to find out what all of it costs */
+                p.flat = s->blocks <= FLAT_BLOCKS;
                 total = s->due_total * HB_SUMMARY_ENTRY_MOST;
                 p.cut_room = total;
                 p.all = s->cursor == 0;
