@@ -3,8 +3,10 @@
  * Invariant: an accepted fetch is in exactly one place: a queue, a connection's slot, or on its way into
  * done(). The queues are non-empty only while a connection is active, so nothing waits for a connection that
  * may never come. The lead (oldest) connection carries urgent fetches only, as soon as there is a second one;
- * others take an urgent one only when the lead's window is full. One lock for queues and the list of
- * connections, never held across I/O or a callback. The connection's own work is in tcp_fetcher_conn.c. */
+ * others take an urgent one only when the lead's slots are full. Bulk never fills a connection's slots: a few
+ * are for urgent ones alone, so that these go out at once on the only connection too. One lock for queues and
+ * the list of connections, never held across I/O or a callback. The connection's own work is in
+ * tcp_fetcher_conn.c. */
 #include "transport/tcp_fetcher.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -45,11 +47,11 @@ static struct hb_fetch *pop(struct hb_fetch_queue *q) {
 /* ---- what connections ask; all with the lock held ---- */
 
 static bool lead_is_full(const hb_tcp_fetcher *t) {
-        return t->active && t->active->in_flight >= t->window;
+        return t->active && t->active->in_flight >= t->slots;
 }
 
 static bool carries_urgent(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
-        return c->in_flight < t->window && (c == t->active || lead_is_full(t));
+        return c->in_flight < t->slots && (c == t->active || lead_is_full(t));
 }
 
 bool hb_tcp_fetcher_is_lead(const hb_tcp_fetcher *t, const struct hb_fetch_conn *c) {
@@ -229,6 +231,7 @@ int hb_tcp_fetcher_new(const struct hb_tcp_fetcher_options *o, const struct hb_f
         t->window = o->window_per_conn ? o->window_per_conn : WINDOW_DEFAULT;
         if (t->window > HB_FETCH_WINDOW_MAX)
                 t->window = HB_FETCH_WINDOW_MAX;
+        t->slots = t->window + HB_URGENT_SLOTS;
         t->queue_max = o->queue_max ? o->queue_max : QUEUE_DEFAULT;
         pthread_mutex_init(&t->lock, NULL);
         pthread_mutex_init(&t->state_lock, NULL);

@@ -8,6 +8,7 @@
 #include "transport/tcp.h"
 
 #define HB_FETCH_WINDOW_MAX 256u
+#define HB_URGENT_SLOTS     4u /* of a connection, beyond its window */
 
 typedef struct hb_tcp_fetcher hb_tcp_fetcher;
 
@@ -32,7 +33,7 @@ struct hb_fetch_conn {
         unsigned urgent_in_row;            /* fetches taken since the last one of bulk */
         struct hb_data_io io;
         hb_page_codec *codec;
-        struct hb_fetch_slot *slots; /* t->window of them */
+        struct hb_fetch_slot *slots; /* t->slots of them */
         uint64_t requests;
         uint32_t last_stamp;
         struct hb_fetch_slot *arriving; /* whose answer's body is being read; NULL: a header is next */
@@ -45,7 +46,7 @@ struct hb_tcp_fetcher {
         hb_fetcher head;
         struct hb_fetcher_callbacks cb;
         struct hb_tcp_fetcher_options options;
-        unsigned window, queue_max;
+        unsigned window, slots, queue_max; /* of a connection: for bulk, for all */
         pthread_mutex_t lock;
         struct hb_fetch_queue urgent, bulk;
         struct hb_fetch_conn *active; /* the first is the lead */

@@ -31,7 +31,7 @@ int hb_fetch_conn_new(hb_tcp_fetcher *t, struct hb_data_conn *conn, struct hb_fe
         }
         c->io.exact = true;
         c->io.head = HB_MSG_PAGES_HEAD;
-        c->slots = calloc(t->window, sizeof(*c->slots));
+        c->slots = calloc(t->slots, sizeof(*c->slots));
         c->compressed = malloc(HB_FETCH_MAX_PAGES * HB_PAGE_SIZE);
         rc = c->slots && c->compressed ? hb_page_codec_new(HB_ZSTD_OFF, &c->codec) : -ENOMEM;
         if (rc < 0) {
@@ -53,10 +53,10 @@ void hb_fetch_conn_release(struct hb_crew_member *m) {
 }
 
 static struct hb_fetch_slot *free_slot(struct hb_fetch_conn *c) {
-        for (unsigned i = 0; i < c->t->window; i++)
+        for (unsigned i = 0; i < c->t->slots; i++)
                 if (!c->slots[i].f)
                         return &c->slots[i];
-        return NULL; /* cannot be: in_flight < window */
+        return NULL; /* cannot be: in_flight < slots */
 }
 
 /* ---- requests ---- */
@@ -72,7 +72,7 @@ static unsigned fill_slots(struct hb_fetch_conn *c, struct hb_fetch_slot *taken[
                 struct hb_fetch_slot *s = free_slot(c);
 
                 *s = (struct hb_fetch_slot){.f = f, .alone = c->in_flight == 0};
-                s->id = c->requests++ * t->window + (uint64_t)(s - c->slots);
+                s->id = c->requests++ * t->slots + (uint64_t)(s - c->slots);
                 c->in_flight++;
                 c->urgent_in_row = f->urgent ? c->urgent_in_row + 1 : 0;
                 taken[n++] = s;
@@ -167,7 +167,7 @@ static int begin_answer(struct hb_fetch_conn *c, const uint8_t *p, size_t n, str
 
         if (n < HB_MSG_PAGES_HEAD || hb_msg_pages_get(p, HB_MSG_PAGES_HEAD, &m, &none, &zero) < 0)
                 return bad_answer(c, e, "an answer with pages cannot be read");
-        s = &c->slots[m.id % c->t->window];
+        s = &c->slots[m.id % c->t->slots];
         if (!s->f || s->id != m.id)
                 return bad_answer(c, e, "an answer came to a request that was not made");
         if (m.stamp < c->last_stamp)
@@ -292,7 +292,7 @@ static void end(struct hb_fetch_conn *c, const struct hb_err *why) {
         pthread_mutex_unlock(&t->lock);
         hb_link_meter_end(&t->meter, hb_now_ns(), in_flight);
         hb_link_meter_connected(&t->meter, -1);
-        for (unsigned i = 0; i < t->window; i++)
+        for (unsigned i = 0; i < t->slots; i++)
                 if (c->slots[i].f)
                         hb_fetch_queue_push(&orphans, c->slots[i].f);
         hb_tcp_fetcher_fail_all(t, &orphans);
@@ -304,7 +304,7 @@ static void end(struct hb_fetch_conn *c, const struct hb_err *why) {
 
 void hb_fetch_conn_run(struct hb_crew_member *m) {
         struct hb_fetch_conn *c = (struct hb_fetch_conn *)m;
-        struct hb_fetch_slot *taken[HB_FETCH_WINDOW_MAX];
+        struct hb_fetch_slot *taken[HB_FETCH_WINDOW_MAX + HB_URGENT_SLOTS];
         struct hb_err why = {0};
 
         prefer(c, false);
