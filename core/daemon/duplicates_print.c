@@ -16,7 +16,7 @@
 #define TICK_MS   50
 #define CREDIT_NS ((double)HB_NS_PER_S)
 #define SIDE      32u /* pages read at once */
-#define NICE      10
+#define NICE      10  /* of what nobody waits for */
 
 static uint64_t cpu_ns(void) {
         struct timespec t;
@@ -41,7 +41,7 @@ static int print_work(void *arg) {
         uint8_t *pages =
                 hb_fault("duplicates.print") ? NULL : aligned_alloc(HB_PAGE_SIZE, SIDE * HB_PAGE_SIZE);
 
-        hb_dup_low_priority(NICE);
+        hb_dup_low_priority(p->waited_for ? 0 : NICE);
         if (!pages)
                 return -ENOMEM;
         p->stamp = atomic_load_explicit(&p->source->epoch, memory_order_acquire);
@@ -110,6 +110,7 @@ static bool fill_of_guests(struct hb_duplicates *x, struct hb_dup_print *p, enum
                 if (hb_dup_guest_fill(best, p, why)) {
                         best->served_ns = hb_now_ns();
                         p->guest = best;
+                        p->waited_for = is_placed;
                         p->source = hb_dup_source_ref(best->source);
                         return true;
                 }
@@ -143,6 +144,7 @@ static void next_batch(struct hb_duplicates *x) {
                 return;
         p->x = x;
         p->guest = NULL;
+        p->waited_for = false;
         p->image = NULL;
         p->source = NULL;
         p->n = 0;

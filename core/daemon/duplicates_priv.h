@@ -101,6 +101,7 @@ struct hb_dup_print { /* one batch: the job's until its answer is on the loop */
         struct hb_dup_image *image;
         uint32_t stamp; /* taken before the first byte is read */
         uint64_t cpu_ns;
+        bool waited_for; /* by the target of a placement */
         uint32_t n;
         uint32_t gfn[HB_DUP_BATCH];
         struct hb_print print[HB_DUP_BATCH];
