@@ -2,7 +2,7 @@
  *
  * Invariant: `on_disk` has exactly the pages that are fresh and HB_IP_SPILLED (a page that turns stale leaves
  * it with hb_image_spill_invalidated, before anybody could fetch it), so hb_image_spilled never counts pages.
- * A page that is `busy` is neither written nor read by anybody else. Memory: five bits a page, and 1 KiB for
+ * A page that is `busy` is neither written nor read by anybody else. Memory: six bits a page, and 1 KiB for
  * each run that can be on its way. */
 #include "place/spill.h"
 #include "base/fault.h"
@@ -58,7 +58,7 @@ static struct hb_spill *new_spill(hb_image *i) {
         s->file.fd = s->file.direct_fd = -1;
         if (hb_bitmap_init(&s->on_disk, s->pages) == 0 && hb_bitmap_init(&s->clean, s->pages) == 0 &&
             hb_bitmap_init(&s->slots, s->pages) == 0 && hb_bitmap_init(&s->hollow, s->pages) == 0 &&
-            hb_bitmap_init(&s->busy, s->pages) == 0)
+            hb_bitmap_init(&s->busy, s->pages) == 0 && hb_bitmap_init(&s->trimmed, s->pages) == 0)
                 return s;
         hb_spill_free(s);
         return NULL;
@@ -75,6 +75,7 @@ void hb_spill_free(struct hb_spill *s) {
         hb_bitmap_fini(&s->slots);
         hb_bitmap_fini(&s->hollow);
         hb_bitmap_fini(&s->busy);
+        hb_bitmap_fini(&s->trimmed);
         free(s);
 }
 

@@ -30,7 +30,8 @@ struct hb_spill {
         struct hb_bitmap clean;   /* in memory, and the same bytes under the same stamp on the disk */
         struct hb_bitmap slots;   /* the file may hold a block there */
         struct hb_bitmap hollow;  /* stale, and its memory given back */
-        struct hb_bitmap busy;    /* on its way, either direction, or being trimmed */
+        struct hb_bitmap busy;    /* on its way, either direction */
+        struct hb_bitmap trimmed; /* its block is being given back: nothing may be written there */
         uint64_t spilled, used_slots, cleans;
         uint64_t leaving, coming; /* pages under way */
         /* choosing */

@@ -131,7 +131,7 @@ void hb_spill_go(struct hb_spill *s, enum hb_spill_what what, uint64_t gfn, uint
                 r->stamp[k] = s->i->pages[gfn + k].c.stamp;
                 r->sum[k] = s->file.sums[gfn + k];
         }
-        hb_bitmap_set_range(&s->busy, gfn, pages);
+        hb_bitmap_set_range(what == HB_SPILL_TRIM ? &s->trimmed : &s->busy, gfn, pages);
         if (what == HB_SPILL_READ)
                 s->coming += pages;
         if (what == HB_SPILL_WRITE) {
@@ -146,7 +146,7 @@ static bool may_leave(const struct hb_spill *s, uint64_t gfn) {
         const struct hb_image_page *p = &s->i->pages[gfn];
 
         return hb_spill_fresh(p) && !(p->flags & (HB_IP_ZERO | HB_IP_SPILLED)) && p->fetches > 0 &&
-               !hb_bitmap_test(&s->busy, gfn);
+               !hb_bitmap_test(&s->busy, gfn) && !hb_bitmap_test(&s->trimmed, gfn);
 }
 
 static bool may_return(const struct hb_spill *s, uint64_t gfn) {
@@ -354,7 +354,8 @@ static uint64_t junk(const struct hb_spill *s) {
 
 static bool is_junk(const struct hb_spill *s, uint64_t gfn) {
         return hb_bitmap_test(&s->slots, gfn) && !hb_bitmap_test(&s->on_disk, gfn) &&
-               !hb_bitmap_test(&s->clean, gfn) && !hb_bitmap_test(&s->busy, gfn);
+               !hb_bitmap_test(&s->clean, gfn) && !hb_bitmap_test(&s->busy, gfn) &&
+               !hb_bitmap_test(&s->trimmed, gfn);
 }
 
 static void trim(struct hb_spill *s) {
@@ -381,11 +382,14 @@ static void trim(struct hb_spill *s) {
 }
 
 void hb_spill_choose(struct hb_spill *s) {
-        if (s->now_ns < s->pause_until_ns && !s->trimming)
-                return;
-        if (s->promoting)
-                promote(s);
-        else if (s->now_ns >= s->pause_until_ns)
+        bool paused = s->now_ns < s->pause_until_ns;
+
+        if (s->promoting) {
+                if (!paused)
+                        promote(s);
+                return; /* the disk is for the guest that waits */
+        }
+        if (!paused)
                 keep_budget(s);
         if (junk(s) > s->spilled + TRIM_SLACK)
                 s->trimming = true;

@@ -13,7 +13,7 @@
 #define BACK_OFF_NS 2000000000ull
 
 static void no_longer_busy(struct hb_spill *s, const struct hb_spill_run *r) {
-        hb_bitmap_clear_range(&s->busy, r->gfn, r->pages);
+        hb_bitmap_clear_range(r->what == HB_SPILL_TRIM ? &s->trimmed : &s->busy, r->gfn, r->pages);
 }
 
 static void trouble(struct hb_spill *s, int status) {
