@@ -1,5 +1,5 @@
-/* frames: one pread a call. A page whose entry is not present has frame 0: whoever compares takes it for changed, which is
- * the safe side. */
+/* frames: one pread a call. A page whose entry is not present has frame 0: whoever compares takes it for
+ * changed, which is the safe side. */
 #include "rdma/frames.h"
 #include "base/fault.h"
 #include "base/shape.h"

@@ -1,4 +1,5 @@
-/* rdma_device: names, GIDs and addresses. Runs at set-up only; asks the device each time, remembers nothing. */
+/* rdma_device: names, GIDs and addresses. Runs at set-up only; asks the device each time, remembers nothing.
+ */
 #include "rdma/rdma_device.h"
 #include "base/fault.h"
 #include <arpa/inet.h>
@@ -38,11 +39,13 @@ bool hb_rdma_on_demand(const struct ibv_device_attr_ex *a) {
                (a->odp_caps.per_transport_caps.rc_odp_caps & IBV_ODP_SUPPORT_READ);
 }
 
-int hb_rdma_device_fits(const struct rdma_cm_id *id, const char *device, const char *address, struct hb_err *e) {
+int hb_rdma_device_fits(const struct rdma_cm_id *id, const char *device, const char *address,
+                        struct hb_err *e) {
         const char *is = id->verbs ? ibv_get_device_name(id->verbs->device) : NULL;
 
         if (!is)
-                return hb_err_set(e, -ENODEV, address, "`harbinger doctor` lists RDMA devices and their addresses",
+                return hb_err_set(e, -ENODEV, address,
+                                  "`harbinger doctor` lists RDMA devices and their addresses",
                                   "no RDMA device has or reaches this address");
         if (device && device[0] && strcmp(is, device) != 0)
                 return hb_err_set(e, -ENODEV, address, "name that device in the settings, or none",
@@ -108,7 +111,8 @@ void hb_rdma_end_link(const struct hb_rdma_end *end, struct hb_rdma_link *ret) {
         struct ibv_port_attr port = {0};
         ssize_t n;
 
-        *ret = (struct hb_rdma_link){.transport = "InfiniBand", .bulk_qps = end->nbulk, .on_demand = end->on_demand};
+        *ret = (struct hb_rdma_link){
+                .transport = "InfiniBand", .bulk_qps = end->nbulk, .on_demand = end->on_demand};
         if (!id || !id->verbs)
                 return;
         (void)snprintf(ret->device, sizeof(ret->device), "%s", ibv_get_device_name(id->verbs->device));

@@ -1,5 +1,5 @@
-/* rdma_dial: from an address to a connection that stands. Runs on the caller's thread (a job) and blocks, at most as long as
- * it was told; the server's thread does not exist yet. */
+/* rdma_dial: from an address to a connection that stands. Runs on the caller's thread (a job) and blocks, at
+ * most as long as it was told; the server's thread does not exist yet. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/rdma_device.h"
@@ -22,7 +22,8 @@ static int left_ms(const struct dial *d) {
 }
 
 static int timed_out(const struct dial *d) {
-        return hb_err_set(d->e, -ETIMEDOUT, d->address, "see whether the other host and the RDMA network are up",
+        return hb_err_set(d->e, -ETIMEDOUT, d->address,
+                          "see whether the other host and the RDMA network are up",
                           "the RDMA peer does not answer");
 }
 
@@ -70,15 +71,17 @@ static int resolve(const struct dial *d, const struct hb_rdma_options *o) {
         d->s->end.channel = errno ? NULL : rdma_create_event_channel();
         if (!d->s->end.channel || rdma_create_id(d->s->end.channel, id, NULL, RDMA_PS_TCP) != 0)
                 return hb_rdma_unusable(d->e, -errno);
-        if (rdma_resolve_addr(*id, have_from == 0 ? (struct sockaddr *)&from : NULL, (struct sockaddr *)&to.sa,
-                              left_ms(d)) != 0)
-                return hb_err_set(d->e, -ENODEV, d->address, "`harbinger doctor` lists RDMA devices and their addresses",
+        if (rdma_resolve_addr(*id, have_from == 0 ? (struct sockaddr *)&from : NULL,
+                              (struct sockaddr *)&to.sa, left_ms(d)) != 0)
+                return hb_err_set(d->e, -ENODEV, d->address,
+                                  "`harbinger doctor` lists RDMA devices and their addresses",
                                   "no RDMA device reaches this address: %s", strerror(errno));
         rc = expect(d, RDMA_CM_EVENT_ADDR_RESOLVED, &ev);
         if (rc == 0)
                 rc = hb_rdma_device_fits(*id, o->device, d->address, d->e);
         if (rc == 0 && rdma_resolve_route(*id, left_ms(d)) != 0)
-                rc = hb_err_set(d->e, -ENODEV, d->address, NULL, "there is no RDMA route: %s", strerror(errno));
+                rc = hb_err_set(d->e, -ENODEV, d->address, NULL, "there is no RDMA route: %s",
+                                strerror(errno));
         return rc < 0 ? rc : expect(d, RDMA_CM_EVENT_ROUTE_RESOLVED, &ev);
 }
 
@@ -99,7 +102,8 @@ static int ask(const struct dial *d, const uint8_t token[HB_TOKEN_SIZE], struct 
         p.private_data = data;
         p.private_data_len = sizeof(data);
         if (hb_fault("rdma.connect") || rdma_connect(end->id, &p) != 0)
-                return hb_err_set(d->e, -ECONNRESET, d->address, NULL, "the RDMA connection could not be asked for");
+                return hb_err_set(d->e, -ECONNRESET, d->address, NULL,
+                                  "the RDMA connection could not be asked for");
         rc = expect(d, RDMA_CM_EVENT_ESTABLISHED, &ev);
         if (rc < 0)
                 return rc;
@@ -116,8 +120,8 @@ static int expose_word(const struct dial *d) {
 
         errno = hb_fault("rdma.register") ? ENOMEM : 0;
         s->word_mr = errno ? NULL
-                           : ibv_reg_mr(s->end.pd, (void *)(uintptr_t)s->src->completed_epoch, sizeof(uint32_t),
-                                        IBV_ACCESS_REMOTE_READ);
+                           : ibv_reg_mr(s->end.pd, (void *)(uintptr_t)s->src->completed_epoch,
+                                        sizeof(uint32_t), IBV_ACCESS_REMOTE_READ);
         return s->word_mr ? 0
                           : hb_err_set(d->e, errno > 0 ? -errno : -EIO, NULL,
                                        "raise LimitMEMLOCK of the service (ulimit -l)",
@@ -150,5 +154,6 @@ int hb_rdma_server_connect(hb_rdma_server *s, const char *address, const struct 
         if (hello.hello.budget_pages > HB_MAX_PAGES)
                 hello.hello.budget_pages = HB_MAX_PAGES;
         rc = hb_rdma_end_send(&s->end, &hello);
-        return rc < 0 ? hb_err_set(e, rc, address, NULL, "the RDMA connection fails at its first message") : 0;
+        return rc < 0 ? hb_err_set(e, rc, address, NULL, "the RDMA connection fails at its first message")
+                      : 0;
 }

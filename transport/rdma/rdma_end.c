@@ -1,6 +1,6 @@
-/* rdma_end: queues, messages and waiting. Invariant: of each message buffer exactly one knows: the device (posted to
- * receive, or on its way) or the free mask. A completion queue is as deep as all work that may be posted to it, so it never
- * overruns. */
+/* rdma_end: queues, messages and waiting. Invariant: of each message buffer exactly one knows: the device
+ * (posted to receive, or on its way) or the free mask. A completion queue is as deep as all work that may be
+ * posted to it, so it never overruns. */
 #include "rdma/rdma_end.h"
 #include "base/fault.h"
 #include "rdma/rdma_device.h"
@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SENDS (HB_RDMA_MESSAGES + 4u) /* and the epoch word's READ */
+#define SENDS          (HB_RDMA_MESSAGES + 4u) /* and the epoch word's READ */
 #define EVENTS_PER_ACK 64u
 
 static int no(struct hb_err *e, int code, const char *next, const char *what) {
@@ -23,7 +23,9 @@ static int failed(struct hb_err *e, const char *what) {
         int code = errno > 0 ? -errno : -EIO;
 
         return no(e, code,
-                  code == -ENOMEM ? "raise LimitMEMLOCK (ulimit -l) or lower the bound of pinned memory" : NULL, what);
+                  code == -ENOMEM ? "raise LimitMEMLOCK (ulimit -l) or lower the bound of pinned memory"
+                                  : NULL,
+                  what);
 }
 
 /* ---- queues ---- */
@@ -39,21 +41,23 @@ static int find_on_demand(struct hb_rdma_end *end) {
 }
 
 static struct ibv_qp_init_attr queue_attr(const struct hb_rdma_end *end, bool lead, bool reads) {
-        return (struct ibv_qp_init_attr){.send_cq = end->cq,
-                                         .recv_cq = end->cq,
-                                         .qp_type = IBV_QPT_RC,
-                                         .cap = {.max_send_wr = (reads ? HB_RDMA_DEPTH : 0) + (lead ? SENDS : 1),
-                                                 .max_recv_wr = lead ? HB_RDMA_MESSAGES : 1,
-                                                 .max_send_sge = 1,
-                                                 .max_recv_sge = 1}};
+        return (struct ibv_qp_init_attr){
+                .send_cq = end->cq,
+                .recv_cq = end->cq,
+                .qp_type = IBV_QPT_RC,
+                .cap = {.max_send_wr = (reads ? HB_RDMA_DEPTH : 0) + (lead ? SENDS : 1),
+                        .max_recv_wr = lead ? HB_RDMA_MESSAGES : 1,
+                        .max_send_sge = 1,
+                        .max_recv_sge = 1}};
 }
 
 static int post_receive(struct hb_rdma_end *end, unsigned i) {
         struct ibv_sge sge = {.addr = (uintptr_t)end->buffers[HB_RDMA_MESSAGES + i],
                               .length = HB_RDMA_MSG_MAX,
                               .lkey = end->buffers_mr->lkey};
-        struct ibv_recv_wr wr = {
-                .wr_id = hb_rdma_work_id(HB_RDMA_WORK_RECV, 0, i), .sg_list = &sge, .num_sge = 1},
+        struct ibv_recv_wr wr = {.wr_id = hb_rdma_work_id(HB_RDMA_WORK_RECV, 0, i),
+                                 .sg_list = &sge,
+                                 .num_sge = 1},
                            *bad;
 
         return -ibv_post_recv(end->id->qp, &wr, &bad);
@@ -87,7 +91,8 @@ static int open_bulk(struct hb_rdma_end *end, unsigned n, bool reads) {
                 if (!qp)
                         return -errno;
                 end->bulk[end->nbulk] = qp;
-                if (ibv_modify_qp(qp, &to, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS)) {
+                if (ibv_modify_qp(qp, &to,
+                                  IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_ACCESS_FLAGS)) {
                         end->nbulk++; /* it is there, and to be destroyed */
                         return -errno;
                 }
@@ -138,12 +143,11 @@ static uint8_t at_most(int a, unsigned b) {
 }
 
 void hb_rdma_end_params(const struct hb_rdma_end *end, struct rdma_conn_param *ret) {
-        *ret = (struct rdma_conn_param){.responder_resources =
-                                                at_most(end->device.max_qp_rd_atom, HB_RDMA_MAX_READS),
-                                        .initiator_depth =
-                                                at_most(end->device.max_qp_init_rd_atom, HB_RDMA_MAX_READS),
-                                        .retry_count = 7,
-                                        .rnr_retry_count = 7};
+        *ret = (struct rdma_conn_param){
+                .responder_resources = at_most(end->device.max_qp_rd_atom, HB_RDMA_MAX_READS),
+                .initiator_depth = at_most(end->device.max_qp_init_rd_atom, HB_RDMA_MAX_READS),
+                .retry_count = 7,
+                .rnr_retry_count = 7};
 }
 
 /* Both ends derive it: the first packet of a queue pair that had the number before does not fit by chance. */
@@ -154,8 +158,8 @@ static uint32_t first_psn(uint32_t qpn) {
 int hb_rdma_end_bulk_up(struct hb_rdma_end *end, const uint32_t *peer_qpn, struct hb_err *e) {
         struct ibv_qp_init_attr init;
         struct ibv_qp_attr a;
-        int lead = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER | IBV_QP_TIMEOUT |
-                   IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
+        int lead = IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER |
+                   IBV_QP_TIMEOUT | IBV_QP_RETRY_CNT | IBV_QP_RNR_RETRY | IBV_QP_MAX_QP_RD_ATOMIC;
 
         errno = 0;
         if (hb_fault("rdma.bulk") || ibv_query_qp(end->id->qp, &a, lead, &init) != 0)
@@ -165,8 +169,9 @@ int hb_rdma_end_bulk_up(struct hb_rdma_end *end, const uint32_t *peer_qpn, struc
                 a.dest_qp_num = peer_qpn[i];
                 a.rq_psn = first_psn(peer_qpn[i]);
                 if (ibv_modify_qp(end->bulk[i], &a,
-                                  IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN | IBV_QP_RQ_PSN |
-                                          IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER) != 0)
+                                  IBV_QP_STATE | IBV_QP_AV | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN |
+                                          IBV_QP_RQ_PSN | IBV_QP_MAX_DEST_RD_ATOMIC | IBV_QP_MIN_RNR_TIMER) !=
+                    0)
                         return failed(e, "a second RDMA queue pair could not be brought up");
                 a.qp_state = IBV_QPS_RTS;
                 a.sq_psn = first_psn(end->bulk[i]->qp_num);
@@ -273,7 +278,8 @@ static void take_completion_event(struct hb_rdma_end *end) {
         }
 }
 
-/* The caller has polled the queue empty, armed it (ibv_req_notify_cq) and polled once more before it comes here. */
+/* The caller has polled the queue empty, armed it (ibv_req_notify_cq) and polled once more before it comes
+ * here. */
 int hb_rdma_end_wait(struct hb_rdma_end *end, int timeout_ms, bool *ret_cm) {
         struct pollfd p[] = {{.fd = end->events->fd, .events = POLLIN},
                              {.fd = end->channel->fd, .events = POLLIN},
@@ -300,7 +306,8 @@ int hb_rdma_next_event(struct rdma_event_channel *channel, int timeout_ms, struc
                 return n == 0 || errno == EINTR ? -ETIMEDOUT : -errno;
         if (rdma_get_cm_event(channel, &ev) != 0)
                 return -errno;
-        *ret = (struct hb_rdma_event){.type = ev->event, .status = ev->status, .id = ev->id, .param = ev->param.conn};
+        *ret = (struct hb_rdma_event){
+                .type = ev->event, .status = ev->status, .id = ev->id, .param = ev->param.conn};
         ret->size = ev->param.conn.private_data_len;
         if (ret->size > sizeof(ret->data))
                 ret->size = sizeof(ret->data);

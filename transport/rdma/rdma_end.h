@@ -1,9 +1,9 @@
-/* rdma_end: what both ends of a connection have: the connection manager's id, one completion queue with its channel, the
- * lead queue pair and the bulk ones, buffers for messages, and a wake-up. Belongs to one thread once it stands, but for
- * hb_rdma_end_wake.
+/* rdma_end: what both ends of a connection have: the connection manager's id, one completion queue with its
+ * channel, the lead queue pair and the bulk ones, buffers for messages, and a wake-up. Belongs to one thread
+ * once it stands, but for hb_rdma_end_wake.
  *
- * The bulk queue pairs have no connection manager of their own: they are brought up with the lead's path attributes, their
- * numbers travel in the private data. */
+ * The bulk queue pairs have no connection manager of their own: they are brought up with the lead's path
+ * attributes, their numbers travel in the private data. */
 #pragma once
 #include "rdma/rdma_msg.h"
 #include <rdma/rdma_cma.h>
@@ -35,7 +35,8 @@ struct hb_rdma_end {
 
 /* An id that has a device gets its queues; receives are posted. `reads`: this end posts READs. */
 int hb_rdma_end_open(struct hb_rdma_end *end, unsigned nbulk, bool reads, struct hb_err *e);
-void hb_rdma_end_params(const struct hb_rdma_end *end, struct rdma_conn_param *ret); /* without private data */
+void hb_rdma_end_params(const struct hb_rdma_end *end,
+                        struct rdma_conn_param *ret); /* without private data */
 /* After the lead stands. */
 int hb_rdma_end_bulk_up(struct hb_rdma_end *end, const uint32_t *peer_qpn, struct hb_err *e);
 /* No work of ours is carried out any more when it returns: what was posted will neither read nor write. */
@@ -50,11 +51,11 @@ void hb_rdma_end_sent(struct hb_rdma_end *end, uint64_t wr_id);
 /* Decodes the message that has arrived and gives its buffer back to the queue. */
 int hb_rdma_end_received(struct hb_rdma_end *end, const struct ibv_wc *wc, struct hb_rdma_msg *ret);
 
-/* Waits for a completion, an event of the connection, a wake-up, or the end of timeout_ms (-1: none). Returns at once when
- * completions are there. *ret_cm: an event of the connection manager can be got. */
+/* Waits for a completion, an event of the connection, a wake-up, or the end of timeout_ms (-1: none). Returns
+ * at once when completions are there. *ret_cm: an event of the connection manager can be got. */
 int hb_rdma_end_wait(struct hb_rdma_end *end, int timeout_ms, bool *ret_cm);
-/* The next event within timeout_ms, acknowledged: its kind in *ret, private data (at most `size`) in `data`. Negative:
- * -ETIMEDOUT or the event's own failure. */
+/* The next event within timeout_ms, acknowledged: its kind in *ret, private data (at most `size`) in `data`.
+ * Negative: -ETIMEDOUT or the event's own failure. */
 struct hb_rdma_event {
         enum rdma_cm_event_type type;
         int status;

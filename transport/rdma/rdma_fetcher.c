@@ -1,6 +1,6 @@
-/* rdma_fetcher: the target's object: what other threads see. An accepted fetch is in exactly one place: a queue here, a list
- * or a posted READ of the thread's, or on its way into done(). The lock guards the queues and a few words; it is never held
- * across a call of the device or a callback. */
+/* rdma_fetcher: the target's object: what other threads see. An accepted fetch is in exactly one place: a
+ * queue here, a list or a posted READ of the thread's, or on its way into done(). The lock guards the queues
+ * and a few words; it is never held across a call of the device or a callback. */
 #include "rdma/rdma_fetcher.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -91,11 +91,13 @@ static hb_fetcher *fini(hb_fetcher *h) {
         return NULL;
 }
 
-static const struct hb_fetcher_ops ops = {.name = "rdma", .fetch = fetch, .close = close_fetcher, .fini = fini};
+static const struct hb_fetcher_ops ops = {
+        .name = "rdma", .fetch = fetch, .close = close_fetcher, .fini = fini};
 
 /* ---- making one ---- */
 
-static void set_options(hb_rdma_fetcher *t, const struct hb_rdma_options *o, const struct hb_rdma_image *image) {
+static void set_options(hb_rdma_fetcher *t, const struct hb_rdma_options *o,
+                        const struct hb_rdma_image *image) {
         t->o = *o;
         t->o.device = NULL; /* the connection has one */
         if (!t->o.queue_max)
@@ -147,8 +149,9 @@ static void move_in(hb_rdma_fetcher *t, struct hb_rdma_conn *c) {
         c->end = (struct hb_rdma_end){.wake_fd = -1};
 }
 
-int hb_rdma_fetcher_new(const struct hb_rdma_options *o, const struct hb_rdma_image *image, struct hb_rdma_conn *c,
-                        const struct hb_fetcher_callbacks *cb, hb_fetcher **ret, struct hb_err *e) {
+int hb_rdma_fetcher_new(const struct hb_rdma_options *o, const struct hb_rdma_image *image,
+                        struct hb_rdma_conn *c, const struct hb_fetcher_callbacks *cb, hb_fetcher **ret,
+                        struct hb_err *e) {
         hb_rdma_fetcher *t = hb_fault("rdma.fetcher") ? NULL : calloc(1, sizeof(*t));
         int rc;
 

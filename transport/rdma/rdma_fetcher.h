@@ -1,5 +1,5 @@
-/* rdma_fetcher: inside of the target half. rdma_fetcher.c (object, queue), rdma_fetcher_loop.c (its thread), rdma_reads.c
- * and rdma_landing.c (READs from plan to done()), rdma_lent.c (windows lent by the source). */
+/* rdma_fetcher: inside of the target half. rdma_fetcher.c (object, queue), rdma_fetcher_loop.c (its thread),
+ * rdma_reads.c and rdma_landing.c (READs from plan to done()), rdma_lent.c (windows lent by the source). */
 #pragma once
 #include "rdma/rdma_end.h"
 #include "rdma/read_plan.h"
@@ -7,12 +7,12 @@
 #include "transport/link_stats.h"
 #include <pthread.h>
 
-#define HB_RDMA_QPS         (1 + HB_RDMA_MAX_BULK_QPS) /* 0 is the lead */
-#define HB_RDMA_LEAD_PAGES  128u                       /* of the bounce ring of the lead */
-#define HB_RDMA_BULK_PAGES  1024u                      /* of a bulk queue pair, also the most it has in flight */
-#define HB_RDMA_DIRECT_MAX  512u
-#define HB_RDMA_BATCH       16u /* work requests a doorbell */
-#define HB_RDMA_OUT         1024u
+#define HB_RDMA_QPS        (1 + HB_RDMA_MAX_BULK_QPS) /* 0 is the lead */
+#define HB_RDMA_LEAD_PAGES 128u                       /* of the bounce ring of the lead */
+#define HB_RDMA_BULK_PAGES 1024u /* of a bulk queue pair, also the most it has in flight */
+#define HB_RDMA_DIRECT_MAX 512u
+#define HB_RDMA_BATCH      16u /* work requests a doorbell */
+#define HB_RDMA_OUT        1024u
 
 typedef struct hb_rdma_fetcher hb_rdma_fetcher;
 
@@ -25,7 +25,7 @@ struct hb_lent { /* a window as the target knows it; in_use counts READs on thei
         struct hb_fetch_list waiting;
 };
 
-struct hb_read { /* posted */
+struct hb_read {                      /* posted */
         struct hb_fetch_list fetches; /* end with it */
         struct hb_fetch *part;        /* it brings the first part of this one */
         struct hb_lent *lent;
@@ -77,11 +77,13 @@ struct hb_rdma_fetcher {
         uint8_t *region_base[HB_MAX_REGIONS];
         struct ibv_mr *region_mr[HB_MAX_REGIONS]; /* on-demand paging only */
         struct hb_err err;                        /* code: it is over */
-        bool hello, told, no_direct; /* no_direct: the kernel refused a registration, all goes over the rings */
+        bool hello, told,
+                no_direct; /* no_direct: the kernel refused a registration, all goes over the rings */
         uint64_t epoch_addr, budget_pages;
         uint32_t epoch_rkey, window_pages;
-        struct hb_fetch_list fresh_urgent, fresh_bulk; /* accepted after the last READ of the epoch word was posted */
-        struct hb_fetch_list stamping;                 /* before: it stamps them */
+        struct hb_fetch_list fresh_urgent,
+                fresh_bulk;            /* accepted after the last READ of the epoch word was posted */
+        struct hb_fetch_list stamping; /* before: it stamps them */
         struct hb_fetch_list ready_urgent, ready_bulk; /* stamped */
         bool word_in_flight;
         uint64_t word_posted_ns;

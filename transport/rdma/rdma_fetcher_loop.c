@@ -1,17 +1,17 @@
-/* rdma_fetcher_loop: the fetcher's thread: take what was asked, poll what has arrived, post what may be posted, sleep.
+/* rdma_fetcher_loop: the fetcher's thread: take what was asked, poll what has arrived, post what may be
+ * posted, sleep.
  *
- * It polls a while after the last thing happened (a completion is microseconds away and a wake-up costs more), then arms the
- * queue, polls once more (what came between must not be slept over) and sleeps in poll(). fetch() wakes it only when it
- * sleeps. When it ends: queue pairs first, so that the device touches nothing of ours any more, then memory, then done() for
- * everything that was accepted, then state(false). */
+ * It polls a while after the last thing happened (a completion is microseconds away and a wake-up costs
+ * more), then arms the queue, polls once more (what came between must not be slept over) and sleeps in
+ * poll(). fetch() wakes it only when it sleeps. When it ends: queue pairs first, so that the device touches
+ * nothing of ours any more, then memory, then done() for everything that was accepted, then state(false). */
 #include "base/clock.h"
-#include "base/fault.h"
 #include "rdma/rdma_fetcher.h"
 #include <errno.h>
 
 #define SPIN_NS      (20 * 1000ull)
 #define POLL         16
-#define STAGED_MAX   256u
+#define STAGED_MAX   160u
 #define STAGED_PAGES 4096u
 #define HELLO_NS     (5 * HB_NS_PER_S)
 
@@ -24,11 +24,14 @@ static void end(hb_rdma_fetcher *t, int code, const char *what) {
 
 /* ---- what was asked ---- */
 
-/* Takes at most what keeps the pipe full: the rest stays queued, where an urgent fetch passes it and -EAGAIN shows. */
-static void take_list(hb_rdma_fetcher *t, struct hb_fetch_list *from, struct hb_fetch_list *to, unsigned most) {
+/* Takes at most what keeps the pipe full: the rest stays queued, where an urgent fetch passes it and -EAGAIN
+ * shows. */
+static void take_list(hb_rdma_fetcher *t, struct hb_fetch_list *from, struct hb_fetch_list *to,
+                      unsigned most) {
         struct hb_fetch *f;
 
-        while (from->n > 0 && t->staged < most && t->staged_pages < STAGED_PAGES && (f = hb_fetch_list_pop(from))) {
+        while (from->n > 0 && t->staged < most && t->staged_pages < STAGED_PAGES &&
+               (f = hb_fetch_list_pop(from))) {
                 hb_fetch_list_push(to, f);
                 t->staged++;
                 t->staged_pages += f->pages;
@@ -83,7 +86,7 @@ static void completed(hb_rdma_fetcher *t, const struct ibv_wc *wc) {
 /* True: something was there. */
 static bool drain(hb_rdma_fetcher *t) {
         struct ibv_wc wc[POLL];
-        int n = hb_fault("rdma.poll") ? -1 : ibv_poll_cq(t->end.cq, POLL, wc);
+        int n = ibv_poll_cq(t->end.cq, POLL, wc);
 
         if (n < 0)
                 end(t, -EIO, "the RDMA device does not tell what it has completed");
@@ -133,7 +136,8 @@ static bool closing(hb_rdma_fetcher *t) {
 static bool takeable(const hb_rdma_fetcher *t) {
         bool room = t->staged_pages < STAGED_PAGES;
 
-        return room && ((t->urgent.n > 0 && t->staged < 2 * STAGED_MAX) || (t->bulk.n > 0 && t->staged < STAGED_MAX));
+        return room &&
+               ((t->urgent.n > 0 && t->staged < 2 * STAGED_MAX) || (t->bulk.n > 0 && t->staged < STAGED_MAX));
 }
 
 static bool step(hb_rdma_fetcher *t) {

@@ -1,19 +1,21 @@
 /* rdma_held: windows of guest memory, registered for the target's READs.
  *
- * Which memory. Reading a hole of the guest's file through a mapping would allocate it, and pinning it too: only runs that
- * mincore finds resident are registered. A page that the guest discards in the microseconds between may come back as a page
- * of zeros: it costs a page, no truth.
+ * Which memory. Reading a hole of the guest's file through a mapping would allocate it, and pinning it too:
+ * only runs that mincore finds resident are registered. A page that the guest discards in the microseconds
+ * between may come back as a page of zeros: it costs a page, no truth.
  *
- * Which mapping. One of our own that no CPU reads or writes (mremap of old size 0 gives a second mapping of the same file).
- * So its page table holds what a registration put there, until the page is discarded: nothing fills it in anew. It is
- * writable because kernels before 6.2 pin shared memory as if to write; the device gets the right to read only.
+ * Which mapping. One of our own that no CPU reads or writes (mremap of old size 0 gives a second mapping of
+ * the same file). So its page table holds what a registration put there, until the page is discarded: nothing
+ * fills it in anew. It is writable because kernels before 6.2 pin shared memory as if to write; the device
+ * gets the right to read only.
  *
- * Which frames. A registration pins frames. If the guest discards a page (balloon, free-page reporting, MADV_REMOVE) and
- * writes it again it lives in another frame, and the old one would be read for ever. So the frames are read before and after
- * the registration (equal: those are what was pinned; for an error a page would have to be discarded twice and get its first
- * frame back, all in the time of one registration) and remembered, and hb_rdma_server_scanned compares. Both run under one
- * lock: a registration is either before a comparison, which sees it, or after, and then pins what the comparison would have
- * asked for. On the server's thread and the scan's. */
+ * Which frames. A registration pins frames. If the guest discards a page (balloon, free-page reporting,
+ * MADV_REMOVE) and writes it again it lives in another frame, and the old one would be read for ever. So the
+ * frames are read before and after the registration (equal: those are what was pinned; for an error a page
+ * would have to be discarded twice and get its first frame back, all in the time of one registration) and
+ * remembered, and hb_rdma_server_scanned compares. Both run under one lock: a registration is either before a
+ * comparison, which sees it, or after, and then pins what the comparison would have asked for. On the
+ * server's thread and the scan's. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/frames.h"
@@ -38,7 +40,8 @@ static void open_aliases(hb_rdma_server *s) {
                 void *p = map ? mremap(map, 0, bytes, MREMAP_MAYMOVE) : MAP_FAILED;
 
                 s->own_alias[i] = p != MAP_FAILED;
-                s->alias[i] = p != MAP_FAILED ? p : map; /* hugetlbfs cannot: then through the mapping all read */
+                s->alias[i] =
+                        p != MAP_FAILED ? p : map; /* hugetlbfs cannot: then through the mapping all read */
                 if (s->own_alias[i]) {
                         (void)mprotect(p, bytes, PROT_READ | PROT_WRITE);
                         (void)madvise(p, bytes, MADV_DONTFORK);
@@ -49,9 +52,11 @@ static void open_aliases(hb_rdma_server *s) {
 int hb_held_open(hb_rdma_server *s, struct hb_err *e) {
         s->pagemap = s->end.on_demand ? -1 : hb_frames_open();
         if (s->pagemap < 0 && !s->end.on_demand)
-                return hb_err_set(e, s->pagemap, "/proc/self/pagemap", "run the daemon with CAP_SYS_ADMIN, or turn RDMA off",
-                                  "page frames cannot be read, and without them this device cannot read guest memory "
-                                  "safely");
+                return hb_err_set(
+                        e, s->pagemap, "/proc/self/pagemap",
+                        "run the daemon with CAP_SYS_ADMIN, or turn RDMA off",
+                        "page frames cannot be read, and without them this device cannot read guest memory "
+                        "safely");
         open_aliases(s);
         if (hb_window_book_init(&s->held, s->pinned_max / HB_PAGE_SIZE / s->window_pages * 2) < 0)
                 return hb_err_set(e, -ENOMEM, NULL, NULL, "out of memory for RDMA windows");
@@ -89,7 +94,8 @@ static void find_runs(const hb_rdma_server *s, struct hb_held *h, uint64_t first
                 if (from >= to || !s->alias[i] ||
                     mincore(hb_held_at(s, from), (to - from) * HB_PAGE_SIZE, resident) != 0)
                         continue;
-                h->nruns = hb_window_runs(resident, (uint32_t)(from - first), (uint32_t)(to - from), h->runs, h->nruns);
+                h->nruns = hb_window_runs(resident, (uint32_t)(from - first), (uint32_t)(to - from), h->runs,
+                                          h->nruns);
         }
 }
 
@@ -149,7 +155,8 @@ static struct hb_held *held_new(hb_rdma_server *s, uint32_t number) {
         h->head.number = number;
         h->head.state = HB_HELD;
         if (!s->end.on_demand) {
-                h->frames = calloc(2 * (size_t)s->window_pages, sizeof(*h->frames)); /* and room to read them again */
+                h->frames = calloc(2 * (size_t)s->window_pages,
+                                   sizeof(*h->frames)); /* and room to read them again */
                 if (!h->frames) {
                         free(h);
                         return NULL;
@@ -173,7 +180,8 @@ int hb_held_grant(hb_rdma_server *s, uint32_t number, struct hb_rdma_msg *ret) {
                 return -ERANGE;
         if (hb_window_book_find(&s->held, number))
                 return -EEXIST;
-        *ret = (struct hb_rdma_msg){.type = HB_RDMA_GRANT, .window = number, .grant.denial = HB_RDMA_CANNOT_PIN};
+        *ret = (struct hb_rdma_msg){
+                .type = HB_RDMA_GRANT, .window = number, .grant.denial = HB_RDMA_CANNOT_PIN};
         h = held_new(s, number);
         if (h) {
                 find_runs(s, h, first, end < s->src->shape->pages ? end : s->src->shape->pages);
@@ -219,8 +227,8 @@ void hb_held_withdraw(hb_rdma_server *s, struct hb_held *h) {
         for (unsigned i = 0; i < h->nruns; i++) {
                 ibv_dereg_mr(h->mr[i]); /* from here on the device refuses the key */
                 if (s->own_alias[hb_shape_region_of(s->src->shape, first + h->runs[i].first)])
-                        (void)madvise(hb_held_at(s, first + h->runs[i].first), (size_t)h->runs[i].pages * HB_PAGE_SIZE,
-                                      MADV_DONTNEED);
+                        (void)madvise(hb_held_at(s, first + h->runs[i].first),
+                                      (size_t)h->runs[i].pages * HB_PAGE_SIZE, MADV_DONTNEED);
         }
         if (h->head.state == HB_HELD_RECALLED) {
                 s->recalled_now--;

@@ -1,5 +1,6 @@
-/* rdma_landing: stamps and READs that have arrived, and the memory READs land in. Of a queue pair READs complete in the order
- * in which they were posted: a completion stands for all before it, so most need not be signalled. On the fetcher's thread. */
+/* rdma_landing: stamps and READs that have arrived, and the memory READs land in. Of a queue pair READs
+ * complete in the order in which they were posted: a completion stands for all before it, so most need not be
+ * signalled. On the fetcher's thread. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/rdma_fetcher.h"
@@ -15,7 +16,8 @@ void hb_reads_word_arrived(hb_rdma_fetcher *t) {
         for (unsigned i = 0; i < t->nq; i++)
                 idle = idle && t->q[i].n == 0;
         if (idle)
-                hb_link_meter_latency(&t->meter, (double)(hb_now_ns() - t->word_posted_ns) / (double)HB_NS_PER_S);
+                hb_link_meter_latency(&t->meter,
+                                      (double)(hb_now_ns() - t->word_posted_ns) / (double)HB_NS_PER_S);
         t->word_in_flight = false;
         while ((f = hb_fetch_list_pop(&t->stamping))) {
                 f->stamp = stamp;
@@ -28,8 +30,8 @@ static void copy_out(const struct hb_read_queue *q, const struct hb_read *r, con
 
         if (end > r->gfn + r->pages)
                 end = r->gfn + r->pages;
-        memcpy(f->dst + (from - f->gfn) * HB_PAGE_SIZE, q->bounce + (r->bounce_at + (from - r->gfn)) * HB_PAGE_SIZE,
-               (end - from) * HB_PAGE_SIZE);
+        memcpy(f->dst + (from - f->gfn) * HB_PAGE_SIZE,
+               q->bounce + (r->bounce_at + (from - r->gfn)) * HB_PAGE_SIZE, (end - from) * HB_PAGE_SIZE);
 }
 
 static void let_go(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_read *r) {
@@ -102,9 +104,9 @@ static int open_slab(hb_rdma_fetcher *t) {
 static void open_on_demand(hb_rdma_fetcher *t) {
         for (uint32_t i = 0; t->end.on_demand && i < t->shape.nregions; i++)
                 if (t->region_base[i])
-                        t->region_mr[i] =
-                                ibv_reg_mr(t->end.pd, t->region_base[i], t->shape.regions[i].pages * HB_PAGE_SIZE,
-                                           IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
+                        t->region_mr[i] = ibv_reg_mr(t->end.pd, t->region_base[i],
+                                                     t->shape.regions[i].pages * HB_PAGE_SIZE,
+                                                     IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_ON_DEMAND);
 }
 
 int hb_reads_open(hb_rdma_fetcher *t, struct hb_err *e) {

@@ -1,24 +1,27 @@
 /* rdma_lent: windows of guest memory as the target has them: asked for, lent, given back.
  *
- * Invariant: a READ is posted only in a window that is GRANTED, and counted in its in_use until it has completed; RETURNED
- * is said only at in_use 0, after which no READ is posted before a new GRANT. So a source that has heard RETURNED may let
- * go of the memory. The pages of all windows that are not DENIED stay within the source's budget: the window unused for
- * longest goes back before another is asked for. On the fetcher's thread; O(1) a fetch. */
+ * Invariant: a READ is posted only in a window that is GRANTED, and counted in its in_use until it has
+ * completed; RETURNED is said only at in_use 0, after which no READ is posted before a new GRANT. So a source
+ * that has heard RETURNED may let go of the memory. The pages of all windows that are not DENIED stay within
+ * the source's budget: the window unused for longest goes back before another is asked for. On the fetcher's
+ * thread; O(1) a fetch. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/rdma_fetcher.h"
 #include <errno.h>
 #include <stdlib.h>
 
-#define ASKED_MAX   16u
-#define DENIED_MAX  1024u
-#define LOOK_AGAIN_NS (100 * HB_NS_PER_S / 1000) /* a hole may have been filled since: not asked more often */
+#define ASKED_MAX     16u
+#define DENIED_MAX    1024u
+#define LOOK_AGAIN_NS (100 * HB_NS_PER_S / 1000) /* a hole may have been filled since: not asked more often  \
+                                                  */
 
 static void say(hb_rdma_fetcher *t, enum hb_rdma_msg_type type, uint32_t window) {
         struct hb_err e;
 
         if (t->out_n == HB_RDMA_OUT) {
-                hb_err_set(&e, -EPROTO, NULL, NULL, "the source recalls windows faster than it takes them back");
+                hb_err_set(&e, -EPROTO, NULL, NULL,
+                           "the source recalls windows faster than it takes them back");
                 hb_rdma_fetcher_end(t, &e);
                 return;
         }
@@ -218,7 +221,7 @@ static int granted(hb_rdma_fetcher *t, const struct hb_rdma_msg *m) {
 static int recalled(hb_rdma_fetcher *t, uint32_t window) {
         struct hb_lent *l = (struct hb_lent *)hb_window_book_find(&t->book, window);
 
-        if (l && l->head.state == HB_LENT_GRANTED) {
+        if (l && l->head.state == HB_LENT_GRANTED && !hb_fault("rdma.deaf")) {
                 t->stats.recalled++;
                 give_back(t, l);
         }
@@ -226,7 +229,8 @@ static int recalled(hb_rdma_fetcher *t, uint32_t window) {
 }
 
 static int hello(hb_rdma_fetcher *t, const struct hb_rdma_msg *m) {
-        if (t->hello || m->hello.budget_pages < 2ull * m->hello.window_pages) /* a run may lie in two windows */
+        if (t->hello ||
+            m->hello.budget_pages < 2ull * m->hello.window_pages) /* a run may lie in two windows */
                 return -EPROTO;
         t->hello = true;
         t->epoch_addr = m->hello.epoch_addr;
@@ -247,8 +251,9 @@ void hb_lent_message(hb_rdma_fetcher *t, const struct hb_rdma_msg *m) {
         else if (t->hello && m->type == HB_RDMA_RECALL)
                 rc = recalled(t, m->window);
         if (rc < 0) {
-                hb_err_set(&e, rc, NULL, NULL, rc == -EPROTO ? "the source broke the protocol of page reads over RDMA"
-                                                             : "out of memory for windows");
+                hb_err_set(&e, rc, NULL, NULL,
+                           rc == -EPROTO ? "the source broke the protocol of page reads over RDMA"
+                                         : "out of memory for windows");
                 hb_rdma_fetcher_end(t, &e);
         }
 }

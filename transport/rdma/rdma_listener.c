@@ -1,7 +1,7 @@
-/* rdma_listener: takes connection requests, looks at their private data, and hands what is ours to the owner. Nothing is
- * allocated for a request before its private data was found in order, and a request costs the owner nothing before its token
- * was accepted. One thread; a request gets an event channel of its own at once, so that it can outlive the listener and be
- * answered by any thread. */
+/* rdma_listener: takes connection requests, looks at their private data, and hands what is ours to the owner.
+ * Nothing is allocated for a request before its private data was found in order, and a request costs the
+ * owner nothing before its token was accepted. One thread; a request gets an event channel of its own at
+ * once, so that it can outlive the listener and be answered by any thread. */
 #include "rdma/rdma_listener.h"
 #include "base/fault.h"
 #include "rdma/rdma_device.h"
@@ -117,16 +117,19 @@ static int bind_failed(int code, const char *address, struct hb_err *e) {
                 return hb_err_set(e, code, address, "choose another port, or stop what listens there",
                                   "another program listens for RDMA connections on this address");
         if (code == -EADDRNOTAVAIL || code == -ENODEV)
-                return hb_err_set(e, -ENODEV, address, "`harbinger doctor` lists RDMA devices and their addresses",
+                return hb_err_set(e, -ENODEV, address,
+                                  "`harbinger doctor` lists RDMA devices and their addresses",
                                   "no RDMA device has this address");
-        return hb_err_set(e, code, address, NULL, "RDMA connections cannot be listened for: %s", strerror(-code));
+        return hb_err_set(e, code, address, NULL, "RDMA connections cannot be listened for: %s",
+                          strerror(-code));
 }
 
 static bool any_address(const struct hb_addr *a) {
         const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
         const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
 
-        return a->sa.ss_family == AF_INET ? v4->sin_addr.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+        return a->sa.ss_family == AF_INET ? v4->sin_addr.s_addr == 0
+                                          : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
 }
 
 static int open_listener(hb_rdma_listener *l, const char *address, struct hb_err *e) {
@@ -165,8 +168,8 @@ static int start(hb_rdma_listener *l) {
 }
 
 int hb_rdma_listen(const char *address, const struct hb_rdma_options *o,
-                   int (*accept)(void *arg, const uint8_t token[HB_TOKEN_SIZE], struct hb_rdma_conn *c), void *arg,
-                   hb_rdma_listener **ret, struct hb_err *e) {
+                   int (*accept)(void *arg, const uint8_t token[HB_TOKEN_SIZE], struct hb_rdma_conn *c),
+                   void *arg, hb_rdma_listener **ret, struct hb_err *e) {
         hb_rdma_listener *l = hb_fault("rdma.listener") ? NULL : calloc(1, sizeof(*l));
         int rc;
 

@@ -1,5 +1,5 @@
-/* rdma_msg: see the table in the header. Invariant: get(put(m)) == m, and put(get(bytes)) == bytes for messages. Nothing
- * here allocates but hb_buf. */
+/* rdma_msg: see the table in the header. Invariant: get(put(m)) == m, and put(get(bytes)) == bytes for
+ * messages. Nothing here allocates but hb_buf. */
 #include "rdma/rdma_msg.h"
 #include <errno.h>
 #include <string.h>

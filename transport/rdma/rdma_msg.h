@@ -1,5 +1,5 @@
-/* rdma_msg: what the two ends of an RDMA connection say to each other, beside the pages that are read. Pure codecs,
- * little-endian, bounds-checked; whatever decodes is something the other half may say.
+/* rdma_msg: what the two ends of an RDMA connection say to each other, beside the pages that are read. Pure
+ * codecs, little-endian, bounds-checked; whatever decodes is something the other half may say.
  *
  *   connect     private data: version, token, queue pairs for bulk         source -> target
  *   accept      private data: version, queue pairs for bulk                target -> source
@@ -9,8 +9,8 @@
  *   RECALL      give window N back                                         source -> target
  *   RETURNED    no READ of window N is or will be on its way               target -> source
  *
- * A window is `window_pages` pages from gfn N * window_pages. The remote address of a page is gfn * 4096: no end
- * learns an address of the other but that of the epoch word. */
+ * A window is `window_pages` pages from gfn N * window_pages. The remote address of a page is gfn * 4096: no
+ * end learns an address of the other but that of the epoch word. */
 #pragma once
 #include "base/bytes.h"
 #include "rdma/rdma.h"
@@ -67,8 +67,8 @@ struct hb_rdma_msg {
 };
 
 void hb_rdma_connect_put(const struct hb_rdma_connect *m, uint8_t out[HB_RDMA_CONNECT_SIZE]);
-/* Private data arrives padded with zeros: `n` may be more than was sent. -EBADMSG: not ours; -EPROTONOSUPPORT: ours, but
- * of another version. */
+/* Private data arrives padded with zeros: `n` may be more than was sent. -EBADMSG: not ours;
+ * -EPROTONOSUPPORT: ours, but of another version. */
 int hb_rdma_connect_get(const void *p, size_t n, struct hb_rdma_connect *ret);
 void hb_rdma_accept_put(const struct hb_rdma_accept *m, uint8_t out[HB_RDMA_ACCEPT_SIZE]);
 int hb_rdma_accept_get(const void *p, size_t n, struct hb_rdma_accept *ret);

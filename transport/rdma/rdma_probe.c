@@ -1,4 +1,5 @@
-/* rdma_probe: what `harbinger doctor` wants to know of this host's RDMA devices. Opens each device, changes nothing. */
+/* rdma_probe: what `harbinger doctor` wants to know of this host's RDMA devices. Opens each device, changes
+ * nothing. */
 #include "base/fault.h"
 #include "rdma/frames.h"
 #include "rdma/rdma_device.h"
@@ -112,7 +113,8 @@ int hb_rdma_probe(struct hb_rdma_device_info *ret, unsigned max, struct hb_rdma_
         if (ret_host)
                 look_at_host(ret_host);
         for (int i = 0; list && i < n; i++)
-                found += look_at_device(list[i], ret + (found < max ? found : max), found < max ? max - found : 0);
+                found += look_at_device(list[i], ret + (found < max ? found : max),
+                                        found < max ? max - found : 0);
         if (list)
                 ibv_free_device_list(list);
         return (int)found;

@@ -1,23 +1,25 @@
 /* rdma_reads: READs from plan to done().
  *
- * Why a stamp holds: fetches are stamped with a value of the epoch word that had arrived (its completion was polled) before
- * a READ of their pages is posted, never by one in the same doorbell: a device may serve two READs' memory accesses in any
- * order. The source stores completed_epoch = s after all writes of epochs up to s can be seen in memory and after windows
- * with lost frames are gone (hb_rdma_server_scanned). So a READ posted after s arrived reads, through a window still
- * registered, memory that is at least as new as s. That is what transport.h promises of a stamp; what is newer costs a
- * fetch at most. The word's READ is posted after the fetch was accepted, so that a page fetched because it changed is not
- * stamped as before the change.
+ * Why a stamp holds: fetches are stamped with a value of the epoch word that had arrived (its completion was
+ * polled) before a READ of their pages is posted, never by one in the same doorbell: a device may serve two
+ * READs' memory accesses in any order. The source stores completed_epoch = s after all writes of epochs up to
+ * s can be seen in memory and after windows with lost frames are gone (hb_rdma_server_scanned). So a READ
+ * posted after s arrived reads, through a window still registered, memory that is at least as new as s. That
+ * is what transport.h promises of a stamp; what is newer costs a fetch at most. The word's READ is posted
+ * after the fetch was accepted, so that a page fetched because it changed is not stamped as before the
+ * change.
  *
- * Why dst is safe: of short READs only the pinned ring is a target of the device; long ones register exactly their dst, for
- * as long as they are on their way, in which time the pages belong to us (transport.h) and nobody can have punched them.
- * So no registration outlives the pages it was made of. The copy of a short READ costs less than a registration. On the
- * fetcher's thread. */
+ * Why dst is safe: of short READs only the pinned ring is a target of the device; long ones register exactly
+ * their dst, for as long as they are on their way, in which time the pages belong to us (transport.h) and
+ * nobody can have punched them. So no registration outlives the pages it was made of. The copy of a short
+ * READ costs less than a registration. On the fetcher's thread. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/rdma_fetcher.h"
 #include <errno.h>
 
 #define LOOK_AHEAD 16u
+#define STAMP_MANY 32u /* fetches of bulk that are worth a stamp of their own */
 
 static void over(hb_rdma_fetcher *t, int code, const char *what) {
         struct hb_err e;
@@ -28,7 +30,7 @@ static void over(hb_rdma_fetcher *t, int code, const char *what) {
 
 /* ---- the epoch word ---- */
 
-/* Bulk waits until the pipe is half empty: then one stamp serves many. */
+/* Bulk waits until there are some, or the pipe is half empty: then one stamp serves many. */
 static bool word_due(const hb_rdma_fetcher *t) {
         unsigned reads = 0, pages = 0;
 
@@ -38,8 +40,9 @@ static bool word_due(const hb_rdma_fetcher *t) {
                 reads += t->q[i].n;
                 pages += t->q[i].pages;
         }
-        return t->fresh_bulk.n > 0 && t->ready_bulk.n < HB_RDMA_BATCH && reads <= (t->nq - 1) * HB_RDMA_DEPTH / 2 &&
-               pages <= (t->nq - 1) * HB_RDMA_BULK_PAGES / 2;
+        return t->fresh_bulk.n > 0 && t->ready_bulk.n < HB_RDMA_BATCH &&
+               (t->fresh_bulk.n >= STAMP_MANY ||
+                (reads <= (t->nq - 1) * HB_RDMA_DEPTH / 2 && pages <= (t->nq - 1) * HB_RDMA_BULK_PAGES / 2));
 }
 
 void hb_reads_word(hb_rdma_fetcher *t) {
@@ -80,8 +83,8 @@ static void flush(hb_rdma_fetcher *t, struct hb_read_queue *q) {
 }
 
 /* The record is in the ring; its work request goes out with the batch. */
-static void post(hb_rdma_fetcher *t, struct hb_read_queue *q, const struct hb_read *r, void *to, uint32_t lkey,
-                 uint32_t rkey) {
+static void post(hb_rdma_fetcher *t, struct hb_read_queue *q, const struct hb_read *r, void *to,
+                 uint32_t lkey, uint32_t rkey) {
         uint32_t sequence = q->head + q->n;
         struct ibv_send_wr *wr = &q->wr[q->batch];
 
@@ -159,8 +162,8 @@ static unsigned direct_max(const hb_rdma_fetcher *t, const struct hb_read_queue 
 }
 
 /* One READ for the first of `list` and its neighbours. False: no room now; the list is as it was. */
-static bool read_joined(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch_list *list, struct hb_lent *l,
-                        const struct hb_rdma_run *run) {
+static bool read_joined(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch_list *list,
+                        struct hb_lent *l, const struct hb_rdma_run *run) {
         uint64_t window = (uint64_t)l->head.number * t->window_pages;
         unsigned room = hb_bounce_room(&q->ring);
         struct hb_read_limits limits = {.end_gfn = window + run->first + run->pages,
@@ -213,7 +216,8 @@ static bool of_the_guest(const hb_rdma_fetcher *t, const struct hb_fetch *f) {
         return region >= 0 && hb_shape_region_of(&t->shape, f->gfn + f->pages - 1) == region;
 }
 
-/* The first of the list goes on its way, to a window's list, or to its end; false: there is no room, it stays. */
+/* The first of the list goes on its way, to a window's list, or to its end; false: there is no room, it
+ * stays. */
 static bool issue_one(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch_list *list) {
         struct hb_fetch *f = hb_fetch_list_pop(list);
         struct hb_lent *lent[2] = {NULL, NULL};

@@ -1,19 +1,22 @@
-/* rdma_scanned: the check that keeps stamps true: before an epoch counts as completed, the pages written in it are looked up
- * in the windows that are lent, and a window with a page in another frame than was pinned goes.
+/* rdma_scanned: the check that keeps stamps true: before an epoch counts as completed, the pages written in
+ * it are looked up in the windows that are lent, and a window with a page in another frame than was pinned
+ * goes.
  *
- * Why that is enough. Let a page move to another frame (discarded, then written again). The tracker reports it in W of the
- * next scan, and this runs before completed_epoch takes that scan's number e. The pinned frame cannot be handed out again,
- * so the comparison cannot be fooled. When this returns the window's keys are dead: a READ under a stamp >= e was posted
- * after that and fails. One under an older stamp may still bring the old frame's bytes, and coherency.c calls them stale,
- * because the page's version is e. On the scan's thread; costs 8 bytes read of pagemap for each written page in a window,
- * and waits (return_ms at most) only when a window is lost, so that the target can let go without losing its connection. */
+ * Why that is enough. Let a page move to another frame (discarded, then written again). The tracker reports
+ * it in W of the next scan, and this runs before completed_epoch takes that scan's number e. The pinned frame
+ * cannot be handed out again, so the comparison cannot be fooled. When this returns the window's keys are
+ * dead: a READ under a stamp >= e was posted after that and fails. One under an older stamp may still bring
+ * the old frame's bytes, and coherency.c calls them stale, because the page's version is e. On the scan's
+ * thread; costs 8 bytes read of pagemap for each written page in a window, and waits (return_ms at most) only
+ * when a window is lost, so that the target can let go without losing its connection. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/frames.h"
 #include "rdma/rdma_server.h"
 #include <string.h>
 
-/* Of pages [from, to) of a run at `frames`: is a written one not where it was? What cannot be read has changed. */
+/* Of pages [from, to) of a run at `frames`: is a written one not where it was? What cannot be read has
+ * changed. */
 static bool run_lost(const hb_rdma_server *s, const struct hb_bitmap *written, uint64_t gfn, uint64_t pages,
                      const uint64_t *frames) {
         uint64_t now[256], first, n, next = gfn;

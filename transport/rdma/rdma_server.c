@@ -1,5 +1,5 @@
-/* rdma_server: the source's object: options, life, statistics. A server has one connection and dies with it; its owner dials
- * again. */
+/* rdma_server: the source's object: options, life, statistics. A server has one connection and dies with it;
+ * its owner dials again. */
 #include "rdma/rdma_server.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -19,7 +19,8 @@ static int set_options(hb_rdma_server *s, const struct hb_rdma_options *o, struc
         s->pinned_max = o->pinned_bytes ? o->pinned_bytes : PINNED_DEFAULT;
         if (s->window_pages < HB_RDMA_MIN_WINDOW || s->window_pages > HB_RDMA_MAX_WINDOW ||
             (s->window_pages & (s->window_pages - 1)) || o->bulk_qps > HB_RDMA_MAX_BULK_QPS)
-                return hb_err_set(e, -EINVAL, NULL, NULL, "no such window size or number of RDMA queue pairs");
+                return hb_err_set(e, -EINVAL, NULL, NULL,
+                                  "no such window size or number of RDMA queue pairs");
         least = 2ull * s->window_pages * HB_PAGE_SIZE; /* a run may lie in two windows */
         if (s->pinned_max < least)
                 s->pinned_max = least;
@@ -54,9 +55,10 @@ static hb_rdma_server *server_new(const struct hb_page_source *src) {
         return s;
 }
 
-int hb_rdma_server_dial(const char *address, const struct hb_rdma_options *o, const uint8_t token[HB_TOKEN_SIZE],
-                        const struct hb_page_source *src, void (*ended)(void *arg, const struct hb_err *why), void *arg,
-                        int timeout_ms, hb_rdma_server **ret, struct hb_err *e) {
+int hb_rdma_server_dial(const char *address, const struct hb_rdma_options *o,
+                        const uint8_t token[HB_TOKEN_SIZE], const struct hb_page_source *src,
+                        void (*ended)(void *arg, const struct hb_err *why), void *arg, int timeout_ms,
+                        hb_rdma_server **ret, struct hb_err *e) {
         hb_rdma_server *s = server_new(src);
         int rc;
 

@@ -1,6 +1,6 @@
-/* rdma_server: inside of the source half. rdma_server.c (object), rdma_dial.c (connecting), rdma_server_loop.c (its thread),
- * rdma_held.c
- * (windows of guest memory that are registered), rdma_scanned.c (are they still true). */
+/* rdma_server: inside of the source half. rdma_server.c (object), rdma_dial.c (connecting),
+ * rdma_server_loop.c (its thread), rdma_held.c (windows of guest memory that are registered), rdma_scanned.c
+ * (are they still true). */
 #pragma once
 #include "rdma/rdma_end.h"
 #include "rdma/window_book.h"
@@ -28,11 +28,11 @@ struct hb_rdma_server {
         struct hb_rdma_link link;
         pthread_t thread;
         bool started;
-        int pagemap;                     /* -1: on-demand paging, frames need not be known */
-        uint8_t *alias[HB_MAX_REGIONS];  /* mappings only devices look through */
+        int pagemap;                    /* -1: on-demand paging, frames need not be known */
+        uint8_t *alias[HB_MAX_REGIONS]; /* mappings only devices look through */
         bool own_alias[HB_MAX_REGIONS];
 
-        pthread_mutex_t lock; /* of what follows */
+        pthread_mutex_t lock;   /* of what follows */
         pthread_cond_t changed; /* a lost window is gone */
         struct hb_window_book held;
         uint64_t pinned_bytes, pinned_max;
@@ -56,7 +56,8 @@ void *hb_rdma_server_main(void *arg);
 /* rdma_held.c; all but open and close with the lock held */
 int hb_held_open(hb_rdma_server *s, struct hb_err *e); /* after the connection stands, before it says HELLO */
 void hb_held_close(hb_rdma_server *s);
-/* Registers window `number` and fills in the GRANT that tells of it. -ERANGE: outside of the guest; -EEXIST. */
+/* Registers window `number` and fills in the GRANT that tells of it. -ERANGE: outside of the guest; -EEXIST.
+ */
 int hb_held_grant(hb_rdma_server *s, uint32_t number, struct hb_rdma_msg *ret);
 uint8_t *hb_held_at(const hb_rdma_server *s, uint64_t gfn);
 bool hb_held_room(const hb_rdma_server *s);

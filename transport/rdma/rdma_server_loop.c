@@ -1,7 +1,8 @@
-/* rdma_server_loop: the source's thread. READs need nothing of it: it registers what is asked for, takes back what must go,
- * and sees the connection end. Asks are answered in order; when the bound is reached the windows granted longest ago are
- * recalled (a target that keeps to the budget it was told gives back by itself what it used least, and is never recalled
- * for room). Sleeps in poll(): nobody waits for it but for registrations, which take longer than a wake-up. */
+/* rdma_server_loop: the source's thread. READs need nothing of it: it registers what is asked for, takes back
+ * what must go, and sees the connection end. Asks are answered in order; when the bound is reached the
+ * windows granted longest ago are recalled (a target that keeps to the budget it was told gives back by
+ * itself what it used least, and is never recalled for room). Sleeps in poll(): nobody waits for it but for
+ * registrations, which take longer than a wake-up. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "rdma/rdma_server.h"
@@ -17,7 +18,8 @@ static void end(hb_rdma_server *s, const struct hb_err *e) {
 static void broke(hb_rdma_server *s, const char *what) {
         struct hb_err e;
 
-        hb_err_set(&e, -EPROTO, NULL, NULL, "the target broke the protocol of page reads over RDMA: %s", what);
+        hb_err_set(&e, -EPROTO, NULL, NULL, "the target broke the protocol of page reads over RDMA: %s",
+                   what);
         end(s, &e);
 }
 

@@ -1,5 +1,6 @@
-/* read_plan: joining neighbours. Prefetch asks for long stretches in runs of 64 pages, and for scattered pages in an order of
- * their worth; looking a few places ahead finds nearly all neighbours at O(look) a READ. */
+/* read_plan: joining neighbours. Prefetch asks for long stretches in runs of 64 pages, and for scattered
+ * pages in an order of their worth; looking a few places ahead finds nearly all neighbours at O(look) a READ.
+ */
 #include "rdma/read_plan.h"
 
 void hb_fetch_list_push(struct hb_fetch_list *l, struct hb_fetch *f) {
@@ -78,7 +79,8 @@ static struct hb_fetch *take_after(struct hb_fetch_list *l, struct hb_fetch *bef
         return f;
 }
 
-static bool join_one(struct hb_fetch_list *ready, const struct hb_read_limits *limits, struct hb_read_plan *p) {
+static bool join_one(struct hb_fetch_list *ready, const struct hb_read_limits *limits,
+                     struct hb_read_plan *p) {
         struct hb_fetch *before = NULL, *f = ready->first;
 
         for (unsigned i = 0; f && i < limits->look; i++, before = f, f = f->next) {
@@ -94,7 +96,8 @@ static bool join_one(struct hb_fetch_list *ready, const struct hb_read_limits *l
         return false;
 }
 
-void hb_read_plan_take(struct hb_fetch_list *ready, const struct hb_read_limits *limits, struct hb_read_plan *ret) {
+void hb_read_plan_take(struct hb_fetch_list *ready, const struct hb_read_limits *limits,
+                       struct hb_read_plan *ret) {
         struct hb_fetch *f = hb_fetch_list_pop(ready);
 
         *ret = (struct hb_read_plan){.gfn = f->gfn, .pages = f->pages, .contiguous = true};

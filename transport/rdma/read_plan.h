@@ -8,7 +8,7 @@ struct hb_fetch_list {
 };
 void hb_fetch_list_push(struct hb_fetch_list *l, struct hb_fetch *f);
 void hb_fetch_list_unshift(struct hb_fetch_list *l, struct hb_fetch *f);
-struct hb_fetch *hb_fetch_list_pop(struct hb_fetch_list *l);               /* NULL: empty */
+struct hb_fetch *hb_fetch_list_pop(struct hb_fetch_list *l);                     /* NULL: empty */
 void hb_fetch_list_append(struct hb_fetch_list *l, struct hb_fetch_list *more);  /* `more` is empty then */
 void hb_fetch_list_prepend(struct hb_fetch_list *l, struct hb_fetch_list *more); /* the same, before */
 
@@ -25,14 +25,15 @@ struct hb_read_plan { /* one READ of `pages` pages from `gfn` */
         bool contiguous;              /* their dst too */
 };
 /* Takes the first of `ready`, and neighbours that follow it. The first lies within end_gfn. */
-void hb_read_plan_take(struct hb_fetch_list *ready, const struct hb_read_limits *limits, struct hb_read_plan *ret);
+void hb_read_plan_take(struct hb_fetch_list *ready, const struct hb_read_limits *limits,
+                       struct hb_read_plan *ret);
 
 /* A ring of pages given out in order and taken back in the same order. */
 struct hb_bounce {
         unsigned size, head, used;
 };
-/* Where `pages` contiguous pages are, and how many the ring counts for them (what is skipped at its end included);
- * false: no room now. */
+/* Where `pages` contiguous pages are, and how many the ring counts for them (what is skipped at its end
+ * included); false: no room now. */
 bool hb_bounce_take(struct hb_bounce *b, unsigned pages, unsigned *ret_at, unsigned *ret_took);
-unsigned hb_bounce_room(const struct hb_bounce *b); /* the most that can be taken at once */
+unsigned hb_bounce_room(const struct hb_bounce *b);      /* the most that can be taken at once */
 void hb_bounce_give(struct hb_bounce *b, unsigned took); /* the oldest that is out */

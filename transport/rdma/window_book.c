@@ -1,5 +1,5 @@
-/* window_book: a chained hash table and an intrusive list by last use, over the same entries. Invariant: an entry is in
- * its bucket's chain and in the list, or in neither. */
+/* window_book: a chained hash table and an intrusive list by last use, over the same entries. Invariant: an
+ * entry is in its bucket's chain and in the list, or in neither. */
 #include "rdma/window_book.h"
 #include "base/fault.h"
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* window_book: which windows one end knows of, found by number and ordered by last use. Both halves keep one: the source
- * of what it has registered, the target of what it was lent. Pure; no lock; O(1) but for oldest(), which passes over
- * entries in use. Entries are the owner's (struct hb_window is their head). */
+/* window_book: which windows one end knows of, found by number and ordered by last use. Both halves keep one:
+ * the source of what it has registered, the target of what it was lent. Pure; no lock; O(1) but for oldest(),
+ * which passes over entries in use. Entries are the owner's (struct hb_window is their head). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* window_runs: a window with many holes has more runs than a GRANT has room for, and than registrations are worth: the longest
- * stay, the rest is read another way. O(pages + runs * HB_RDMA_MAX_RUNS). */
+/* window_runs: a window with many holes has more runs than a GRANT has room for, and than registrations are
+ * worth: the longest stay, the rest is read another way. O(pages + runs * HB_RDMA_MAX_RUNS). */
 #include "rdma/window_runs.h"
 #include <string.h>
 
@@ -25,7 +25,8 @@ static unsigned keep(struct hb_rdma_run *runs, unsigned n, uint32_t first, uint3
         return n + 1;
 }
 
-unsigned hb_window_runs(const uint8_t *resident, uint32_t first, uint32_t pages, struct hb_rdma_run *ret, unsigned n) {
+unsigned hb_window_runs(const uint8_t *resident, uint32_t first, uint32_t pages, struct hb_rdma_run *ret,
+                        unsigned n) {
         uint32_t i = 0;
 
         while (i < pages) {

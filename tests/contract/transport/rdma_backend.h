@@ -1,5 +1,6 @@
-/* rdma_backend: the rdma backend for the fetcher contract, over whatever verbs device this machine has (Soft-RoCE in a test
- * guest). A fetcher of it has one connection and dies with it: to reconnect is to make a new one. Header only. */
+/* rdma_backend: the rdma backend for the fetcher contract, over whatever verbs device this machine has
+ * (Soft-RoCE in a test guest). A fetcher of it has one connection and dies with it: to reconnect is to make a
+ * new one. Header only. */
 #pragma once
 #include "backends.h"
 #include "rdma/rdma.h"
@@ -26,7 +27,7 @@ static inline void rdma_find_address(char *out, size_t size) {
         for (int i = 0; i < n && i < 8; i++)
                 for (unsigned j = 0; strcmp(d[i].state, "active") == 0 && j < d[i].ngids; j++)
                         if (strchr(d[i].gids[j].text, '.'))
-                                (void)snprintf(out, size, "%s", d[i].gids[j].text);
+                                strncat(strcpy(out, ""), d[i].gids[j].text, size - 1);
 }
 
 static const uint8_t rdma_token[HB_TOKEN_SIZE] = {1, 2, 3};
@@ -46,7 +47,8 @@ static inline int rdma_accept_conn(void *arg, const uint8_t token[HB_TOKEN_SIZE]
 }
 
 static inline int rdma_dial(struct rdma_rig *r, struct hb_err *e) {
-        return hb_rdma_server_dial(r->address, &r->source, rdma_token, &r->s->guest.src, NULL, NULL, 5000, &r->server, e);
+        return hb_rdma_server_dial(r->address, &r->source, rdma_token, &r->s->guest.src, NULL, NULL, 20000,
+                                   &r->server, e);
 }
 
 static inline void rdma_rig_open(struct rdma_rig *r, struct subject *s) {
