@@ -365,6 +365,8 @@ function pages:model(horizon_s) end
 ---@field free_bytes_per_s number may be 0
 ---@field used_share number 0 to 1
 ---@field cap_bytes_per_s number 0: none
+---@field confidence number in bytes_per_s, 0 (nothing was measured) to 1 (steady for a while)
+---@field pace_loss number share of recent busy time in which the link moved clearly less than bytes_per_s, 0 to 1
 
 ---@class hb.accuracy
 ---@field precision? number nil while unknown

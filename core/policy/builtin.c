@@ -79,7 +79,8 @@ static void score_block(const struct hb_policy_pages *p, uint32_t at, struct sen
 }
 
 static struct sending sending_by(const struct hb_policy_link *l) {
-        double bandwidth = fmax(l->bytes_per_s, 1), available = fmax(l->free_bytes_per_s, 0.01 * bandwidth);
+        double bandwidth = fmax(l->bytes_per_s, 1),
+               available = fmax(l->free_bytes_per_s * (1 - l->pace_loss), 0.01 * bandwidth);
 
         return (struct sending){.per_free = (float)(1 / available),
                                 .whole = (float)(PAGE / bandwidth + l->latency_s),
@@ -172,7 +173,8 @@ static void remember_harm(struct hb_builtin_memory *m, const struct hb_policy_li
 }
 
 static double dirty_share(const struct hb_policy_link *l, const struct hb_policy_guest *g) {
-        return l->bytes_per_s > 0 ? g->dirty_bytes_per_s / fmax(l->free_bytes_per_s, 1) : 0;
+        return l->bytes_per_s > 0 ? g->dirty_bytes_per_s / fmax(l->free_bytes_per_s * (1 - l->pace_loss), 1)
+                                  : 0;
 }
 
 static double push(double shy, const struct hb_policy_guest *g, const struct hb_policy_link *l,

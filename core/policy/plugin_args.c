@@ -30,8 +30,9 @@ static const struct field guest_fields[] = {
         GUEST(now_s),       GUEST(horizon_s),   GUEST(pages),        GUEST(resident_pages),
         GUEST(fresh_pages), GUEST(stale_pages), GUEST(absent_pages), GUEST(dirty_bytes_per_s),
         GUEST(epoch_s),     {NULL, 0}};
-static const struct field link_fields[] = {LINK(latency_s),  LINK(bytes_per_s),     LINK(free_bytes_per_s),
-                                           LINK(used_share), LINK(cap_bytes_per_s), {NULL, 0}};
+static const struct field link_fields[] = {
+        LINK(latency_s),       LINK(bytes_per_s), LINK(free_bytes_per_s), LINK(used_share),
+        LINK(cap_bytes_per_s), LINK(confidence),  LINK(pace_loss),        {NULL, 0}};
 static const struct field accuracy_counts[] = {
         ACCURACY(hit), ACCURACY(late), ACCURACY(stale), ACCURACY(wasted), {NULL, 0}};
 static const struct field accuracy_shares[] = {
@@ -77,7 +78,7 @@ void hb_plugin_push_guest(lua_State *L, const struct hb_policy_guest *g) {
 }
 
 static void push_link(lua_State *L, const struct hb_policy_link *l) {
-        lua_createtable(L, 0, 5);
+        lua_createtable(L, 0, 7);
         push_numbers(L, link_fields, l, -HUGE_VAL);
 }
 

@@ -68,7 +68,9 @@ static void set_world(struct trial *t, unsigned round) {
                                           .bytes_per_s = speeds[round],
                                           .free_bytes_per_s = speeds[round] * (1 - busy),
                                           .used_share = busy,
-                                          .cap_bytes_per_s = round & 1 ? speeds[round] : 0};
+                                          .cap_bytes_per_s = round & 1 ? speeds[round] : 0,
+                                          .confidence = (double)round / 5,
+                                          .pace_loss = round == 4 ? 1 : 0};
         t->accuracy = (struct hb_policy_accuracy){.precision = (double)round / 2 - 1,
                                                   .recall = (double)round / 2 - 1,
                                                   .wasted_share = (double)round / 2 - 1};

@@ -31,9 +31,10 @@ function cost_benefit:score(pages, link)
   local source = hb.term("source", heat / (heat + 1))
   local clean = hb.term("clean", (-pages.predicted_writes):exp())
 
-  -- Seconds on the link as it is, beside those of a whole page alone on the link when idle: 0.5 means equal.
+  -- Seconds on the link as it is, beside those of a whole page alone on the link when idle: 0.5 means equal. A link that
+  -- stalls now and then has that much less to give.
   local bandwidth = math.max(link.bytes_per_s, 1)
-  local free = math.max(link.free_bytes_per_s, 0.01 * bandwidth)
+  local free = math.max(link.free_bytes_per_s * (1 - link.pace_loss), 0.01 * bandwidth)
   local whole = PAGE / bandwidth + link.latency_s
   local seconds = pages.bytes_to_send * (1 / free) + link.latency_s / pages.run_length
   local cost = hb.term("cost", seconds / (seconds + whole))

@@ -39,6 +39,13 @@ describe("cost_benefit", function()
     assert.is_true(idle > full and full > -1)
   end)
 
+  it("counts a link that loses its pace as one that has less to give", function()
+    local pages = { predicted = { 1 }, bytes_to_send = { 4160 } }
+    local steady = scorer:score(pages, { pace_loss = 0 })[1]
+    local stalling = scorer:score(pages, { pace_loss = 0.8 })[1]
+    assert.is_true(steady > stalling and stalling > scorer:score(pages, { pace_loss = 1 })[1])
+  end)
+
   it("stays within -1 and 1 whatever it is given", function()
     local s = scorer:score({ predicted = { 1e9, 0 }, predicted_writes = { 0, 1e9 }, bytes_to_send = { 1e9, 1e9 } },
       { bytes_per_s = 0 })

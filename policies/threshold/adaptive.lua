@@ -63,9 +63,10 @@ local function remember_harm(link, accuracy, dt, fade_s)
   memory.shy = math.max(now, memory.shy * fade_s / (fade_s + dt))
 end
 
--- What the guest dirties as a share of what the link has free; 0 while nothing is known of the link.
+-- What the guest dirties as a share of what the link has free, less what it loses by stalling; 0 while nothing is known of it.
 local function dirty_share(link, guest)
-  return link.bytes_per_s > 0 and guest.dirty_bytes_per_s / math.max(link.free_bytes_per_s, 1) or 0
+  local free = link.free_bytes_per_s * (1 - link.pace_loss)
+  return link.bytes_per_s > 0 and guest.dirty_bytes_per_s / math.max(free, 1) or 0
 end
 
 local function push(link, guest, accuracy)

@@ -113,7 +113,9 @@ static void swing(unsigned t, struct hb_policy_link *l, struct hb_policy_accurac
         *l = (struct hb_policy_link){.latency_s = 1e-4 + x / 10,
                                      .bytes_per_s = t % 7 ? 1.25e8 : 0,
                                      .free_bytes_per_s = t % 7 ? 1.25e8 * (1 - x) : 0,
-                                     .used_share = x};
+                                     .used_share = x,
+                                     .confidence = t % 7 ? 1 - x / 2 : 0,
+                                     .pace_loss = t % 3 ? 0 : x};
         *a = (struct hb_policy_accuracy){.precision = t < 5 ? -1 : x,
                                          .recall = t < 5 ? -1 : 1 - x,
                                          .wasted_share = t < 5 ? -1 : x,

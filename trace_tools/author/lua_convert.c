@@ -26,7 +26,8 @@ static const struct field guest_fields[] = {
 static const struct field link_fields[] = {
         FIELD(hb_policy_link, latency_s),        FIELD(hb_policy_link, bytes_per_s),
         FIELD(hb_policy_link, free_bytes_per_s), FIELD(hb_policy_link, used_share),
-        FIELD(hb_policy_link, cap_bytes_per_s),  {NULL, 0}};
+        FIELD(hb_policy_link, cap_bytes_per_s),  FIELD(hb_policy_link, confidence),
+        FIELD(hb_policy_link, pace_loss),        {NULL, 0}};
 static const struct field accuracy_fields[] = {
         FIELD(hb_policy_accuracy, precision),    FIELD(hb_policy_accuracy, recall),
         FIELD(hb_policy_accuracy, hit),          FIELD(hb_policy_accuracy, late),
@@ -186,8 +187,11 @@ void hb_lua_read_guest(lua_State *L, int index, struct hb_policy_guest *io) {
 }
 
 void hb_lua_read_link(lua_State *L, int index, struct hb_policy_link *ret) {
-        struct hb_policy_link l = {
-                .latency_s = 1e-4, .bytes_per_s = 1.25e8, .free_bytes_per_s = -1, .used_share = 0};
+        struct hb_policy_link l = {.latency_s = 1e-4,
+                                   .bytes_per_s = 1.25e8,
+                                   .free_bytes_per_s = -1,
+                                   .used_share = 0,
+                                   .confidence = 1};
 
         read_numbers(L, index, "link", link_fields, NULL, &l);
         if (l.free_bytes_per_s < 0)

@@ -88,6 +88,7 @@ static void test_shipped_equal_builtin(void **state) {
                 f->pages.version_age_s = round == 3 ? NULL : f->columns[3];
                 f->guest.horizon_s = 5 + round;
                 f->link.free_bytes_per_s = f->link.bytes_per_s / 5 * round;
+                f->link.pace_loss = round / 7.0;
                 hb_policies_predict(lua, &f->pages, &f->guest, f->out[0], f->out[1]);
                 hb_policies_predict(c, &f->pages, &f->guest, scores, other);
                 assert_memory_equal(f->out[0], scores, f->pages.n * sizeof *scores);
@@ -99,7 +100,8 @@ static void test_shipped_equal_builtin(void **state) {
                 assert_memory_equal(scores, other, f->pages.n * sizeof *scores);
         }
         for (unsigned i = 0; i < 5000; i++) {
-                struct hb_policy_link l = {0, 1e8, 1e8 * (i % 7) / 6, (double)(i % 11) / 10, 0};
+                struct hb_policy_link l = {0, 1e8, 1e8 * (i % 7) / 6,  (double)(i % 11) / 10,
+                                           0, 1,   (double)(i % 5) / 4};
                 struct hb_policy_accuracy a = {.precision = (double)(i % 13) / 6 - 1,
                                                .recall = (double)(i % 17) / 8 - 1,
                                                .wasted_share = (double)(i % 19) / 9 - 1};
@@ -342,6 +344,8 @@ static void test_params_and_tables(void **state) {
         struct fixture *f = fixture_new();
 
         f->link.used_share = 0.5;
+        f->link.confidence = 0.75;
+        f->link.pace_loss = 0.125;
         f->accuracy.hit = 4;
         fixture_must_load(
                 f, HB_POLICY_SCORER,
@@ -351,6 +355,7 @@ static void test_params_and_tables(void **state) {
                 "assert(accuracy.precision == nil and accuracy.recall == nil and accuracy.hit == 4)\n"
                 "assert(link.latency_s == 1e-4 and link.used_share == 0.5 and guest.epoch_s == 1 and "
                 "guest.draining == false)\n"
+                "assert(link.confidence == 0.75 and link.pace_loss == 0.125)\n"
                 "assert(#pages.predicted == 77 and #pages.predicted_writes == 77)\n"
                 "pages.read_heat = nil; link.latency_s = nil\n" /* does not reach the next call */
                 "return hb.vec(pages.n, 1)");

@@ -71,7 +71,7 @@ static void test_steady(void **state) {
                 struct link l;
 
                 open_link(&l, rates[i]);
-                l.jitter = 0.5;
+                l.jitter = 0.3;
                 assert_true(stats(&l).confidence == 0);
                 load(&l, 20 * HB_NS_PER_S);
                 within(stats(&l).bytes_per_s, rates[i], 0.1);
