@@ -78,6 +78,8 @@ static inline struct world *a_world(uint64_t seed) {
                                   .fail = 20,
                                   .refuse = 200,
                                   .zero = 50,
+                                  .known = 1000,
+                                  .lie = 100,
                                   .window_bytes = 128 * 4096};
 
         return w_new(&o);

@@ -13,7 +13,7 @@ struct again { /* the engine made anew from a trace */
         hb_engine *engine;
         struct hb_engine_input_room room;
         unsigned inputs, digests, epochs, decisions, transfers, outcomes, marks[HB_MARKS];
-        uint64_t last, accesses, resident, decided_pages;
+        uint64_t last, accesses, resident, decided_pages, copied;
         bool deaf; /* does not live it again: it has not these policies */
         char error[256];
 };
@@ -34,7 +34,7 @@ static int a_zero(void *arg, uint64_t gfn, uint64_t pages) {
 }
 
 static void a_begin(struct again *a, const struct hb_trace_header *h, const struct hb_engine_input *in) {
-        static const struct hb_engine_ops ops = {a_fetch, a_report, a_epoch, a_epoch};
+        static const struct hb_engine_ops ops = {a_fetch, a_report, a_epoch, a_epoch, a_fetch};
         struct hb_engine_image image = {
                 .shape = &h->shape, .pages = a->pages, .processed = &a->processed, .zero = a_zero, .arg = a};
         struct hb_policy_options po = {.seed = h->seed};
@@ -89,6 +89,8 @@ static void a_event(struct again *a, const struct hb_trace_header *h, const stru
         }
         a->decisions += ev->stream == HB_TRACE_DECISION;
         a->transfers += ev->stream == HB_TRACE_TRANSFER;
+        if (ev->stream == HB_TRACE_TRANSFER && ev->transfer.wire_bytes == 0 && !ev->transfer.failed)
+                a->copied += ev->transfer.pages;
         a->outcomes += ev->stream == HB_TRACE_OUTCOME;
 }
 
@@ -163,6 +165,7 @@ static void test_a_placement_is_recorded_and_decides_the_same_again(void **state
                 assert_int_equal(a->decisions, w->sent);
                 assert_int_equal(a->decided_pages, w->sent_pages);
                 assert_true(a->transfers > 10);
+                assert_true(w_stats(w).copied_pages > 10 && a->copied == w->copied);
                 assert_int_equal(a->resident, w_stats(w).resident);
                 assert_int_equal(a->marks[HB_MARK_ENGINE], 1);
                 assert_int_equal(a->marks[HB_MARK_POLICY], 3);

@@ -1,11 +1,13 @@
 /* Exact replays: an engine is recorded through its tap, and decides the same again from the file alone; with
  * a policy changed by one constant it does not. */
 #include "../place/change_rig.h"
+#include "place/engine_priv.h"
 #include "replay_rig.h"
 
 static char policies[200];
 static uint32_t lose_after, part; /* of what record() writes */
 static bool swaps;                /* policies are changed on the way */
+static bool copies;               /* pages turn out to be on the target already */
 
 struct recorder {
         hb_trace_writer *w;
@@ -87,6 +89,40 @@ static void change_policies(hb_engine *engine, uint64_t now_ns, uint32_t epoch) 
                 fail_msg("epoch %u: %s", epoch, e.what);
 }
 
+/* ---- pages that are there already, which no simulation has ---- */
+
+static struct {
+        struct hb_run run[4096];
+        unsigned n;
+        uint64_t taken;
+} to_copy;
+
+static int copy(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
+        if (to_copy.n == 40)
+                return -EAGAIN;
+        to_copy.run[to_copy.n++] = (struct hb_run){gfn, pages};
+        to_copy.taken += pages;
+        return 0;
+}
+
+/* What was asked for is answered, and more is told. */
+static void find_copies(hb_engine *e, uint64_t now_ns, uint32_t epoch) {
+        unsigned n = to_copy.n;
+
+        e->ops.copy = copy;
+        to_copy.n = 0;
+        for (unsigned i = 0; i < n; i++) {
+                struct hb_run r = to_copy.run[i];
+
+                if (i % 5 == 4)
+                        hb_engine_refuted(e, now_ns, r.gfn, (uint32_t)r.pages);
+                else
+                        hb_engine_copied(e, now_ns, r.gfn, (uint32_t)r.pages, epoch, i % 7 == 1);
+        }
+        for (uint64_t g = epoch % 7; g < 5000; g += 40)
+                hb_engine_known(e, now_ns, g, 30, epoch, epoch % 6 != 5);
+}
+
 /* A simulated replay of a made-up trace is recorded as a daemon records a placement. */
 static uint64_t record(const char *name, const struct hb_replay_options *o, bool late) {
         char from[128];
@@ -114,6 +150,8 @@ static uint64_t record(const char *name, const struct hb_replay_options *o, bool
                 rec.time_ns = i.time_ns;
                 assert_int_equal(hb_trace_writer_epoch(rec.w, i.epoch, i.time_ns, i.access, i.naccess), 0);
                 mark_digest(&rec, r);
+                if (copies)
+                        find_copies(r->sim->engine, r->sim->now_ns, i.epoch);
                 if (swaps)
                         change_policies(r->sim->engine, r->sim->now_ns, i.epoch);
                 if (lose_after && i.epoch == lose_after)
@@ -150,6 +188,26 @@ static void test_decides_the_same_again(void **state) {
         }
         o.until = 12;
         assert_int_equal(rig_run(rig_path, &o).epochs, 12);
+}
+
+static void test_copies_are_replayed(void **state) {
+        struct hb_replay_options o = {.link_bytes_per_s = 2e6};
+        struct hb_replay_result r;
+        uint64_t digest, with;
+
+        digest = record("without.hbt", &o, false);
+        copies = true;
+        to_copy.n = 0;
+        with = record("copies.hbt", &o, false);
+        copies = false;
+        assert_true(with != digest && to_copy.taken > 100);
+        o.link_bytes_per_s = 0;
+        r = rig_run(rig_path, &o);
+        assert_true(r.exact && r.digest_known && r.digest_matches);
+        assert_int_equal(r.digest, with);
+        o.mode = HB_REPLAY_SIMULATED; /* where nobody has anything yet */
+        r = rig_run(rig_path, &o);
+        assert_true(!r.exact && r.digest != with);
 }
 
 static void test_changes_are_replayed(void **state) {
@@ -305,6 +363,7 @@ static void test_bad_inputs(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_decides_the_same_again),
+                cmocka_unit_test(test_copies_are_replayed),
                 cmocka_unit_test(test_changes_are_replayed),
                 cmocka_unit_test(test_one_constant_shows),
                 cmocka_unit_test(test_other_questions_are_simulated),
