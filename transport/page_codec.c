@@ -77,6 +77,10 @@ void hb_page_codec_cap(hb_page_codec *c, double bytes_per_s) {
         hb_choice_cap(&c->choice, bytes_per_s);
 }
 
+const char *hb_page_codec_zstd_version(void) {
+        return hb_zstd_version();
+}
+
 bool hb_page_codec_set_producer(hb_page_codec *c, struct hb_producer *p) {
         return hb_zstd_set_producer(c->zstd, p);
 }

@@ -20,6 +20,7 @@ void hb_page_codec_sent_in(hb_page_codec *c, uint64_t send_ns, uint64_t blocked_
 /* An accelerator finds zstd's matches from now on (producer.h; NULL: zstd itself again). Borrowed until the
  * codec is freed. False: it has no room for one more user. */
 struct hb_producer;
+const char *hb_page_codec_zstd_version(void);
 bool hb_page_codec_set_producer(hb_page_codec *c, struct hb_producer *p);
 enum { HB_PACKED_RAW, HB_PACKED_ZSTD, HB_PACKED_NOTHING };
 struct hb_packed {

@@ -32,8 +32,9 @@ void hb_tcp_fetcher_stats(hb_fetcher *t, struct hb_link_stats *ret);
 /* ---- source ---- */
 typedef struct hb_tcp_server hb_tcp_server;
 struct hb_tcp_server_options {
-        uint64_t cap_bytes_per_s; /* 0: none */
-        int zstd_level;           /* HB_ZSTD_AUTO, HB_ZSTD_OFF or -7..3 */
+        uint64_t cap_bytes_per_s;     /* 0: none */
+        int zstd_level;               /* HB_ZSTD_AUTO, HB_ZSTD_OFF or -7..3 */
+        struct hb_producer *producer; /* finds zstd's matches (producer.h), borrowed; NULL: zstd itself */
         /* A connection ended (on its thread); err tells why. The owner may dial again. */
         void (*ended)(void *arg, const struct hb_err *why);
         void *arg;

@@ -45,6 +45,7 @@ int hb_serve_conn_new(hb_tcp_server *s, struct hb_data_conn *conn, struct hb_ser
                 hb_serve_conn_release(&c->member);
                 return rc;
         }
+        hb_page_codec_set_producer(c->codec, s->o.producer); /* none left: zstd finds the matches itself */
         *ret = c;
         return 0;
 }
@@ -200,19 +201,34 @@ static int flush_all(struct hb_serve_conn *c, struct hb_err *e) {
         return rc < 0 ? rc : 0;
 }
 
-/* Now and then: what the link carries tells the codec whether compressing pays. */
+/* What this connection moved of all that moved since the last look: so much of the cap is its own. */
+static double share_of_cap(struct hb_serve_conn *c, double cap) {
+        uint64_t own = hb_data_io_wire_out(&c->io), mine = own - c->seen_own, others;
+        struct hb_link_stats all;
+
+        hb_link_meter_get(&c->s->meter, hb_now_ns(), &all);
+        others = all.wire_bytes - c->seen_all;
+        c->seen_own = own;
+        c->seen_all = all.wire_bytes;
+        return others > mine ? cap * (double)mine / (double)others : cap;
+}
+
+/* After each run: whether the link or the processor holds us up tells the codec how hard to compress. Now and
+ * then also what the kernel knows of the link. */
 static void look_at_link(struct hb_serve_conn *c) {
         struct hb_sock_rate r;
         double cap;
 
+        hb_page_codec_sent(c->codec);
         if (c->runs++ % SAMPLE_EVERY != 0 || hb_sock_rate(c->io.c.fd, &r) < 0)
                 return;
         pthread_mutex_lock(&c->s->lock);
         cap = c->s->bucket.rate;
         pthread_mutex_unlock(&c->s->lock);
-        hb_link_meter_latency(&c->s->meter, r.round_trip_s);
-        hb_page_codec_link(c->codec,
-                           cap > 0 && (r.bytes_per_s <= 0 || cap < r.bytes_per_s) ? cap : r.bytes_per_s);
+        if (c->runs == 1 || c->urgent.n + c->bulk.n == 0) /* else the round trip has our own queue in it */
+                hb_link_meter_latency(&c->s->meter, r.round_trip_s);
+        hb_page_codec_link(c->codec, r.bytes_per_s);
+        hb_page_codec_cap(c->codec, cap > 0 ? share_of_cap(c, cap) : 0);
 }
 
 /* Returns wire bytes, < 0. */

@@ -19,6 +19,7 @@ struct hb_teacher;
 struct hb_policy_registry;
 struct hb_duplicates;
 struct hb_rdma_door;
+struct hb_hardware;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -41,6 +42,7 @@ typedef struct hb_daemon {
         struct hb_policy_registry *policies; /* what is active here, what shadows, what was before */
         struct hb_teacher *teacher;          /* NULL until there is something to teach */
         struct hb_duplicates *duplicates;    /* daemon/duplicates.h; NULL: they are not looked for */
+        struct hb_hardware *hardware;        /* daemon/hardware.h */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;

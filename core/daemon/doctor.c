@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "daemon/duplicates.h"
 #include "daemon/guest.h"
+#include "daemon/hardware.h"
 #include "daemon/outgoing.h"
 #include "daemon/policy_registry.h"
 #include "daemon/rdma_door.h"
@@ -141,6 +142,10 @@ static void add_duplicates(void *arg, const char *ok, const char *next, const ch
         add(arg, "duplicates", ok, next, "%s", detail);
 }
 
+static void add_hardware(void *arg, const char *name, const char *ok, const char *next, const char *detail) {
+        add(arg, name, ok, next, "%s", detail);
+}
+
 static void add_rdma(void *arg, const char *name, const char *ok, const char *next, const char *detail) {
         add(arg, name, ok, next, "%s", detail);
 }
@@ -152,6 +157,7 @@ json_t *hb_doctor_json(const hb_daemon *d) {
         check_spill_dir(a, d->settings);
         check_certificate(a, d->settings);
         check_kernel_tls(a, d->settings);
+        hb_hardware_doctor(d, add_hardware, a);
         hb_policy_registry_doctor(d, add_policies, a);
         hb_rdma_doctor(d, add_rdma, a);
         hb_duplicates_doctor(d, add_duplicates, a);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/duplicates.h"
 #include "daemon/guest.h"
+#include "daemon/hardware.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/notify.h"
@@ -179,6 +180,8 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
         hb_tls_allow_kernel(d->tls, s->kernel_tls);
         if ((r = listen_for_peers(d, e)) < 0)
                 return r;
+        if ((r = hb_hardware_new(d)) < 0)
+                return hb_err_set(e, r, "hardware", NULL, "no memory to set it up");
         if ((r = hb_rdma_door_new(d)) < 0)
                 return hb_err_set(e, r, "RDMA listener", NULL, "no memory to set it up");
         if ((r = hb_policy_registry_new(d, e)) < 0 || (r = hb_duplicates_new(d, e)) < 0)
@@ -207,6 +210,7 @@ static void close_all(hb_daemon *d) {
         d->teacher = hb_teacher_free(d->teacher);
         d->mailbox = hb_mailbox_free(d->mailbox);
         hb_rdma_door_free(d);
+        hb_hardware_free(d);
         d->tls = hb_tls_free(d->tls);
         free_retired(d);
         d->store = hb_store_close(d->store);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/hardware.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing_priv.h"
 #include "daemon/recording.h"
@@ -371,7 +372,8 @@ static int start_server(struct hb_outgoing *p, struct hb_err *e) {
                 p->source.region_map[i] = g->target->regions[i].bytes_map;
         p->source.completed_epoch = &g->completed_epoch;
         struct hb_tcp_server_options o = {.cap_bytes_per_s = p->d->settings->cap_bytes_per_s,
-                                          .zstd_level = p->d->settings->zstd_level};
+                                          .zstd_level = p->d->settings->zstd_level,
+                                          .producer = hb_hardware_producer(p->d)};
         return hb_tcp_server_new(&p->source, &o, &p->server, e);
 }
 

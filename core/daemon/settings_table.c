@@ -125,6 +125,9 @@ const struct hb_setting hb_setting_rows[] = {
          "do."},
         {"transport", "compression", HB_SET_ZSTD, AT(zstd_level), -7, 3, "auto", NULL, false, NULL,
          "auto compresses while that is quicker than the link; a number is zstd's level."},
+        {"transport", "zstd_producer", HB_SET_PATH, AT(zstd_producer), 0, 0, "", "/usr/lib/x86_64-linux-gnu/libqatseqprod.so", true, NULL,
+         "A shared library that finds zstd's matches: an accelerator's (Intel QAT's plugin, or any with the entry points of "
+         "docs/OPERATING.md). Left empty, or when it cannot: zstd itself."},
         {"transport", "rdma", HB_SET_CHOICE, AT(rdma), 0, 0, "auto", NULL, false, "auto yes no",
          "Whether pages are read from the source's memory by RDMA. auto: where both hosts have a device and the guest's "
          "memory bears it, else TCP; yes: the same, and harbinger doctor complains where it cannot be."},
