@@ -61,5 +61,6 @@ bool hb_dup_image_holds(struct hb_incoming *in);
 /* The guest has been handed over: its memory is kept, if the settings and the budget let it be. Takes what it
  * needs of g; the work is done later. */
 void hb_dup_guest_departed(struct hb_guest *g);
+void hb_dup_image_given_up(struct hb_incoming *in); /* likewise what was fetched; before the image goes */
 void hb_dup_cmd_kept_list(hb_daemon *d, hb_request *r, json_t *args);
 void hb_dup_cmd_kept_drop(hb_daemon *d, hb_request *r, json_t *args);

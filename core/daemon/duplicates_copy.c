@@ -201,11 +201,13 @@ void hb_dup_copies_end(struct hb_dup_image *di) {
         }
 }
 
-int hb_dup_image_copy(void *incoming, uint64_t gfn, uint32_t pages, enum hb_fetch_class class) {
+/* Room is asked for as for a fetch (incoming_fetch.c). */
+int hb_dup_image_copy(void *incoming, uint64_t gfn, uint32_t pages, enum hb_fetch_class c) {
         struct hb_incoming *in = incoming;
         struct hb_err e;
 
-        if (!in->dup || hb_image_reserve_run(in->image, gfn, pages, &e) < 0)
+        if (!in->dup || (c == HB_FETCH_PREFETCH && hb_incoming_spill_room(in, pages) < 0) ||
+            hb_image_reserve_run(in->image, gfn, pages, &e) < 0)
                 return -EAGAIN;
         return hb_dup_copy_begin(in->dup, gfn, pages);
 }

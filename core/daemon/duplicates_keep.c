@@ -21,7 +21,6 @@
 struct leave {
         struct hb_duplicates *x;
         struct hb_dup_source *source;
-        struct hb_shape shape;
         char dir[256];
         struct hb_kept m;
         uint64_t max_pages;
@@ -168,49 +167,63 @@ static int count_visits(void *arg, const struct hb_history_entry *h) {
         return 0;
 }
 
-static struct leave *leave_new(struct hb_duplicates *x, struct hb_guest *g, uint64_t budget) {
+static struct leave *leave_new(struct hb_duplicates *x, const char *guest, uint64_t pages, uint64_t resident,
+                               uint64_t budget) {
         struct leave *l = calloc(1, sizeof *l);
-        struct visits v = {.guest = g->name, .here = x->d->settings->name};
-        uint64_t resident = hb_page_map_resident_pages(g->map);
+        struct visits v = {.guest = guest, .here = x->d->settings->name};
 
         if (!l)
                 return NULL;
         hb_history_list(x->d->store, HISTORY_LOOK, count_visits, &v);
         l->x = x;
-        l->shape = g->target->shape;
         snprintf(l->dir, sizeof l->dir, "%s", hb_keep_dir(x->keep));
-        snprintf(l->m.guest, sizeof l->m.guest, "%s", g->name);
+        snprintf(l->m.guest, sizeof l->m.guest, "%s", guest);
         l->m.visit_ns = hb_wall_ns();
         l->m.secret_id = hb_fingerprint_id(x->f);
         l->m.departures = v.departures ? v.departures : 1;
         l->m.absence_ns = v.returns ? v.absent_ns / v.returns : 0;
-        l->m.pages_total = l->shape.pages;
+        l->m.pages_total = pages;
         l->max_pages = resident < budget / HB_PAGE_SIZE ? resident : budget / HB_PAGE_SIZE;
         return l;
 }
 
-void hb_dup_guest_departed(struct hb_guest *g) {
-        struct hb_duplicates *x = g->d->duplicates;
-        uint64_t budget = g->d->settings->keep_bytes;
+static void keep_it(struct hb_duplicates *x, const char *guest, struct hb_dup_source *source, uint64_t pages,
+                    uint64_t resident) {
+        uint64_t budget = x->d->settings->keep_bytes;
         struct leave *l;
 
-        if (!x || !g->dup || !x->keep || !g->d->settings->find_duplicates || budget < HB_PAGE_SIZE)
+        if (!x->keep || !x->d->settings->find_duplicates || budget < HB_PAGE_SIZE || resident == 0)
                 return;
-        l = leave_new(x, g, budget);
+        l = leave_new(x, guest, pages, resident, budget);
         if (!l)
                 return;
         hb_keep_set_budget(x->keep, budget);
-        if (l->max_pages == 0 ||
-            hb_keep_make_room(x->keep, &l->m, l->max_pages * HB_PAGE_SIZE + x->coming_bytes, l->m.visit_ns,
+        if (hb_keep_make_room(x->keep, &l->m, l->max_pages * HB_PAGE_SIZE + x->coming_bytes, l->m.visit_ns,
                               dropping, x) < 0) {
                 hb_log(HB_LOG_INFO, "guest %s: its memory is not kept: what is kept already is worth more",
-                       g->name);
+                       guest);
                 free(l);
                 return;
         }
-        l->source = hb_dup_source_ref(g->dup->source);
+        l->source = hb_dup_source_ref(source);
         x->coming_bytes += l->max_pages * HB_PAGE_SIZE;
         hb_jobs_run(x->keeping, &leave_job, l);
+}
+
+void hb_dup_guest_departed(struct hb_guest *g) {
+        if (g->dup)
+                keep_it(g->dup->x, g->name, g->dup->source, g->target->shape.pages,
+                        hb_page_map_resident_pages(g->map));
+}
+
+void hb_dup_image_given_up(struct hb_incoming *in) {
+        struct hb_engine_stats st;
+
+        if (!in->dup)
+                return;
+        hb_engine_stats(in->engine, &st);
+        keep_it(in->dup->x, in->guest, in->dup->source, in->shape.pages,
+                st.fresh > st.zero_pages ? st.fresh - st.zero_pages : 0);
 }
 
 /* ---- at start ---- */

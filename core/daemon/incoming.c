@@ -244,6 +244,7 @@ static void on_unplace(struct hb_incoming *in) {
         hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0);
         hb_log(HB_LOG_NOTICE, "placement of %s from %s: given up by its source", in->guest, in->host);
         hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced", NULL);
+        hb_dup_image_given_up(in);
         hb_incoming_free(in, HB_IN_REMOVE);
 }
 
