@@ -39,6 +39,7 @@ void hb_rdma_end_params(const struct hb_rdma_end *end,
                         struct rdma_conn_param *ret); /* without private data */
 /* After the lead stands. */
 int hb_rdma_end_bulk_up(struct hb_rdma_end *end, const uint32_t *peer_qpn, struct hb_err *e);
+int hb_rdma_end_post_receive(struct hb_rdma_end *end, unsigned buffer);
 /* No work of ours is carried out any more when it returns: what was posted will neither read nor write. */
 void hb_rdma_end_stop(struct hb_rdma_end *end);
 void hb_rdma_end_close(struct hb_rdma_end *end); /* frees all; half-built ones too */

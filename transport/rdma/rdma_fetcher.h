@@ -25,9 +25,18 @@ struct hb_lent { /* a window as the target knows it; in_use counts READs on thei
         struct hb_fetch_list waiting;
 };
 
+/* A run over several windows is read in parts. Until done() its wire_bytes count the pages posted so,
+ * zero_mask those landed or given up, and a negative status says that no more will be posted. */
+static inline uint32_t hb_fetch_posted(const struct hb_fetch *f) {
+        return (uint32_t)f->wire_bytes;
+}
+static inline bool hb_fetch_settled(const struct hb_fetch *f) { /* nothing is on its way or to be posted */
+        return f->zero_mask == f->wire_bytes && (f->status < 0 || f->wire_bytes == f->pages);
+}
+
 struct hb_read {                      /* posted */
-        struct hb_fetch_list fetches; /* end with it */
-        struct hb_fetch *part;        /* it brings the first part of this one */
+        struct hb_fetch_list fetches; /* whole ones: they end with it */
+        struct hb_fetch *part;        /* or a part of this one */
         struct hb_lent *lent;
         uint64_t gfn;
         uint32_t pages;

@@ -33,6 +33,8 @@ static void take_list(hb_rdma_fetcher *t, struct hb_fetch_list *from, struct hb_
         while (from->n > 0 && t->staged < most && t->staged_pages < STAGED_PAGES &&
                (f = hb_fetch_list_pop(from))) {
                 hb_fetch_list_push(to, f);
+                f->status = 0;
+                f->wire_bytes = f->zero_mask = 0;
                 t->staged++;
                 t->staged_pages += f->pages;
                 __atomic_fetch_sub(&t->queued, 1, __ATOMIC_RELAXED);

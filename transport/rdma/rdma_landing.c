@@ -57,11 +57,16 @@ static void finish(hb_rdma_fetcher *t, struct hb_read_queue *q) {
                 if (r.part)
                         copy_out(q, &r, r.part);
         }
+        if (r.part) {
+                r.part->zero_mask += r.pages;
+                if (hb_fetch_settled(r.part))
+                        hb_fetch_list_push(&r.fetches, r.part);
+        }
         let_go(t, q, &r);
         hb_link_meter_moved(&t->meter, hb_now_ns(), (uint64_t)r.pages * HB_PAGE_SIZE, r.pages, 0);
         hb_lent_unused(t, r.lent);
         while ((f = hb_fetch_list_pop(&r.fetches)))
-                hb_rdma_fetcher_done(t, f, 0);
+                hb_rdma_fetcher_done(t, f, f->status);
 }
 
 void hb_reads_completed(hb_rdma_fetcher *t, unsigned which, uint32_t sequence) {
@@ -127,6 +132,11 @@ static void take_all(hb_rdma_fetcher *t, struct hb_fetch_list *orphans) {
                         struct hb_read *r = hb_read_at(q, q->head);
 
                         hb_fetch_list_append(orphans, &r->fetches);
+                        if (r->part) { /* if more of it is to come it is in another list too */
+                                r->part->zero_mask += r->pages;
+                                if (hb_fetch_settled(r->part))
+                                        hb_fetch_list_push(orphans, r->part);
+                        }
                         let_go(t, q, r);
                 }
         hb_fetch_list_append(orphans, &t->stamping);

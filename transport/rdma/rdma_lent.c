@@ -11,10 +11,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ASKED_MAX     16u
-#define DENIED_MAX    1024u
-#define LOOK_AGAIN_NS (100 * HB_NS_PER_S / 1000) /* a hole may have been filled since: not asked more often  \
-                                                  */
+#define ASKED_MAX  16u
+#define DENIED_MAX 1024u
+#define LOOK_AGAIN_NS                                                                                        \
+        (100 * HB_NS_PER_S / 1000) /* a hole may have been filled since: not asked more often                \
+                                    */
 
 static void say(hb_rdma_fetcher *t, enum hb_rdma_msg_type type, uint32_t window) {
         struct hb_err e;

@@ -189,19 +189,15 @@ static bool read_joined(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_f
         return false;
 }
 
-/* A run that lies in two windows takes two READs; the later one ends it. f is in no list. */
-static bool read_split(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch *f, uint32_t first_pages,
-                       struct hb_lent *const lent[2], const struct hb_rdma_run *const run[2]) {
-        struct hb_bounce try = q->ring;
-        struct hb_read a = {.lent = lent[0], .gfn = f->gfn, .pages = first_pages, .part = f};
-        struct hb_read b = {.lent = lent[1], .gfn = f->gfn + first_pages, .pages = f->pages - first_pages};
-        unsigned at, took;
+/* What of f lies in one window. Each part goes as soon as its window is there: to hold one window and wait
+ * for the next would have fetches wait for each other where few windows may be lent. */
+static bool read_part(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch *f, uint32_t pages,
+                      struct hb_lent *l, const struct hb_rdma_run *run) {
+        struct hb_read r = {.lent = l, .gfn = f->gfn + hb_fetch_posted(f), .pages = pages, .part = f};
 
-        if (!hb_bounce_take(&try, a.pages, &at, &took) || !hb_bounce_take(&try, b.pages, &at, &took))
+        if (!post_bounced(t, q, &r, run->rkey))
                 return false;
-        hb_fetch_list_push(&b.fetches, f);
-        (void)post_bounced(t, q, &a, run[0]->rkey);
-        (void)post_bounced(t, q, &b, run[1]->rkey);
+        f->wire_bytes += pages;
         return true;
 }
 
@@ -216,39 +212,51 @@ static bool of_the_guest(const hb_rdma_fetcher *t, const struct hb_fetch *f) {
         return region >= 0 && hb_shape_region_of(&t->shape, f->gfn + f->pages - 1) == region;
 }
 
+static bool read_first(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch_list *list,
+                       struct hb_fetch *f, uint32_t pages, struct hb_lent *l, const struct hb_rdma_run *run) {
+        bool posted;
+
+        if (pages == f->pages) {
+                hb_fetch_list_unshift(list, f);
+                return read_joined(t, q, list, l, run);
+        }
+        posted = read_part(t, q, f, pages, l, run);
+        if (hb_fetch_posted(f) < f->pages)
+                hb_fetch_list_unshift(list, f);
+        return posted;
+}
+
 /* The first of the list goes on its way, to a window's list, or to its end; false: there is no room, it
  * stays. */
 static bool issue_one(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_fetch_list *list) {
         struct hb_fetch *f = hb_fetch_list_pop(list);
-        struct hb_lent *lent[2] = {NULL, NULL};
-        const struct hb_rdma_run *run[2] = {NULL, NULL};
-        uint32_t first = t->window_pages - (uint32_t)(f->gfn % t->window_pages);
-        enum hb_lent_answer a;
-        bool posted = false;
+        uint64_t gfn = f->gfn + hb_fetch_posted(f);
+        uint32_t pages = f->pages - hb_fetch_posted(f);
+        struct hb_lent *l = NULL;
+        const struct hb_rdma_run *run = NULL;
 
         if (!of_the_guest(t, f)) {
                 over(t, -EPROTO, "pages were asked for that the guest does not have");
                 hb_rdma_fetcher_done(t, f, -EBADMSG);
                 return true;
         }
-        if (first > f->pages)
-                first = f->pages;
-        a = hb_lent_find(t, f, f->gfn, first, &lent[0], &run[0]);
-        if (a == HB_LENT_HERE && first < f->pages)
-                a = hb_lent_find(t, f, f->gfn + first, f->pages - first, &lent[1], &run[1]);
-        if (a == HB_LENT_WAITS)
+        if (pages > t->window_pages - gfn % t->window_pages)
+                pages = t->window_pages - (uint32_t)(gfn % t->window_pages);
+        switch (hb_lent_find(t, f, gfn, pages, &l, &run)) {
+        case HB_LENT_HERE:
+                return read_first(t, q, list, f, pages, l, run);
+        case HB_LENT_WAITS:
                 return true;
-        if (a == HB_LENT_NEVER) {
-                hb_rdma_fetcher_done(t, f, -ENODATA);
+        case HB_LENT_NEVER:
+                f->status = -ENODATA;
+                if (hb_fetch_settled(f))
+                        hb_rdma_fetcher_done(t, f, f->status);
                 return true;
-        }
-        if (a == HB_LENT_HERE && lent[1])
-                posted = read_split(t, q, f, first, lent, run);
-        if (!posted)
+        case HB_LENT_FULL:
+        default:
                 hb_fetch_list_unshift(list, f);
-        if (a == HB_LENT_HERE && !lent[1])
-                posted = read_joined(t, q, list, lent[0], run[0]);
-        return posted;
+                return false;
+        }
 }
 
 static bool has_room(const struct hb_read_queue *q, const struct hb_fetch *f) {

@@ -61,7 +61,7 @@ static bool fits(const struct hb_read_plan *p, const struct hb_fetch *f, const s
         uint64_t pages = (uint64_t)p->pages + f->pages;
 
         *ret_contiguous = straight;
-        return f->gfn == p->gfn + p->pages && p->gfn + pages <= limits->end_gfn &&
+        return f->wire_bytes == 0 && f->gfn == p->gfn + p->pages && p->gfn + pages <= limits->end_gfn &&
                (pages <= limits->bounce_pages || (straight && pages <= limits->direct_pages));
 }
 

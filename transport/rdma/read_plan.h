@@ -24,7 +24,8 @@ struct hb_read_plan { /* one READ of `pages` pages from `gfn` */
         struct hb_fetch_list fetches; /* in order, each beginning where the one before ends */
         bool contiguous;              /* their dst too */
 };
-/* Takes the first of `ready`, and neighbours that follow it. The first lies within end_gfn. */
+/* Takes the first of `ready`, and neighbours that follow it and have wire_bytes 0 (nothing of them is on its
+ * way). The first lies within end_gfn. */
 void hb_read_plan_take(struct hb_fetch_list *ready, const struct hb_read_limits *limits,
                        struct hb_read_plan *ret);
 
