@@ -236,6 +236,14 @@ static int part_of(const hb_image *i, uint64_t gfn, uint64_t *pages, const struc
         return 0;
 }
 
+int hb_image_file_of(const hb_image *i, uint64_t gfn, uint64_t *ret_offset) {
+        const struct hb_image_region *g;
+        uint64_t one = 1;
+        int rc = part_of(i, gfn, &one, &g, ret_offset);
+
+        return rc < 0 ? rc : g->fd;
+}
+
 void hb_image_punch(hb_image *i, uint64_t gfn, uint64_t pages) {
         const struct hb_image_region *g;
         uint64_t offset;

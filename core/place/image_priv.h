@@ -23,6 +23,8 @@ struct hb_image {
         struct hb_spill *spill; /* spill.h; NULL: all of it is in memory */
 };
 
+/* image.c: the memory file of a page, and where it is there */
+int hb_image_file_of(const hb_image *i, uint64_t gfn, uint64_t *ret_offset);
 /* image.c: memory of these pages is given back, as far as that can be. */
 void hb_image_punch(hb_image *i, uint64_t gfn, uint64_t pages);
 

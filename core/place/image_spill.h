@@ -19,7 +19,7 @@ struct hb_image_spill_options {
         uint64_t ram_bytes; /* the image's memory files shall not hold more; 0: no budget, nothing more goes
                                out */
         bool no_uring, no_direct;
-        unsigned depth; /* runs of at most 64 pages on their way; 0: a default */
+        unsigned depth; /* runs of at most 64 pages on their way; 0: 32, which is the most */
         /* Fresh copies are lost: the engine must hear of it (hb_engine_lost). Called from tick and
          * hb_image_read. NULL: the records are changed here. */
         void (*lost)(void *arg, uint64_t gfn, uint32_t pages);

@@ -84,7 +84,8 @@ static int start(struct hb_spill *s, struct hb_err *e) {
                                         .direct_fd = s->file.direct_fd,
                                         .key = s->file.head.key,
                                         .no_uring = s->o.no_uring,
-                                        .depth = s->o.depth ? s->o.depth : HB_SPILL_DEPTH};
+                                        .depth = s->o.depth && s->o.depth < HB_SPILL_DEPTH ? s->o.depth
+                                                                                           : HB_SPILL_DEPTH};
 
         if (hb_fault("spill.pool") || hb_pool_new(sizeof(struct hb_spill_run), o.depth, &s->runs) < 0)
                 return hb_err_set(e, -ENOMEM, s->file.head.path, NULL, "no memory for a spill file");

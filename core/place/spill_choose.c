@@ -127,6 +127,7 @@ void hb_spill_go(struct hb_spill *s, enum hb_spill_what what, uint64_t gfn, uint
         r->gfn = gfn;
         r->pages = pages;
         r->mem = hb_image_at(s->i, gfn);
+        r->file = hb_image_file_of(s->i, gfn, &r->file_at);
         for (uint32_t k = 0; what != HB_SPILL_TRIM && k < pages; k++) {
                 r->stamp[k] = s->i->pages[gfn + k].c.stamp;
                 r->sum[k] = s->file.sums[gfn + k];

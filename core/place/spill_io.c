@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* The same bytes for another page, of another age or in another file have another checksum: a block that was
@@ -55,14 +56,19 @@ int hb_spill_io_new(const struct hb_spill_io_options *o, hb_spill_io **ret, stru
         if (!io)
                 return hb_err_set(e, -ENOMEM, NULL, NULL, "no memory for a spill file");
         io->o = *o;
-        io->o.depth = o->depth ? o->depth : HB_SPILL_DEPTH;
+        io->o.depth = o->depth && o->depth < HB_SPILL_DEPTH ? o->depth : HB_SPILL_DEPTH;
         io->put_tail = &io->put;
+        io->bounce_free = io->o.depth < 64 ? (1ull << io->o.depth) - 1 : ~0ull;
+        io->bounce = hb_fault("spill.bounce")
+                             ? MAP_FAILED
+                             : mmap(NULL, (size_t)io->o.depth * HB_SPILL_RUN << HB_PAGE_SHIFT,
+                                    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         atomic_init(&io->stop, false);
         atomic_init(&io->direct, o->direct_fd >= 0);
         pthread_mutex_init(&io->lock, NULL);
         io->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE); /* a thread a run */
         io->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        rc = io->wake_fd >= 0 && io->done_fd >= 0
+        rc = io->wake_fd >= 0 && io->done_fd >= 0 && io->bounce != MAP_FAILED
                      ? begin(io, e)
                      : hb_err_set(e, -EMFILE, NULL, "raise the limit of open files",
                                   "cannot make a spill file's bell");
@@ -86,6 +92,8 @@ hb_spill_io *hb_spill_io_free(hb_spill_io *io) {
                 close(io->wake_fd);
         if (io->done_fd >= 0)
                 close(io->done_fd);
+        if (io->bounce != MAP_FAILED)
+                munmap(io->bounce, (size_t)io->o.depth * HB_SPILL_RUN << HB_PAGE_SHIFT);
         pthread_mutex_destroy(&io->lock);
         free(io);
         return NULL;
@@ -117,9 +125,30 @@ struct hb_spill_run *hb_spill_io_next(hb_spill_io *io) {
         return r;
 }
 
+/* There is one for each run that can be here. */
+static uint8_t *take_bounce(hb_spill_io *io) {
+        unsigned k;
+
+        pthread_mutex_lock(&io->lock);
+        k = (unsigned)__builtin_ctzll(io->bounce_free);
+        io->bounce_free &= io->bounce_free - 1;
+        pthread_mutex_unlock(&io->lock);
+        return io->bounce + ((size_t)k * HB_SPILL_RUN << HB_PAGE_SHIFT);
+}
+
+static void give_bounce(hb_spill_io *io, const uint8_t *at) {
+        size_t k = (size_t)(at - io->bounce) / (HB_SPILL_RUN << HB_PAGE_SHIFT);
+
+        pthread_mutex_lock(&io->lock);
+        io->bounce_free |= 1ull << k;
+        pthread_mutex_unlock(&io->lock);
+}
+
 void hb_spill_io_ended(hb_spill_io *io, struct hb_spill_run *r) {
         bool first;
 
+        if (r->what == HB_SPILL_READ)
+                give_bounce(io, r->at);
         pthread_mutex_lock(&io->lock);
         first = io->ended == NULL;
         r->next = io->ended;
@@ -143,6 +172,7 @@ struct hb_spill_run *hb_spill_io_take(hb_spill_io *io) {
 /* ---- one run ---- */
 
 void hb_spill_io_before(hb_spill_io *io, struct hb_spill_run *r) {
+        r->at = r->what == HB_SPILL_READ && r->file >= 0 ? take_bounce(io) : r->mem;
         if (r->what == HB_SPILL_WRITE)
                 for (uint32_t k = 0; k < r->pages; k++)
                         r->sum[k] = hb_spill_sum(io->o.key, r->gfn + k, r->stamp[k],
@@ -158,8 +188,39 @@ void hb_spill_io_before(hb_spill_io *io, struct hb_spill_run *r) {
 static void check(hb_spill_io *io, struct hb_spill_run *r) {
         for (uint32_t k = 0; k < r->pages; k++)
                 if (hb_spill_sum(io->o.key, r->gfn + k, r->stamp[k],
-                                 r->mem + ((uint64_t)k << HB_PAGE_SHIFT)) != r->sum[k])
+                                 r->at + ((uint64_t)k << HB_PAGE_SHIFT)) != r->sum[k])
                         r->wrong |= 1ull << k;
+}
+
+/* Written, not copied to a mapping: the memory file then need not clear the pages first, nor fault them in
+ * one by one, and says that it is full instead of ending us. */
+static int store(const struct hb_spill_run *r, uint32_t first, uint32_t pages) {
+        size_t from = (size_t)first << HB_PAGE_SHIFT, left = (size_t)pages << HB_PAGE_SHIFT;
+
+        if (hb_fault("spill.store"))
+                return -ENOMEM;
+        while (left > 0) {
+                ssize_t n = pwrite(r->file, r->at + from, left, (off_t)(r->file_at + from));
+
+                if (n < 0 && errno != EINTR)
+                        return -ENOMEM;
+                from += n > 0 ? (size_t)n : 0;
+                left -= n > 0 ? (size_t)n : 0;
+        }
+        return 0;
+}
+
+/* Only what is right comes near the image. */
+static void store_right(struct hb_spill_run *r) {
+        uint32_t from = 0;
+
+        for (uint32_t k = 0; k <= r->pages && r->status == 0; k++) {
+                if (k < r->pages && !(r->wrong >> k & 1))
+                        continue;
+                if (k > from)
+                        r->status = store(r, from, k - from);
+                from = k + 1;
+        }
 }
 
 /* O_DIRECT may be taken when the file is opened and refused when it is used (a device with larger blocks). */
@@ -189,12 +250,14 @@ bool hb_spill_io_goes_on(hb_spill_io *io, struct hb_spill_run *r, int64_t rc) {
                 r->status = -EIO;
         else if (r->what == HB_SPILL_READ)
                 check(io, r);
+        if (r->what == HB_SPILL_READ && r->status == 0 && r->file >= 0)
+                store_right(r);
         return false;
 }
 
 int hb_spill_io_read_page(hb_spill_io *io, uint64_t gfn, uint32_t stamp, uint64_t sum, uint8_t *out) {
         _Alignas(HB_PAGE_SIZE) uint8_t page[HB_PAGE_SIZE];
-        struct hb_spill_run r = {.what = HB_SPILL_READ, .gfn = gfn, .pages = 1, .mem = page};
+        struct hb_spill_run r = {.what = HB_SPILL_READ, .gfn = gfn, .pages = 1, .mem = page, .file = -1};
         ssize_t n;
 
         r.stamp[0] = stamp;

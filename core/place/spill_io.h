@@ -3,7 +3,8 @@
  *
  * A run is the mover's from hb_spill_io_put until hb_spill_io_take gives it back; meanwhile nobody else may
  * write the memory it names (of a READ: nor use it). Checksums are made here, of the bytes in memory before
- * the first of them is written, and compared here after the last one is read: the loop touches no page.
+ * the first of them is written, and compared here after the last one is read, before any of them comes into
+ * the image: the loop touches no page.
  *
  * Either one thread with an io_uring, or, where the kernel or its policy forbids that, a few threads that
  * write and read. O_DIRECT where the filesystem takes it: what is spilled is cold, and the page cache would
@@ -27,7 +28,10 @@ struct hb_spill_run {
         enum hb_spill_what what;
         uint64_t gfn;
         uint32_t pages; /* at most HB_SPILL_RUN, but for TRIM */
-        uint8_t *mem;   /* page-aligned */
+        uint8_t *mem;   /* WRITE: where from; page-aligned */
+        int file;       /* READ: the memory file it goes to, and where there; borrowed. -1: nowhere */
+        uint64_t file_at;
+        uint8_t *at; /* the mover's: where the disk reads or writes */
         uint32_t stamp[HB_SPILL_RUN];
         uint64_t sum[HB_SPILL_RUN]; /* WRITE: what was written; READ: what is expected */
         uint64_t wrong;             /* READ: bit k: page k is not what was written there */
@@ -40,7 +44,7 @@ struct hb_spill_io_options {
         int direct_fd; /* the same file with O_DIRECT; -1: the filesystem refuses it */
         uint64_t key;  /* of the file: no other file's page passes for one of this */
         bool no_uring;
-        unsigned depth; /* runs at most in here; 0: HB_SPILL_DEPTH */
+        unsigned depth; /* runs at most in here; 0, or more than that: HB_SPILL_DEPTH */
 };
 
 typedef struct hb_spill_io hb_spill_io;
@@ -71,6 +75,8 @@ struct hb_spill_io {
         pthread_t thread[4];
         unsigned threads;
         void *ring;
+        uint8_t *bounce;      /* HB_SPILL_RUN pages for each run that can be read at once */
+        uint64_t bounce_free; /* bits of it */
         char why[96];
 };
 int hb_spill_threads_start(hb_spill_io *io);

@@ -18,9 +18,9 @@ static int64_t transfer(hb_spill_io *io, const struct hb_spill_run *r) {
         if (r->what == HB_SPILL_TRIM)
                 n = fallocate(io->o.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, (off_t)left);
         else if (r->what == HB_SPILL_WRITE)
-                n = pwrite(hb_spill_io_file(io), r->mem + r->moved, left, at);
+                n = pwrite(hb_spill_io_file(io), r->at + r->moved, left, at);
         else
-                n = pread(hb_spill_io_file(io), r->mem + r->moved, left, at);
+                n = pread(hb_spill_io_file(io), r->at + r->moved, left, at);
         return n < 0 ? -errno : n;
 }
 

@@ -40,9 +40,9 @@ static void submit(struct uring *u, struct hb_spill_run *r) {
                                         (off_t)(r->gfn << HB_PAGE_SHIFT),
                                         (off_t)((uint64_t)r->pages << HB_PAGE_SHIFT));
         else if (r->what == HB_SPILL_WRITE)
-                io_uring_prep_write(s, hb_spill_io_file(io), r->mem + r->moved, left, at);
+                io_uring_prep_write(s, hb_spill_io_file(io), r->at + r->moved, left, at);
         else
-                io_uring_prep_read(s, hb_spill_io_file(io), r->mem + r->moved, left, at);
+                io_uring_prep_read(s, hb_spill_io_file(io), r->at + r->moved, left, at);
         io_uring_sqe_set_data(s, r);
         u->flying++;
 }

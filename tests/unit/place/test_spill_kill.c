@@ -89,7 +89,7 @@ static void test_a_kill_at_each_write_point(void **state) {
                 {"spill.map", 0},           {"spill.sums_head", 0},   {"spill.write", SW_ALL},
                 {"spill.written", SW_ALL},  {"spill.summed", SW_ALL}, {"spill.marked", SW_ALL},
                 {"spill.punched", SW_ALL},  {"spill.read", SW_ALL},   {"spill.read_back", SW_ALL},
-                {"spill.unmarked", SW_ALL}, {"spill.again", SW_ALL},
+                {"spill.unmarked", SW_ALL}, {"spill.store", SW_ALL},  {"spill.again", SW_ALL},
         };
         static const char *const nth[] = {"", "@6"};
 
