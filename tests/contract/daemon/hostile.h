@@ -2,10 +2,12 @@
  * which is honest and has a guest placed and being moved there, and "x", which has a valid certificate and no
  * manners. */
 #pragma once
+#include "cert/secret.h"
 #include "check.h"
 #include "cluster.h"
 #include "control/ctl.h"
 #include "map/announce.h"
+#include "map/tags.h"
 #include "store/store.h"
 #include "transport/peer.h"
 #include <arpa/inet.h>
@@ -40,6 +42,7 @@ struct rig {
         struct peer honest;
         uint8_t good[HB_ID_SIZE], move[HB_ID_SIZE]; /* the honest placement and hand-over */
         uint64_t seed;
+        hb_fingerprint *fingerprint; /* of the cluster's secret: x has it, too */
 };
 
 static inline uint64_t rnd(struct rig *r) {
@@ -85,14 +88,15 @@ static inline void write_settings(const struct rig *r, const char *path) {
         fprintf(f,
                 "[host]\nname = t\nstate_dir = %s/state\nrun_dir = %s/run\nimage_dir = %s\n[control]\nsocket "
                 "= %s\n"
-                "[peer]\nlisten = %s\nca = %s\ncert = %s\nkey = %s\n[policy]\ndir = %s/policies\n"
+                "[peer]\nlisten = %s\nca = %s\ncert = %s\nkey = %s\nsecret = %s/" HB_SECRET_FILE
+                "\n[policy]\ndir = %s/policies\n"
                 "[host.h]\naddress = 127.0.0.1:9\nmay_push = good*\n[host.x]\naddress = "
                 "127.0.0.1:9\nmay_push = *\n"
                 "[guest.good]\nincoming_command = exec %s --attach $HB_SOCKET --memory $HB_IMAGE_ram "
                 "--incoming\n[guest.evil0]\nincoming_command = exec "
                 "sleep 600\n",
-                r->dir, r->dir, r->images, r->control, r->address, p.ca, p.crt, p.key, HB_SOURCE_DIR,
-                HB_BUILD_DIR "/examples/guest_load/guest_load");
+                r->dir, r->dir, r->images, r->control, r->address, p.ca, p.crt, p.key, r->c.dir,
+                HB_SOURCE_DIR, HB_BUILD_DIR "/examples/guest_load/guest_load");
         fclose(f);
 }
 
@@ -242,8 +246,40 @@ static inline struct hb_msg_place place_of(const uint8_t id[HB_ID_SIZE], const c
 
 static inline void say_place(struct peer *x, const struct hb_msg_place *m) {
         struct hb_buf b = {0};
-        hb_msg_place_put(m, HB_WIRE_VERSION_MAX, &b);
+        struct hb_msg_place with = *m;
+        with.secret_id = hb_fingerprint_id(x->rig->fingerprint);
+        hb_msg_place_put(&with, HB_WIRE_VERSION_MAX, &b);
         say(x, HB_MSG_PLACE, b.data, b.len);
+        hb_buf_free(&b);
+}
+
+/* TAGS, PRINTS: of n pages from `first` on; each print is of zeros, or `wrong` in its last byte. */
+struct say_prints {
+        struct peer *x;
+        enum hb_msg_type type;
+};
+
+static inline int send_prints(void *arg, const void *part, size_t n) {
+        struct say_prints *to = arg;
+        say(to->x, to->type, part, n);
+        return 0;
+}
+
+static inline void say_prints(struct peer *x, enum hb_msg_type type, uint32_t stamp, uint32_t first,
+                              uint32_t n, uint8_t wrong) {
+        struct say_prints to = {x, type};
+        struct hb_print prints[PAGES];
+        struct hb_buf b = {0};
+        uint32_t gfn[PAGES];
+        for (uint32_t i = 0; i < n; i++) {
+                gfn[i] = first + i;
+                prints[i] = *hb_fingerprint_zero(x->rig->fingerprint);
+                prints[i].b[15] ^= wrong;
+        }
+        if (type == HB_MSG_TAGS)
+                hb_tags_encode(stamp, gfn, prints, n, &b, send_prints, &to);
+        else
+                hb_prints_encode(stamp, gfn, prints, n, &b, send_prints, &to);
         hb_buf_free(&b);
 }
 

@@ -76,6 +76,16 @@ static int64_t number_of(struct rig *r, const char *guest, const char *key) {
 
 /* ---- set-up ---- */
 
+static void share_secret(struct rig *r) {
+        uint8_t secret[HB_SECRET_SIZE];
+        char path[PATH_MAX];
+        struct hb_err e;
+        assert_int_equal(hb_secret_make(r->c.dir, &e), 0);
+        snprintf(path, sizeof path, "%s/" HB_SECRET_FILE, r->c.dir);
+        assert_int_equal(hb_secret_load(path, secret, &e), 0);
+        assert_int_equal(hb_fingerprint_new(secret, sizeof secret, &r->fingerprint, &e), 0);
+}
+
 static int set_up(void **state) {
         struct rig *r = calloc(1, sizeof *r);
         char ip[32];
@@ -85,6 +95,7 @@ static int set_up(void **state) {
         cluster_add(&r->c, "t", 30);
         cluster_add(&r->c, "h", 30);
         cluster_add(&r->c, "x", 30);
+        share_secret(r);
         strcpy(r->dir, "/tmp/hb-hostile-XXXXXX");
         strcpy(r->images, "/dev/shm/hb-hostile-XXXXXX");
         assert_non_null(mkdtemp(r->dir));
@@ -118,6 +129,7 @@ static int tear_down(void **state) {
         hb_tls_free(r->tls_h);
         hb_tls_free(r->tls_x);
         event_base_free(r->base);
+        hb_fingerprint_free(r->fingerprint);
         cluster_fini(&r->c);
         remove_tree(r->dir);
         remove_tree(r->images);
@@ -214,6 +226,53 @@ static void an_announcement_broken_off_does_not_count(void **state) {
         must(r, x.report.zero_pages == 1);
         say(&x, HB_MSG_UNPLACE, NULL, 0);
         hang_up(&x);
+        good_is_untouched(r);
+}
+
+static bool asked(struct peer *x) {
+        return x->closed || x->count[HB_MSG_ASK] > 0;
+}
+
+static bool copied(struct peer *x) {
+        return x->closed || x->report.copied_pages == 10;
+}
+
+/* What is said of pages' bytes is taken only where it was asked for and is true. */
+static void tags_and_prints_that_lie(struct rig *r, struct peer *x) {
+        say_pages(x, HB_MSG_INVALIDATE, 0, 1, 0, PAGES, false);
+        say_prints(x, HB_MSG_PRINTS, 1, 0, PAGES, 0); /* nobody asked */
+        say_prints(x, HB_MSG_TAGS, 1, 10, 30, 0);
+        must(r, run_until(r, asked, x) && !x->closed);
+        say_prints(x, HB_MSG_PRINTS, 1, 10, 10, 0); /* true: they are zeros */
+        say_prints(x, HB_MSG_PRINTS, 1, 10, 10, 0); /* again */
+        say_prints(x, HB_MSG_PRINTS, 1, 20, 10, 7); /* of bytes that are not here */
+        say_prints(x, HB_MSG_PRINTS, 0x7fffffff, 100, 50, 0);
+        must(r, run_until(r, copied, x) && !x->closed);
+        must(r, x->report.fresh == 10 && x->report.zero_pages == 10);
+        say_pages(x, HB_MSG_INVALIDATE, 1, 2, 15, 5,
+                  false); /* written since: half of them are worth nothing */
+        say_prints(x, HB_MSG_TAGS, 2, 15, 5, 0);
+}
+
+static bool five_left(struct peer *x) {
+        return x->closed || (x->report.processed == 2 && x->report.fresh == 5);
+}
+
+static void what_is_said_of_bytes_is_looked_at(void **state) {
+        struct rig *r = *state;
+        uint8_t id[HB_ID_SIZE];
+        struct peer x;
+        rnd_fill(r, id, sizeof id);
+        struct hb_msg_place m = place_of(id, "evil3", PAGES);
+        up(r, r->tls_x, &x);
+        say_place(&x, &m);
+        must(r, run_until(r, is_placed, &x) && x.placed);
+        must(r, x.token.secret_id == hb_fingerprint_id(r->fingerprint));
+        tags_and_prints_that_lie(r, &x);
+        must(r, run_until(r, five_left, &x) && !x.closed);
+        say(&x, HB_MSG_TAGS, "\1junk", 5);
+        must(r, run_until(r, is_closed, &x));
+        must(r, x.why.code == -EPROTO);
         good_is_untouched(r);
 }
 
@@ -396,6 +455,12 @@ static void storm_pages(struct rig *r, struct peer *x) {
                   1 + rnd(r) % (PAGES - first), rnd(r) % 4 == 0);
 }
 
+static void storm_prints(struct rig *r, struct peer *x) {
+        uint32_t first = (uint32_t)(rnd(r) % PAGES);
+        say_prints(x, rnd(r) % 2 ? HB_MSG_TAGS : HB_MSG_PRINTS, 1 + (uint32_t)(rnd(r) % 6), first,
+                   1 + (uint32_t)(rnd(r) % (PAGES - first)), rnd(r) % 4 == 0);
+}
+
 static void storm_data(struct rig *r, struct peer *x) {
         struct hb_data_conn c;
         if (!x->placed || data(r, r->tls_x, x->token.token, 1 + rnd(r) % 2, &c) < 0)
@@ -432,6 +497,10 @@ static void storm_step(struct rig *r, struct peer *x, uint8_t ids[4][HB_ID_SIZE]
         case 8:
         case 9:
                 storm_pages(r, x);
+                break;
+        case 10:
+        case 11:
+                storm_prints(r, x);
                 break;
         default:
                 storm_lie(r, x);
@@ -476,6 +545,7 @@ int main(void) {
                 cmocka_unit_test(places_that_are_not_its_own),
                 cmocka_unit_test(place_twice),
                 cmocka_unit_test(an_announcement_broken_off_does_not_count),
+                cmocka_unit_test(what_is_said_of_bytes_is_looked_at),
                 cmocka_unit_test(a_hand_over_out_of_order),
                 cmocka_unit_test(questions_without_end),
                 cmocka_unit_test(data_connections_that_are_not_its_own),
