@@ -182,7 +182,8 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         p->sent_epoch = m.processed;
         p->have_report = false;
         hb_summary_coarse(p->encoder, hb_session_version(p->session) >= 2 &&
-                                              g->target->shape.pages >= HB_SUMMARY_COARSE_PAGES);
+                                              g->target->shape.pages << HB_PAGE_SHIFT >=
+                                                      p->d->settings->summary_blocks_bytes);
         hb_summary_reset(p->encoder);
         hb_outgoing_announce_since(p, m.processed);
         hb_outgoing_look_for_holes(p);

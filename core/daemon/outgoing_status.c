@@ -100,8 +100,8 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
         hb_summary_lag(p->encoder, &lag);
         json_object_set_new(
                 j, "map",
-                json_pack("{s:I,s:I,s:f}", "due_pages", (json_int_t)lag.pages, "due_blocks",
-                          (json_int_t)lag.blocks, "oldest_due_s",
+                json_pack("{s:b,s:I,s:I,s:f}", "by_blocks", (int)lag.by_blocks, "due_pages",
+                          (json_int_t)lag.pages, "due_blocks", (json_int_t)lag.blocks, "oldest_due_s",
                           lag.oldest_ns && now > lag.oldest_ns ? (double)(now - lag.oldest_ns) / 1e9 : 0.0));
         json_object_set_new(j, "link", link_json(p, &st));
         json_object_set_new(j, "path", json_string(hb_outgoing_rdma_up(p) ? "rdma" : "tcp"));

@@ -44,7 +44,7 @@ typedef struct hb_settings {
         double budget;
         int grace_ms; /* -1: auto */
         /* [transport] */
-        uint64_t cap_bytes_per_s, summary_bytes_per_s, window_bytes;
+        uint64_t cap_bytes_per_s, summary_bytes_per_s, summary_blocks_bytes, window_bytes;
         int connections, zstd_level; /* 0: auto; HB_ZSTD_AUTO/OFF as in transport/tcp.h */
         bool kernel_tls;
         char zstd_producer[256]; /* "": zstd finds its matches itself */

@@ -112,7 +112,13 @@ const struct hb_setting hb_setting_rows[] = {
         {"transport", "cap_bytes_per_s", HB_SET_BYTES, AT(cap_bytes_per_s), 0, 1e12, "0", NULL, false, NULL,
          "The most that pages may take of the link, for each placement; 0: no limit. 125M is one Gbit/s."},
         {"transport", "summary_bytes_per_s", HB_SET_BYTES, AT(summary_bytes_per_s), 1000, 1e9, "1000000",
-         NULL, false, NULL, "The most that summaries of what the guest does may take."},
+         NULL, false, NULL,
+         "The most that summaries of what the guest does may take, for each placement. With less the target knows "
+         "later, hottest pages first."},
+        {"transport", "summary_blocks_from", HB_SET_BYTES, AT(summary_blocks_bytes), 0, 1e15, "17179869184", NULL,
+         false, NULL,
+         "Guests of at least this much memory are told by blocks of 2 MiB first and then by those pages that are "
+         "unlike their block, so that a new target soon knows something of all of it."},
         {"transport", "window_bytes", HB_SET_BYTES, AT(window_bytes), 262144, 1073741824, "8388608", NULL,
          false, NULL,
          "Pages asked for and not yet here. More fills a longer line; less keeps urgent pages quick."},

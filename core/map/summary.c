@@ -135,7 +135,8 @@ void hb_summary_ask(hb_summary_encoder *s, const struct hb_bitmap *blocks) {
 void hb_summary_lag(const hb_summary_encoder *s, struct hb_summary_lag *ret) {
         uint32_t oldest = UINT32_MAX;
 
-        *ret = (struct hb_summary_lag){.pages = s->due_total, .blocks = s->blocks - s->summed};
+        *ret = (struct hb_summary_lag){
+                .by_blocks = s->word, .pages = s->due_total, .blocks = s->blocks - s->summed};
         for (uint64_t b = 0; b < s->blocks && s->due_total > 0; b++)
                 if (s->block[b].due && s->block[b].since < oldest)
                         oldest = s->block[b].since;

@@ -13,9 +13,6 @@
 #include "map/history.h"
 #include "map/page_map.h"
 
-/* Guests of at least so many pages are told by blocks first: below, all pages fit some seconds of budget. */
-#define HB_SUMMARY_COARSE_PAGES (16ull << 18)
-
 struct hb_summary_entry { /* one run of pages alike, or of blocks alike */
         uint64_t gfn, pages;
         float write_heat; /* per second, as of last_access: decays from there with HB_HEAT_TAU_S */
@@ -46,6 +43,7 @@ void hb_summary_coarse(hb_summary_encoder *s, bool on);
 /* The target asks for these blocks (a bit each) before others. Those not summed yet are not moved. */
 void hb_summary_ask(hb_summary_encoder *s, const struct hb_bitmap *blocks);
 struct hb_summary_lag {
+        bool by_blocks;
         uint64_t pages, blocks; /* pages that wait to be told; blocks without their word yet */
         uint64_t oldest_ns;     /* time of the scan since which the oldest has waited; 0: none waits */
 };

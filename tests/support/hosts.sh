@@ -252,6 +252,8 @@ host_settings() {
     echo "[transport]"
     set_for "$h" transport.cap_bytes_per_s
     set_for "$h" transport.window_bytes
+    set_for "$h" transport.summary_bytes_per_s
+    set_for "$h" transport.summary_blocks_from
     set_for "$h" transport.connections 1
     set_for "$h" transport.compression
     set_for "$h" transport.rdma
