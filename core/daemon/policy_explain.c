@@ -17,10 +17,10 @@ static json_t *age(float s) {
 }
 
 static json_t *page_json(const struct hb_engine_page_view *v) {
-        json_t *j = json_pack("{s:s,s:b,s:b,s:b,s:b,s:i,s:o,s:o}", "state", hb_page_state_name(v->state),
+        json_t *j = json_pack("{s:s,s:b,s:b,s:b,s:b,s:b,s:i,s:o,s:o}", "state", hb_page_state_name(v->state),
                               "resident", v->resident, "wanted", v->wanted, "prefetched", v->prefetched,
-                              "used", v->used, "fetches", (int)v->fetches, "age_s", age(v->age_s),
-                              "version_age_s", age(v->version_age_s));
+                              "used", v->used, "known", v->known, "fetches", (int)v->fetches, "age_s",
+                              age(v->age_s), "version_age_s", age(v->version_age_s));
         json_object_update_new(j,
                                json_pack("{s:o,s:o,s:o,s:o}", "read_heat", hb_ctl_real((double)v->read_heat),
                                          "write_heat", hb_ctl_real((double)v->write_heat), "run_length",

@@ -30,8 +30,10 @@ static void view_page(struct hb_cli *c, const json_t *x) {
         char line[300], at[2][64], num[2][HB_FMT_SIZE];
         double fetches = hb_json_number(x, "page.fetches");
 
-        snprintf(line, sizeof(line), "%.0f of %s, %s, fetched %.0f time%s", hb_json_number(x, "gfn"),
-                 hb_json_text(x, "guest"), hb_json_text(x, "page.state"), fetches, fetches == 1 ? "" : "s");
+        snprintf(line, sizeof(line), "%.0f of %s, %s%s, fetched %.0f time%s", hb_json_number(x, "gfn"),
+                 hb_json_text(x, "guest"), hb_json_text(x, "page.state"),
+                 json_is_true(hb_json_at(x, "page.known")) ? ", its bytes are there already" : "", fetches,
+                 fetches == 1 ? "" : "s");
         hb_cli_field(c, "page", line);
         snprintf(line, sizeof(line), "%s, %s; %s reads/s, %s writes/s",
                  when("accessed", hb_json_number(x, "page.age_s"), at[0]),
