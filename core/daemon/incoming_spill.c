@@ -143,6 +143,8 @@ int hb_incoming_spill_room(struct hb_incoming *in, uint32_t pages) {
                 hb_log(HB_LOG_WARNING,
                        "%s: prefetching pauses: the image has used image_ram_bytes and %s; nothing is lost",
                        in->guest, in->spill.why.code ? "cannot spill" : "spill_dir is full");
+        if (r == -EAGAIN && in->spill.event)
+                event_active(in->spill.event, EV_READ, 0); /* not only at the next tick */
         if (r == 0 || r == -ENOSPC)
                 in->spill.paused = r < 0;
         return r;

@@ -228,6 +228,11 @@ void hb_cli_view_placement(struct hb_cli *c, const json_t *p) {
                  hb_fmt_rate(hb_json_number(p, "rate_bytes_per_s"), num[2]), hb_json_text(p, "trend"),
                  hb_fmt_seconds(estimate(p, "time_to_ready_s"), num[3]));
         hb_cli_field(c, "progress", line);
+        if (hb_json_number(p, "spilled_pages") > 0) {
+                snprintf(line, sizeof(line), "%s of it on the target's disk, read back before the guest is stopped",
+                         hb_fmt_bytes(hb_json_number(p, "spilled_pages") * 4096, num[0]));
+                hb_cli_field(c, "spilled", line);
+        }
         snprintf(line, sizeof(line), "%s of downtime, %s after the request",
                  hb_fmt_ms(estimate(p, "downtime_ms"), num[0]),
                  hb_fmt_bytes(estimate(p, "bytes_after"), num[1]));
