@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define TOKENS_AHEAD 8u /* connections of the source's that were lost on their way to us */
+#define TOKENS_AHEAD 32u /* connections of the source's that were lost on their way to us */
 
 /* The number of the token, counted in the session; 0: none of its. */
 static uint32_t number_of(const struct hb_incoming *in, const uint8_t token[HB_TOKEN_SIZE]) {

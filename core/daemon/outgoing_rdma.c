@@ -16,10 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIAL_MS     2000
-#define RETURN_MS   500 /* 8 MiB of READs on their way take that long on a link of 128 Mbit/s */
+#define DIAL_MS     3000
+#define RETURN_MS   1000 /* 8 MiB of READs on their way take that long on a link of 64 Mbit/s */
 #define BACKOFF_NS  HB_NS_PER_S
 #define BACKOFF_MAX (30 * HB_NS_PER_S)
+#define SMALL_BYTES (16ull << 20) /* of less than four windows of the usual size, smaller ones are made */
 #define PROVEN_NS   (10 * HB_NS_PER_S) /* a connection that stood so long was a good one */
 
 struct hb_rdma_serving {
@@ -181,8 +182,10 @@ static void on_ended(void *arg, const struct hb_err *why) {
 
 static int dial_work(void *arg) {
         struct hb_rdma_serving *s = arg;
-        struct hb_rdma_options o = {
-                .device = s->device, .pinned_bytes = s->pinned_bytes, .return_ms = RETURN_MS};
+        struct hb_rdma_options o = {.device = s->device,
+                                    .pinned_bytes = s->pinned_bytes,
+                                    .return_ms = RETURN_MS,
+                                    .window_pages = s->pinned_bytes < SMALL_BYTES ? 256 : 0};
         hb_rdma_server *server = NULL;
         if (hb_fault("rdma.dial"))
                 return hb_err_set(&s->why, -EIO, s->address, NULL, "not dialled");
@@ -214,8 +217,8 @@ static void dialled(struct hb_outgoing *p) {
 
 static void dial_failed(struct hb_outgoing *p, int rc) {
         struct hb_outgoing_rdma *r = p->rdma;
-        if (rc == -EACCES)
-                r->token++; /* spent by a connection whose answer we did not wait for */
+        if (rc == -EACCES || rc == -EREMOTEIO)
+                r->token++; /* refused: it is spent, perhaps by a dial whose answer we did not wait for */
         if (strcmp(r->why.what, r->serving->why.what) != 0)
                 hb_log_err(strcmp(p->d->settings->rdma, "yes") == 0 ? HB_LOG_WARNING : HB_LOG_INFO,
                            "dialling by RDMA; pages go over TCP", &r->serving->why);

@@ -224,8 +224,6 @@ host_settings() {
     set_for "$h" host.image_dir "$images/$h/images"
     set_for "$h" host.image_ram_bytes
     set_for "$h" host.spill_dir
-    set_for "$h" host.image_ram_bytes
-    set_for "$h" host.spill_dir
     echo "[control]"
     echo "socket = $pair/$h/control"
     echo "[peer]"
@@ -236,6 +234,7 @@ host_settings() {
     set_for "$h" peer.secret "$work/certs/cluster.secret"
     echo "[host.$o]"
     echo "address = $address:$(wire_of "$o")"
+    set_for "$h" host.rdma_address
     set_for "$h" host.may_pull "*"
     set_for "$h" host.may_push "*"
     echo "[policy]"
