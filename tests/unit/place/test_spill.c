@@ -1,4 +1,5 @@
 /* An image above its budget: what goes out, what comes back, by each way of moving it. */
+#include "place/spill_io.h"
 #include "spill_world.h"
 
 #define BUDGET (SW_ALL * 4096 / 4)
@@ -113,7 +114,24 @@ static void test_pages_on_their_way_are_not_written(void **state) {
         hb_image_set_processed(i, 6);
         assert_true(sw_turn(i, sw_within)); /* what is stale is of no use: it goes without a write */
         assert_int_equal(sw_check(i), SW_ALL - refused);
+        for (uint64_t g = 0; g < SW_ALL;
+             g++) /* what turned stale on its way is not on the disk for anybody */
+                if (hb_image_pages(i)[g].flags & HB_IP_SPILLED)
+                        assert_int_equal(hb_coherency_judge(hb_image_pages(i)[g].c), HB_PAGE_FRESH);
         hb_image_remove(i);
+}
+
+static void test_a_sum_knows_page_stamp_and_file(void **state) {
+        uint8_t page[4096];
+        uint64_t sum;
+
+        sw_pattern(page, 3, 4);
+        sum = hb_spill_sum(1, 2, 3, page);
+        assert_true(sum == hb_spill_sum(1, 2, 3, page));
+        assert_true(sum != hb_spill_sum(9, 2, 3, page) && sum != hb_spill_sum(1, 9, 3, page) &&
+                    sum != hb_spill_sum(1, 2, 9, page));
+        page[4095] ^= 0x80;
+        assert_true(sum != hb_spill_sum(1, 2, 3, page));
 }
 
 static void test_room_is_told(void **state) {
@@ -275,6 +293,7 @@ int main(void) {
                 cmocka_unit_test_teardown(test_what_turns_hot_comes_back_before_it_is_needed, sw_clean),
                 cmocka_unit_test_teardown(test_a_page_written_while_spilled_is_never_read_back, sw_clean),
                 cmocka_unit_test_teardown(test_pages_on_their_way_are_not_written, sw_clean),
+                cmocka_unit_test(test_a_sum_knows_page_stamp_and_file),
                 cmocka_unit_test_teardown(test_room_is_told, sw_clean),
                 cmocka_unit_test_teardown(test_a_full_disk_pauses_and_loses_nothing, sw_clean),
                 cmocka_unit_test_teardown(test_a_really_full_filesystem, sw_clean),
