@@ -213,6 +213,10 @@ int main(int argc, char **argv) {
                 json = json || strcmp(argv[i], "--json") == 0;
                 if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
                         rounds = (unsigned)atoi(argv[++i]);
+                else if (strcmp(argv[i], "--direct") == 0 && i + 1 < argc)
+                        b->r.target.direct_pages = (unsigned)atoi(argv[++i]);
+                else if (strcmp(argv[i], "--qps") == 0 && i + 1 < argc)
+                        b->r.source.bulk_qps = (unsigned)atoi(argv[++i]);
                 else if (strcmp(argv[i], "--ms") == 0 && i + 1 < argc)
                         ms = (unsigned)atoi(argv[++i]);
         }

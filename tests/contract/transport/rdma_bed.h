@@ -102,8 +102,14 @@ static inline int rdma_fetch(struct rdma_bed *b, struct hb_fetch *f, uint64_t gf
 
         *f = (struct hb_fetch){.gfn = gfn, .pages = pages, .dst = b->image + gfn * HB_PAGE_SIZE, .status = 1};
         while ((rc = b->s.fetcher->ops->fetch(b->s.fetcher, f)) == -EAGAIN) {
+                struct timespec ts;
+
+                clock_gettime(CLOCK_REALTIME,
+                              &ts); /* room comes with a done(); a fault may refuse without any */
+                ts.tv_sec += ts.tv_nsec / 900000000;
+                ts.tv_nsec = (ts.tv_nsec + 100000000) % 1000000000;
                 pthread_mutex_lock(&b->lock);
-                pthread_cond_wait(&b->changed, &b->lock);
+                pthread_cond_timedwait(&b->changed, &b->lock, &ts);
                 pthread_mutex_unlock(&b->lock);
         }
         return rc;
