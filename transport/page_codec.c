@@ -94,13 +94,18 @@ static uint64_t cpu_ns(void) {
         return (uint64_t)t.tv_sec * HB_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-void hb_page_codec_sent_in(hb_page_codec *c, uint64_t send_ns, uint64_t blocked_ns) {
-        if (c->last.plain == 0)
-                return;
+static void tell(hb_page_codec *c, uint64_t send_ns, uint64_t blocked_ns) {
         c->last.send_ns = send_ns;
         c->last.blocked_ns = blocked_ns;
         hb_choice_sent(&c->choice, &c->last);
         c->last.plain = 0;
+}
+
+void hb_page_codec_sent_in(hb_page_codec *c, uint64_t send_ns, uint64_t blocked_ns) {
+        if (c->last.plain == 0)
+                return;
+        c->last.pack_ns = c->last.pack_cpu_ns;
+        tell(c, send_ns, blocked_ns);
 }
 
 void hb_page_codec_sent(hb_page_codec *c) {
@@ -110,7 +115,7 @@ void hb_page_codec_sent(hb_page_codec *c) {
                 return;
         took = hb_now_ns() - c->packed_ns;
         worked = cpu_ns() - c->packed_cpu_ns;
-        hb_page_codec_sent_in(c, took, took > worked ? took - worked : 0);
+        tell(c, took, took > worked ? took - worked : 0);
 }
 
 static void begin(hb_page_codec *c) {

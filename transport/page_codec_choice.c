@@ -4,8 +4,10 @@
  * r as a share of the plain bytes. The thread then needs  cpu = base + sum w (z + e r)  a byte, e being what
  * encrypting and handing a byte to the kernel takes, and the link  wire = sum w r / C.  Both work at the same
  * time, so what counts is max(cpu, wire). Minimising cpu + lambda * wire for a price lambda separates into
- * one choice a class, and some lambda gives the best mix there is: a dozen and more are tried, every few
- * runs. The price is common to all classes, so bytes that shrink cheaply pay for those that do not shrink at
+ * one choice a class; the prices are gone through, every few runs, and of the choices of neighbouring prices
+ * those two are taken between which thread and link balance, by turns: every third run not compressed, say,
+ * where none would be too much for the link and all too much for the thread. That is better than any single
+ * level. The price is common to all classes, so bytes that shrink cheaply pay for those that do not shrink at
  * all.
  *
  * Runs of one class differ, more than levels do. So what an arm does beside another is learned from runs that
@@ -27,14 +29,14 @@
 #define RUN_BYTES      262144.0f
 #define SHARE_GAIN     0.6f /* a socket holds a run or two: so far apart link and processor can work */
 #define SCALE_GAIN     0.1f
-#define PAIR_FADE      0.9f
+#define PAIR_FADE      0.97f
 #define PAIR_PRIOR     0.2f /* the weight of a prior, as a run of that size */
-#define PRICES         20
+#define SOCKET_RUNS    2    /* uncompressed runs that wait in a socket (sock.h) */
+#define PRICES         24
 #define PROBE_SHARE    0.01
 #define PROBE_FIRST    3e6 /* ns that probes may take at once */
 #define PROBE_LEAST    32768u
 #define DECIDE_EVERY   6u
-#define BETTER         0.99  /* another mix must be this much faster */
 #define CPU_WEIGHT     0.02f /* of processor time that is hidden behind the link: enough to not waste it */
 #define WINDOW_RUNS    8u
 #define WINDOW_NS      4e6
@@ -43,6 +45,7 @@
 #define BLOCKED        0.08 /* share of a window: the link is what limits */
 #define LINK_GAIN      0.3
 #define CURIOUS        1.5
+#define PATIENCE_MIN   8u /* once the link was seen full */
 #define PATIENCE_MAX   256u
 
 /* zstd 1.5 on one core, text and memory of processes: ns a byte and share of the size, each as a multiple of
@@ -166,11 +169,16 @@ double hb_choice_link_rate(const struct hb_choice *c) {
 }
 
 static void link_is_full(struct hb_choice_link *l, double was, double rate) {
-        if (l->drifted)
-                l->patience = rate < 0.8 * was ? l->patience * 2 : 4;
-        if (l->patience > PATIENCE_MAX)
-                l->patience = PATIENCE_MAX;
-        l->rate = l->measured && rate > 0.7 * was && rate < 1.4 * was ? was + LINK_GAIN * (rate - was) : rate;
+        bool near = l->measured && !l->drifted && rate > 0.7 * was && rate < 1.4 * was;
+
+        if (l->drifted && rate < 0.9 * was)
+                l->patience *= 2;
+        else if (l->drifted)
+                l->patience /= 2;
+        l->patience = l->patience < PATIENCE_MIN   ? PATIENCE_MIN
+                      : l->patience > PATIENCE_MAX ? PATIENCE_MAX
+                                                   : l->patience;
+        l->rate = near ? was + LINK_GAIN * (rate - was) : rate;
         l->measured = true;
         l->drifted = false;
         l->quiet = 0;
@@ -202,8 +210,32 @@ static void close_window(struct hb_choice *c) {
         c->stale = true;
 }
 
-void hb_choice_sent(struct hb_choice *c, const struct hb_choice_sent *s) {
+/* What filled the socket's buffer is no pace: a window in which sending first had to wait begins again there.
+ */
+static void add_to_window(struct hb_choice *c, const struct hb_choice_sent *s, double took) {
         struct hb_choice_link *l = &c->link;
+        unsigned enough = l->drifted ? WINDOW_RUNS / 2 : WINDOW_RUNS;
+
+        if (s->blocked_ns > 0 && !l->full) {
+                l->full = true;
+                l->busy_ns = l->blocked_ns = l->bytes = 0;
+                l->runs = 0;
+                return;
+        }
+        l->busy_ns += took;
+        l->blocked_ns += (double)s->blocked_ns;
+        l->bytes += (double)s->wire;
+        l->runs++;
+        if (l->runs < enough || l->busy_ns < WINDOW_NS ||
+            (l->bytes < WINDOW_BYTES && l->busy_ns < WINDOW_LONG_NS && !l->full))
+                return;
+        if (l->full && s->blocked_ns == 0 && l->runs < 4 * WINDOW_RUNS)
+                return;
+        close_window(c);
+        l->full = s->blocked_ns > 0;
+}
+
+void hb_choice_sent(struct hb_choice *c, const struct hb_choice_sent *s) {
         double took = (double)(s->pack_ns + s->send_ns), plain = (double)s->plain;
 
         c->busy_ns += took;
@@ -215,13 +247,7 @@ void hb_choice_sent(struct hb_choice *c, const struct hb_choice_sent *s) {
                 blend(&c->stretch, fmax(1, fmin((double)s->pack_ns / (double)s->pack_cpu_ns, 4)), 0.05f);
         if (s->wire >= PROBE_LEAST && s->send_ns >= s->blocked_ns)
                 blend(&c->wire, fmin((double)(s->send_ns - s->blocked_ns) / (double)s->wire, 4), 0.05f);
-        l->busy_ns += took;
-        l->blocked_ns += (double)s->blocked_ns;
-        l->bytes += (double)s->wire;
-        l->runs++;
-        if (l->runs >= WINDOW_RUNS && l->busy_ns >= WINDOW_NS &&
-            (l->bytes >= WINDOW_BYTES || l->busy_ns >= WINDOW_LONG_NS))
-                close_window(c);
+        add_to_window(c, s, took);
 }
 
 /* ---- the choice ---- */
@@ -266,45 +292,76 @@ static unsigned cheapest(const struct figures *f, float price) {
         return best;
 }
 
-/* ns a plain byte takes if each class is treated as `pick` says. */
-static float time_of(const struct hb_choice *c, const struct mix *m, const unsigned *pick, float per_byte) {
-        float cpu = 0, size = 0;
+struct load { /* ns a plain byte: of the thread, and of the link */
+        float cpu, link;
+};
+
+/* A run that is compressed for longer than a full socket lasts leaves the link idle. */
+static struct load load_of(const struct hb_choice *c, const struct mix *m, const unsigned *pick,
+                           float per_byte) {
+        float cpu = 0, size = 0, idle = 0;
 
         for (unsigned i = 0; i < m->n; i++) {
-                cpu += m->share[i] * m->arm[i][pick[i]].cost;
-                size += m->share[i] * m->arm[i][pick[i]].size;
+                const struct figures *f = &m->arm[i][pick[i]];
+
+                cpu += m->share[i] * f->cost;
+                size += m->share[i] * f->size;
+                idle += m->share[i] * fmaxf(f->cost - SOCKET_RUNS * per_byte, 0);
         }
-        cpu += c->stretch * (c->base + c->wire * size);
-        return fmaxf(cpu, size * per_byte) + CPU_WEIGHT * cpu;
+        return (struct load){cpu + c->stretch * (c->base + c->wire * size), size * per_byte + idle};
+}
+
+/* The share of runs by `b`, the rest by `a`, after which thread and link take the same time; else the better
+ * of the two alone. */
+static float balance(struct load a, struct load b, float *ret_time) {
+        float over = a.link - a.cpu, under = b.cpu - b.link, share, cpu;
+
+        if (over <= 0)
+                share = 0; /* the processor is what limits, and b would ask more of it */
+        else if (under <= 0)
+                share = 1;
+        else
+                share = over / (over + under);
+        cpu = a.cpu + share * (b.cpu - a.cpu);
+        *ret_time = fmaxf(cpu, a.link + share * (b.link - a.link)) + CPU_WEIGHT * cpu;
+        return share;
+}
+
+static void pick_all(const struct mix *m, float price, unsigned *pick) {
+        for (unsigned i = 0; i < m->n; i++)
+                pick[i] = cheapest(m->arm[i], price);
 }
 
 static void decide(struct hb_choice *c) {
-        float per_byte = (float)(1e9 / hb_choice_link_rate(c)), best, t;
-        unsigned pick[HB_LOOK_CLASSES], chosen[HB_LOOK_CLASSES];
+        float per_byte = (float)(1e9 / hb_choice_link_rate(c)), best = HUGE_VALF, t, share;
+        unsigned low[HB_LOOK_CLASSES] = {0}, high[HB_LOOK_CLASSES];
+        struct load before, now;
         struct mix m;
 
         gather(c, &m);
-        for (unsigned i = 0; i < m.n; i++)
-                chosen[i] = c->classes[m.klass[i]].arm;
-        best = (float)BETTER * time_of(c, &m, chosen, per_byte);
-        for (int step = -1; step < PRICES; step++) {
-                float price = c->wire + (step < 0 ? 0 : per_byte * exp2f((float)(step - PRICES / 2) / 2));
-
-                for (unsigned i = 0; i < m.n; i++)
-                        pick[i] = cheapest(m.arm[i], price);
-                t = time_of(c, &m, pick, per_byte);
+        pick_all(&m, c->stretch * c->wire, low);
+        before = load_of(c, &m, low, per_byte);
+        for (int step = 0; step < PRICES; step++) {
+                pick_all(&m, c->stretch * c->wire + per_byte * exp2f((float)(step - PRICES / 2) / 2), high);
+                now = load_of(c, &m, high, per_byte);
+                share = balance(before, now, &t);
                 if (t < best) {
                         best = t;
-                        memcpy(chosen, pick, m.n * sizeof *chosen);
+                        c->mix = share;
+                        for (unsigned i = 0; i < m.n; i++) {
+                                c->classes[m.klass[i]].low = low[i];
+                                c->classes[m.klass[i]].high = high[i];
+                        }
                 }
+                memcpy(low, high, sizeof low);
+                before = now;
         }
-        for (unsigned i = 0; i < m.n; i++)
-                c->classes[m.klass[i]].arm = chosen[i];
         c->decided = c->runs;
         c->stale = false;
 }
 
 unsigned hb_choice_pick(struct hb_choice *c, unsigned klass, size_t size) {
+        struct hb_choice_class *f = &c->classes[klass];
         float gain = c->runs == 0 ? 1 : SHARE_GAIN * fminf((float)size / RUN_BYTES, 1);
 
         c->runs++;
@@ -313,7 +370,10 @@ unsigned hb_choice_pick(struct hb_choice *c, unsigned klass, size_t size) {
         if (c->runs == 1 || c->stale || klass != c->previous || c->runs >= c->decided + DECIDE_EVERY)
                 decide(c);
         c->previous = klass;
-        return c->classes[klass].arm;
+        f->turn += c->mix;
+        f->arm = f->turn >= 1 ? f->high : f->low;
+        f->turn -= f->turn >= 1;
+        return f->arm;
 }
 
 /* The arm that has been longest without a figure, weighed by how near it is to the one in use. Where none is
@@ -327,7 +387,7 @@ unsigned hb_choice_probe(struct hb_choice *c, unsigned klass, size_t size) {
                 return HB_CHOICE_OFF;
         for (unsigned a = 1; a < HB_CHOICE_ARMS; a++) {
                 float far = 1 + fabsf((float)a - (float)from);
-                float age = f->arms[a].last ? (float)(c->runs - f->arms[a].last) : 100;
+                float age = (float)(c->runs - f->arms[a].last) + (f->arms[a].last ? 0 : 100);
 
                 if (a != f->arm && age / far > most) {
                         most = age / far;

@@ -25,13 +25,14 @@ struct hb_choice_class {
         float share;      /* of the plain bytes just now */
         float cost, size; /* of its bytes at the priors' measure: what runs differ in, whatever the arm */
         bool met;
-        unsigned arm; /* in use */
+        unsigned low, high, arm; /* taken by turns; of the last run */
+        float turn;
         struct hb_choice_arm arms[HB_CHOICE_ARMS];
 };
 
 struct hb_choice_link { /* bytes/s this connection can move */
         double hint, cap, rate;
-        bool measured, drifted;
+        bool measured, drifted, full;      /* full: the socket was, when the window began */
         double busy_ns, blocked_ns, bytes; /* of the window */
         unsigned runs, quiet, patience;
 };
@@ -43,6 +44,7 @@ struct hb_choice {
         float wire;                /* and a byte on the wire */
         float stretch;             /* time that goes by while the thread gets one unit of processor time */
         double busy_ns, probed_ns; /* all time, and what probes took of it */
+        float mix;                 /* share of runs by `high` */
         uint64_t runs, decided;
         unsigned previous;
         bool stale; /* what is known of the link has changed since */
