@@ -3,6 +3,7 @@
  * changed. Input: u8 pages, u8 what to do, u64 mask, u8 encoding, u64 checksum, then bytes. */
 #include "base/shape.h"
 #include "transport/page_codec.h"
+#include "transport/tcp.h"
 #include "transport/transport.h"
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 return 0;
         left = hb_rd_left(&r);
         bytes = hb_rd_raw(&r, left);
-        check(hb_page_codec_new(what % 4 - 1, &c) == 0);
+        check(hb_page_codec_new(what % 5 == 4 ? HB_ZSTD_AUTO : what % 5 - 1, &c) == 0);
         hostile(c, n, &p, bytes, left);
         round_trip(c, 1 + n % HB_FETCH_MAX_PAGES, bytes, left, p.zero_mask);
         hb_page_codec_free(c);
