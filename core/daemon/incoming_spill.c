@@ -95,6 +95,11 @@ static int enable(struct hb_incoming *in, struct hb_err *e) {
         return 0;
 }
 
+/* All the memory of huge pages was set aside when the image was made. */
+static bool kept_whole(const struct hb_incoming *in) {
+        return in->spill.why.code == -EOPNOTSUPP;
+}
+
 /* Also called when settings were read again, so each time. Without a file the budget holds all the same:
  * prefetching then ends at it. */
 void hb_incoming_spill_begin(struct hb_incoming *in) {
@@ -107,7 +112,10 @@ void hb_incoming_spill_begin(struct hb_incoming *in) {
         if (enable(in, &e) == 0)
                 return;
         in->spill.why = e;
-        hb_log_err(HB_LOG_WARNING, "an image stays in memory, and is filled no further than its budget", &e);
+        hb_log_err(HB_LOG_WARNING,
+                   kept_whole(in) ? "an image stays in memory"
+                                  : "an image stays in memory, and is filled no further than its budget",
+                   &e);
 }
 
 void hb_incoming_spill_end(struct hb_incoming *in) {
@@ -127,7 +135,7 @@ void hb_incoming_spill_tick(struct hb_incoming *in) {
 
 static int room(const struct hb_incoming *in, uint32_t pages) {
         struct hb_image_spill_stats s;
-        if (!in->spill.why.code)
+        if (!in->spill.why.code || kept_whole(in))
                 return hb_image_spill_room(in->image, pages);
         hb_image_spill_stats(in->image, &s);
         return moving(in) || !wanted(in) ||
@@ -159,7 +167,7 @@ bool hb_incoming_spill_holds(struct hb_incoming *in, uint32_t f) {
 
 int hb_incoming_spill_check(const struct hb_incoming *in, struct hb_err *e) {
         struct hb_engine_stats s;
-        if (hb_image_spill_fd(in->image) < 0 && !in->spill.why.code)
+        if (hb_image_spill_fd(in->image) < 0 && (!in->spill.why.code || kept_whole(in)))
                 return 0; /* what the image needs was looked at when it was placed */
         hb_engine_stats(in->engine, &s);
         return hb_image_spill_promotable(in->image, s.resident - s.zero_pages, e);

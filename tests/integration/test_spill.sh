@@ -98,6 +98,10 @@ fetched=$(status b '.incoming[0].pages')
 say "after the restart $fetched pages were fetched; $written had been before"
 [ "$fetched" -le $((resident - fresh + 400 * 20 + 4096)) ] || fail "too many pages were fetched again: $fetched"
 await_quietly 20 in_budget || fail "not within its budget: $(spill "| tojson")"
+must b --json doctor >"$pair/doctor.json"
+say "doctor: $(jq -r '.checks[] | select(.name == "spill_dir") | "\(.ok): \(.detail)"' "$pair/doctor.json")"
+jq -e '.checks[] | select(.name == "spill_dir") | .detail | test("GiB free, O_DIRECT (yes|refused), io_uring (yes|refused)")' "$pair/doctor.json" >/dev/null ||
+  fail "doctor does not say what spill_dir is good for"
 [ "$(spill wrong_pages)" = 0 ] || fail "pages came back wrong: $(spill .)"
 say "$(spill '| "\(.spilled_bytes / 1048576 | round) MiB on the disk by \(.how), \(.ram_bytes / 1048576 | round) MiB in memory of \(.budget_bytes / 1048576)"')"
 status_is a '.guests[0].placement.spilled_pages > 1000' true || fail "a is not told: $(status a '.guests[0].placement')"
