@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define WORDS       (HB_PAGE_SIZE / 8)
-#define LABEL       "harbinger page fingerprint v1"
+#define LABEL       "page-fingerprint/harbinger/v1"
 #define SIP_ROUNDS  2
 #define SIP_FINALLY 4
 
