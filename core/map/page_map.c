@@ -10,10 +10,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "map/heat.h"
-#include "map/map_file.h"
-#include "map/map_watch.h"
+#include "map/page_map_priv.h"
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,20 +22,6 @@
 #define FADE_LEAST       0x1p-10f /* per s; less is nothing */
 #define DECAYS           64u
 #define FIRST_INTERVAL_S 1.0 /* nobody knows how long the first epoch was */
-
-struct hb_page_map {
-        struct hb_map_file f;
-        struct hb_bitmap known, resident; /* views into the mapping */
-        uint64_t resident_pages;
-        struct hb_map_watch *watches;
-        uint64_t fade_word; /* of `known`: where fading goes on */
-        /* For each 2 MiB block an epoch not before any of its pages' version, or access (0: none): whoever
-         * looks for newer ones passes over the records of the others, which for a guest of a TiB are
-         * gigabytes. */
-        struct newest {
-                uint32_t version, access;
-        } * newest;
-};
 
 /* One epoch being applied. */
 struct apply {
@@ -54,10 +38,6 @@ struct apply {
         } since[DECAYS];
 };
 
-static inline struct newest *newest_of(const hb_page_map *m, uint64_t gfn) {
-        return &m->newest[gfn >> HB_BLOCK_SHIFT];
-}
-
 /* Of a map that was there before: no page of a block can be newer than the epoch that was under way. */
 static void suppose_newest(hb_page_map *m) {
         uint32_t epoch = m->f.header->epoch + 1;
@@ -65,7 +45,7 @@ static void suppose_newest(hb_page_map *m) {
 
         for (uint64_t w = 0; w < words; w++)
                 if (m->known.words[w])
-                        *newest_of(m, w * 64) = (struct newest){epoch, epoch};
+                        *hb_page_map_newest(m, w * 64) = (struct hb_map_newest){epoch, epoch};
 }
 
 int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map **ret, struct hb_err *e) {
@@ -80,7 +60,9 @@ int hb_page_map_open(const struct hb_shape *shape, const char *path, hb_page_map
         m->known = (struct hb_bitmap){m->f.known, shape->pages};
         m->resident = (struct hb_bitmap){m->f.resident, shape->pages};
         m->resident_pages = hb_bitmap_count(&m->resident);
-        m->newest = calloc((shape->pages + HB_BLOCK_PAGES - 1) / HB_BLOCK_PAGES, sizeof(*m->newest));
+        m->newest = hb_fault("page_map.newest") ? NULL
+                                                : calloc((shape->pages + HB_BLOCK_PAGES - 1) / HB_BLOCK_PAGES,
+                                                         sizeof(*m->newest));
         if (!m->newest) {
                 rc = hb_err_set(e, -ENOMEM, path, NULL, "no memory for a page map");
                 goto fail;
@@ -133,18 +115,6 @@ unsigned hb_page_map_bytes_per_page(void) {
 
 /* ---- one epoch ---- */
 
-/* Seconds from `epoch` until now_ns; older than the ring counts as the oldest time known, which can only
- * overstate heat that has all but gone by then. */
-static double seconds_since(const hb_page_map *m, uint32_t epoch, uint64_t now_ns) {
-        uint64_t t = hb_page_map_epoch_time_ns(m, epoch);
-
-        if (epoch > m->f.header->epoch)
-                return 0.0; /* left by an interrupted epoch, which is being applied again */
-        if (t == 0 && m->f.header->epoch >= HB_MAP_RING)
-                t = m->f.ring[(m->f.header->epoch + 1) % HB_MAP_RING];
-        return now_ns > t ? (double)(now_ns - t) / (double)HB_NS_PER_S : 0.0;
-}
-
 static uint32_t dither(uint64_t gfn, uint32_t epoch) {
         return (uint32_t)((gfn * 0x9E3779B97F4A7C15ull + epoch * 0xD1B54A32D192ED03ull) >> 40);
 }
@@ -163,7 +133,8 @@ static float decay_since(struct apply *a, uint32_t epoch) {
 
         if (a->since[i].epoch != epoch) {
                 a->since[i].epoch = epoch;
-                a->since[i].decay = hb_decay(seconds_since(a->m, epoch, a->now_ns), HB_HEAT_TAU_S);
+                a->since[i].decay =
+                        hb_decay(hb_page_map_seconds_since(a->m, epoch, a->now_ns), HB_HEAT_TAU_S);
         }
         return a->since[i].decay;
 }
@@ -176,11 +147,11 @@ static void touch_written(struct apply *a, uint64_t gfn) {
                 heat += a->gain;
         r->write_heat = hb_heat_pack(heat, dither(gfn, a->epoch));
         r->version = a->epoch;
-        newest_of(a->m, gfn)->version = a->epoch;
+        hb_page_map_newest(a->m, gfn)->version = a->epoch;
         if (a->lost)
                 return;
         r->last_access = a->epoch;
-        newest_of(a->m, gfn)->access = a->epoch;
+        hb_page_map_newest(a->m, gfn)->access = a->epoch;
         count(&r->writes, &r->reads);
         if (!hb_bitmap_test(&a->m->resident, gfn)) {
                 hb_bitmap_set(&a->m->resident, gfn);
@@ -192,14 +163,14 @@ static void touch_written(struct apply *a, uint64_t gfn) {
 static bool touch_observed(const struct apply *a, uint64_t gfn, bool seen) {
         struct hb_map_record *r = &a->m->f.records[gfn];
         float old = hb_heat_unpack(r->read_heat);
-        double since = r->read_epoch ? seconds_since(a->m, r->read_epoch, a->now_ns) : 0.0;
+        double since = r->read_epoch ? hb_page_map_seconds_since(a->m, r->read_epoch, a->now_ns) : 0.0;
         float heat = hb_heat_sample(old, since, a->interval_s, seen);
 
         r->read_heat = hb_heat_pack(heat, dither(gfn, a->epoch));
         r->read_epoch = a->epoch;
         if (seen) {
                 r->last_access = a->epoch;
-                newest_of(a->m, gfn)->access = a->epoch;
+                hb_page_map_newest(a->m, gfn)->access = a->epoch;
                 count(&r->reads, &r->writes);
         }
         return seen || hb_heat_q(old) != hb_heat_q(heat);
@@ -286,7 +257,7 @@ static void touch_read(struct apply *a, uint64_t gfn) {
         r->read_heat = hb_heat_pack(heat + a->gain, dither(gfn, a->epoch));
         r->read_epoch = a->epoch;
         r->last_access = a->epoch;
-        newest_of(a->m, gfn)->access = a->epoch;
+        hb_page_map_newest(a->m, gfn)->access = a->epoch;
         count(&r->reads, &r->writes);
 }
 
@@ -336,7 +307,8 @@ static void note_dirty_rate(const struct apply *a, uint64_t pages) {
 }
 
 static double interval_before(const hb_page_map *m, uint64_t now_ns) {
-        double s = m->f.header->epoch ? seconds_since(m, m->f.header->epoch, now_ns) : FIRST_INTERVAL_S;
+        double s = m->f.header->epoch ? hb_page_map_seconds_since(m, m->f.header->epoch, now_ns)
+                                      : FIRST_INTERVAL_S;
 
         return s > 1e-3 ? s : 1e-3;
 }
@@ -412,101 +384,7 @@ void hb_page_map_set_owner(hb_page_map *m, const uint8_t id[16]) {
         memcpy(m->f.header->owner, id, sizeof(m->f.header->owner));
 }
 
-/* ---- questions ---- */
-
-static const struct hb_map_record *record(const hb_page_map *m, uint64_t gfn) {
-        static const struct hb_map_record none;
-
-        return hb_bitmap_test(&m->known, gfn) ? &m->f.records[gfn] : &none;
-}
-
-/* Reads are sampled, so silence is no evidence: the last estimate holds, until it is older than the ring. */
-static float read_heat(const hb_page_map *m, const struct hb_map_record *r) {
-        return hb_page_map_epoch_time_ns(m, r->read_epoch) ? hb_heat_unpack(r->read_heat) : 0.0f;
-}
-
-void hb_page_map_get(const hb_page_map *m, uint64_t gfn, struct hb_page_info *ret) {
-        const struct hb_map_record *r = record(m, gfn);
-        uint64_t now_ns = hb_page_map_epoch_time_ns(m, m->f.header->epoch);
-        double since = r->version ? seconds_since(m, r->version, now_ns) : 0.0;
-
-        *ret = (struct hb_page_info){
-                .version = r->version,
-                .last_access = r->last_access,
-                .write_heat = hb_heat_unpack(r->write_heat) * hb_decay(since, HB_HEAT_TAU_S),
-                .read_heat = read_heat(m, r),
-                .writes = r->writes,
-                .reads = r->reads,
-                .read_write_ratio = r->writes ? (float)r->reads / (float)r->writes : INFINITY,
-                .version_time_ns = hb_page_map_epoch_time_ns(m, r->version),
-                .last_access_time_ns = hb_page_map_epoch_time_ns(m, r->last_access),
-                .resident = hb_bitmap_test(&m->resident, gfn),
-        };
-}
-
-/* Write heat as of the last access: on from the last write, or, where lost state raised the version without a
- * write, back. */
-static float heat_at_access(const hb_page_map *m, const struct hb_map_record *r) {
-        float heat = hb_heat_unpack(r->write_heat), k;
-
-        if (heat == 0.0f || r->last_access == r->version)
-                return heat;
-        if (r->last_access > r->version)
-                return heat *
-                       hb_decay(seconds_since(m, r->version, hb_page_map_epoch_time_ns(m, r->last_access)),
-                                HB_HEAT_TAU_S);
-        k = hb_decay(seconds_since(m, r->last_access, hb_page_map_epoch_time_ns(m, r->version)),
-                     HB_HEAT_TAU_S);
-        return k > 1e-6f ? heat / k : 0.0f;
-}
-
-static void brief(const hb_page_map *m, uint64_t gfn, struct hb_map_brief *ret) {
-        const struct hb_map_record *r = record(m, gfn);
-
-        *ret = (struct hb_map_brief){
-                .version = r->version,
-                .last_access = r->last_access,
-                .write_q = r->write_heat ? hb_heat_q(heat_at_access(m, r)) : 0,
-                .read_q = r->read_heat ? hb_heat_q(read_heat(m, r)) : 0,
-                .resident = hb_bitmap_test(&m->resident, gfn),
-        };
-}
-
-void hb_page_map_briefs(const hb_page_map *m, const uint32_t *gfn, uint32_t n, struct hb_map_brief *ret) {
-        for (uint32_t i = 0; i < n; i++) {
-                if (i + AHEAD < n)
-                        __builtin_prefetch(&m->f.records[gfn[i + AHEAD]]);
-                brief(m, gfn[i], &ret[i]);
-        }
-}
-
-/* Pages of one word of `known` with a newer version. */
-static uint64_t since_word(const hb_page_map *m, uint64_t word, uint32_t since) {
-        uint64_t out = 0;
-
-        for (uint64_t bits = m->known.words[word]; bits; bits &= bits - 1)
-                if (m->f.records[word * 64 + (unsigned)__builtin_ctzll(bits)].version > since)
-                        out |= bits & -bits;
-        return out;
-}
-
-uint64_t hb_page_map_since(const hb_page_map *m, uint32_t since, struct hb_bitmap *out) {
-        uint64_t words = (m->known.bits + 63) / 64, pages = 0;
-
-        for (uint64_t w = 0; w < words; w++) {
-                uint64_t newer;
-
-                if (newest_of(m, w * 64)->version <= since) {
-                        w |= HB_BLOCK_PAGES / 64 - 1;
-                        continue;
-                }
-                newer = since_word(m, w, since);
-                if (newer)
-                        out->words[w] |= newer;
-                pages += (unsigned)__builtin_popcountll(newer);
-        }
-        return pages;
-}
+/* ---- watchers ---- */
 
 void hb_page_map_watch(hb_page_map *m, struct hb_map_watch *w) {
         w->next = m->watches;
@@ -531,25 +409,4 @@ void hb_page_map_all_news(const hb_page_map *m, struct hb_map_watch *w) {
                 if (bits)
                         watch_word(w, i, bits);
         }
-}
-
-uint32_t hb_page_map_block(const hb_page_map *m, uint64_t block, uint32_t ret[HB_BLOCK_PAGES]) {
-        uint64_t words = (m->known.bits + 63) / 64, from = block * (HB_BLOCK_PAGES / 64);
-        uint32_t n = 0;
-
-        for (uint64_t w = from; w < words && w < from + HB_BLOCK_PAGES / 64; w++)
-                for (uint64_t bits = m->known.words[w] | m->resident.words[w]; bits; bits &= bits - 1)
-                        ret[n++] = (uint32_t)(w * 64 + (unsigned)__builtin_ctzll(bits));
-        return n;
-}
-
-bool hb_page_map_untouched(const hb_page_map *m, uint64_t block) {
-        uint64_t words = (m->known.bits + 63) / 64, from = block * (HB_BLOCK_PAGES / 64);
-
-        if (m->newest[block].access != 0)
-                return false;
-        for (uint64_t w = from; w < words && w < from + HB_BLOCK_PAGES / 64; w++)
-                if (m->resident.words[w] & ~m->known.words[w])
-                        return false;
-        return true;
 }

@@ -1,6 +1,7 @@
 /* Large guests, told by blocks first. A target that holds a word a block, takes a page for what its word says
  * until it is told of the page itself, and decays what it knows, must end up believing what the map says, to
  * within the octave that words are made of; the budget is kept while it lags, and nothing waits for ever. */
+#include "base/fault.h"
 #include "check.h"
 #include "map/heat.h"
 #include "map/summary.h"
@@ -352,6 +353,25 @@ static void test_only_format_1_unless_wanted(void **state) {
         free(w);
 }
 
+static void test_without_room_for_words_pages_are_told(void **state) {
+        struct world *w = malloc(sizeof(*w));
+        struct hb_summary_lag lag;
+
+        world_init(w, 13);
+        live(w, 10);
+        hb_summary_coarse(w->enc, true);
+        assert_int_equal(hb_fault_arm("summary.words=fail"), 0);
+        hb_summary_reset(w->enc);
+        hb_fault_disarm();
+        talk_it_all(w, 900);
+        assert_int_equal(w->words, 0);
+        agree(w);
+        hb_summary_lag(w->enc, &lag);
+        assert_false(lag.by_blocks);
+        world_fini(w);
+        free(w);
+}
+
 static void count(void *arg, const struct hb_summary_entry *e) {
         (*(unsigned *)arg)++;
 }
@@ -425,6 +445,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_asked_for_comes_first),
                 cmocka_unit_test(test_nothing_waits_for_ever),
                 cmocka_unit_test(test_only_format_1_unless_wanted),
+                cmocka_unit_test(test_without_room_for_words_pages_are_told),
                 cmocka_unit_test(test_bad_words_deliver_nothing),
                 cmocka_unit_test(test_detail_names_blocks),
         };
