@@ -1,10 +1,11 @@
 /* tls_bio: OpenSSL's socket BIO writes with write(), which raises SIGPIPE when the peer is gone; a library
  * must not ask its program to change a process-wide signal. This one is the same but for send(MSG_NOSIGNAL).
  * It is a fd-bearing BIO, so libevent and BIO_get_fd work with it. All controls are the socket BIO's, so the
- * kernel can be given the keys of the sending side (kernel TLS); what then is no application data goes the
- * socket BIO's own way, which names the record's type to the kernel. Any thread. */
+ * kernel can be given the keys of the sending side (kernel TLS); the type of a record that is no application
+ * data (an alert, a key update) then goes to the kernel beside it. Any thread. */
 #include "transport/tls_priv.h"
 #include <errno.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/bio.h>
@@ -12,6 +13,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
 #define MORE_FLAG 0x10000 /* ours; 0x1000 to 0x4000 are kernel TLS's, by openssl/bio.h */
 #define CTRL_FLAG 0x1000  /* kernel TLS: the next write is a record of another type */
 #define CTRL_NEXT 74      /* BIO_ctrl that sets it; only a library with kernel TLS does */
@@ -20,14 +24,39 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method; /* a constant after `once` */
 
+/* OpenSSL left the record's type in the BIO's data. */
+static ssize_t send_control(BIO *b, int fd, const char *data, size_t size) {
+        union {
+                char room[CMSG_SPACE(1)];
+                struct cmsghdr align;
+        } control = {{0}};
+        struct iovec iov = {.iov_base = (char *)data, .iov_len = size};
+        struct msghdr m = {.msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = control.room,
+                           .msg_controllen = sizeof(control.room)};
+        struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+        ssize_t n;
+
+        *h = (struct cmsghdr){
+                .cmsg_level = SOL_TLS, .cmsg_type = TLS_SET_RECORD_TYPE, .cmsg_len = CMSG_LEN(1)};
+        *CMSG_DATA(h) = (unsigned char)(intptr_t)BIO_get_data(b);
+        n = sendmsg(fd, &m, MSG_NOSIGNAL);
+        if (n >= 0)
+                BIO_ctrl(b, CTRL_DATA, 0, NULL);
+        return n;
+}
+
 static int write_quietly(BIO *b, const char *data, int size) {
         ssize_t n;
         int fd;
 
-        if (BIO_test_flags(b, CTRL_FLAG))
-                return BIO_meth_get_write(BIO_s_socket())(b, data, size);
         BIO_get_fd(b, &fd);
-        n = send(fd, data, (size_t)size, MSG_NOSIGNAL | (BIO_test_flags(b, MORE_FLAG) ? MSG_MORE : 0));
+        if (BIO_test_flags(b, CTRL_FLAG))
+                n = send_control(b, fd, data, (size_t)size);
+        else
+                n = send(fd, data, (size_t)size,
+                         MSG_NOSIGNAL | (BIO_test_flags(b, MORE_FLAG) ? MSG_MORE : 0));
         BIO_clear_retry_flags(b);
         if (n < 0 && BIO_sock_should_retry(-1))
                 BIO_set_retry_write(b);
