@@ -93,29 +93,34 @@ static bool placed(const struct hb_dup_guest *dg) {
         return dg->agreed && dg->g->placement && hb_outgoing_usable(dg->g->placement);
 }
 
-/* Of those it is the turn of, the one served least lately. */
+/* The one served least lately first; who has nothing to print is asked once. */
+static struct hb_dup_guest *next_guest(struct hb_duplicates *x, bool is_placed) {
+        struct hb_dup_guest *best = NULL;
+
+        for (struct hb_dup_guest *dg = x->guests; dg; dg = dg->next)
+                if (placed(dg) == is_placed && dg->asked_round != x->round &&
+                    (!best || dg->served_ns < best->served_ns))
+                        best = dg;
+        if (best)
+                best->asked_round = x->round;
+        return best;
+}
+
 static bool fill_of_guests(struct hb_duplicates *x, struct hb_dup_print *p, enum hb_dup_why why,
                            bool is_placed) {
-        uint64_t after = 0;
+        struct hb_dup_guest *dg;
 
-        for (;;) {
-                struct hb_dup_guest *best = NULL;
-
-                for (struct hb_dup_guest *dg = x->guests; dg; dg = dg->next)
-                        if (placed(dg) == is_placed && dg->served_ns >= after &&
-                            (!best || dg->served_ns < best->served_ns))
-                                best = dg;
-                if (!best)
-                        return false;
-                if (hb_dup_guest_fill(best, p, why)) {
-                        best->served_ns = hb_now_ns();
-                        p->guest = best;
-                        p->waited_for = is_placed;
-                        p->source = hb_dup_source_ref(best->source);
-                        return true;
-                }
-                after = best->served_ns + 1;
+        x->round++;
+        while ((dg = next_guest(x, is_placed))) {
+                if (!hb_dup_guest_fill(dg, p, why))
+                        continue;
+                dg->served_ns = hb_now_ns();
+                p->guest = dg;
+                p->waited_for = is_placed;
+                p->source = hb_dup_source_ref(dg->source);
+                return true;
         }
+        return false;
 }
 
 static bool fill_of_images(struct hb_duplicates *x, struct hb_dup_print *p) {

@@ -60,6 +60,7 @@ struct hb_duplicates {
         hb_jobs *printing;
         struct hb_dup_print *job; /* under way */
         double credit_ns;
+        uint64_t round;
         uint64_t credit_at_ns, files_at_ns;
         /* copying */
         hb_workers *copiers;
@@ -122,6 +123,7 @@ struct hb_dup_guest {
         bool begun, agreed;      /* agreed: with the target of the placement */
         bool tags_due, asks_due; /* unsent, asked may hold something */
         uint64_t served_ns;      /* a batch of its was last printed */
+        uint64_t asked_round;
 };
 bool hb_dup_guest_fill(struct hb_dup_guest *dg, struct hb_dup_print *job, enum hb_dup_why why);
 void hb_dup_guest_printed(struct hb_dup_guest *dg, const struct hb_dup_print *job);

@@ -41,7 +41,7 @@ has "$pair/dry.json" '.from == "a"' '.to == "b"' '.ready == false' '.can_move ==
 from=a to=b
 for ((i = 1; i <= moves; i++)); do
   must "$from" --json place g --to "$to" --wait --timeout 60 >"$pair/place.json"
-  has "$pair/place.json" '.state == "ready"' '.absent_pages + .stale_pages <= .resident_pages / 8' '.above_threshold <= .resident_pages / 64' '.pages > 0' '.bytes > 0' '.wire_bytes > 0' \
+  has "$pair/place.json" '.state == "ready"' '.absent_pages + .stale_pages <= .resident_pages / 4' '.above_threshold <= .resident_pages / 64' '.pages > 0' '.bytes > 0' '.wire_bytes > 0' \
     '.summary_bytes > 0' '.fresh_pages > 0' '.link.latency_ms >= 0' '.policies.predictor | length > 0'
   # The guest writes on, so either view may say "filling" for a moment.
   await 10 "$to to show the placement as ready" status_is "$to" '.incoming[0] | .guest + " " + .state + " " + .from' "g ready $from"

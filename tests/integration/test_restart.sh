@@ -7,6 +7,7 @@ set -euo pipefail
 
 guest_words="mb=96 rate=300 hot=5 hot_writes=100 reads=500 verify_s=2 beat_ms=20"
 setting[transport.cap_bytes_per_s]=12M
+setting[duplicates.find]=no # what is counted is what is fetched
 pair_new p
 daemon_start a
 daemon_start b
