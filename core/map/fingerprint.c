@@ -1,8 +1,8 @@
 /* fingerprint: see the header. NH takes a page to two numbers of 128 bits, SipHash takes them to the print.
  *
- * Cost: a page is read once, each word is used in two products; the rest is a twentieth of that. Every word
  * Cost: a page is read once, each word is used in two products; what follows is of 32 bytes. Every word is
  * loaded as it is needed. The key is written once, when the object is made. */
+#include "map/fingerprint.h"
 #include "base/fault.h"
 #include <errno.h>
 #include <openssl/core_names.h>
