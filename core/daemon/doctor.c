@@ -96,13 +96,15 @@ static void check_spill_dir(json_t *a, const hb_settings *s) {
                     "%s: no file can be made there: %s", s->spill_dir, hb_errno_name(r));
                 return;
         }
-        const char *next = p.memory   ? "set spill_dir to a folder on a disk"
-                           : p.uring  ? "sysctl kernel.io_uring_disabled=0, or allow io_uring in the unit's filter"
-                           : p.direct ? ""
-                                      : "use a filesystem with O_DIRECT (ext4, xfs): the page cache takes memory";
-        add(a, "spill_dir", next[0] ? "warn" : "ok", next, "%s: %s, %.1f GiB free, O_DIRECT %s, io_uring %s%s",
-            s->spill_dir, p.filesystem, (double)p.free_bytes / (1 << 30), p.direct ? "yes" : "refused",
-            p.uring ? "refused: " : "yes", p.uring ? hb_errno_name(p.uring) : "");
+        const char *next =
+                p.memory   ? "set spill_dir to a folder on a disk"
+                : p.uring  ? "sysctl kernel.io_uring_disabled=0, or allow io_uring in the unit's filter"
+                : p.direct ? ""
+                           : "use a filesystem with O_DIRECT (ext4, xfs): the page cache takes memory";
+        add(a, "spill_dir", next[0] ? "warn" : "ok", next,
+            "%s: %s, %.1f GiB free, O_DIRECT %s, io_uring %s%s", s->spill_dir, p.filesystem,
+            (double)p.free_bytes / (1 << 30), p.direct ? "yes" : "refused", p.uring ? "refused: " : "yes",
+            p.uring ? hb_errno_name(p.uring) : "");
 }
 
 static void check_certificate(json_t *a, const hb_settings *s) {
@@ -174,8 +176,8 @@ json_t *hb_doctor_json(const hb_daemon *d) {
                         add(a, g->name, "warn", g->placement->last_error.next,
                             "its placement on %s has no link: %s", g->placement->host,
                             g->placement->last_error.what);
-                if (g->placement && strcmp(d->settings->rdma, "yes") == 0 && hb_outgoing_usable(g->placement) &&
-                    !hb_outgoing_rdma_up(g->placement))
+                if (g->placement && strcmp(d->settings->rdma, "yes") == 0 &&
+                    hb_outgoing_usable(g->placement) && !hb_outgoing_rdma_up(g->placement))
                         add(a, g->name, "warn", "see rdma in `harbinger --json status`",
                             "its placement on %s goes over TCP although rdma = yes", g->placement->host);
         }

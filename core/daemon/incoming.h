@@ -68,7 +68,8 @@ struct hb_incoming *hb_incoming_by_token(hb_daemon *d, const uint8_t token[HB_TO
 int hb_incoming_data(struct hb_incoming *in, struct hb_data_conn *c);
 /* The placement whose session this one-time token is of; it is spent then. */
 struct hb_incoming *hb_incoming_by_rdma_token(hb_daemon *d, const uint8_t token[HB_TOKEN_SIZE]);
-void hb_incoming_rdma(struct hb_incoming *in, struct hb_rdma_conn *c); /* takes c; NULL: RDMA is not wanted any more */
+void hb_incoming_rdma(struct hb_incoming *in,
+                      struct hb_rdma_conn *c); /* takes c; NULL: RDMA is not wanted any more */
 uint64_t hb_incoming_rdma_pages(const struct hb_incoming *in);
 json_t *hb_incoming_paths_json(const struct hb_incoming *in);
 json_t *hb_rdma_link_json(const struct hb_rdma_link *l); /* null: there is none */

@@ -231,8 +231,8 @@ static int open_image(struct hb_incoming *in, uint64_t resident_pages, bool *ret
         snprintf(id.guest, sizeof id.guest, "%s", in->guest);
         snprintf(id.source, sizeof id.source, "%s", in->host);
         return hb_image_open(in->dir, &id, &in->shape,
-                             hb_incoming_spill_share(in, resident_pages * HB_PAGE_SIZE), &in->image, ret_resumed,
-                             e);
+                             hb_incoming_spill_share(in, resident_pages * HB_PAGE_SIZE), &in->image,
+                             ret_resumed, e);
 }
 
 static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_place *m,

@@ -29,7 +29,8 @@ void hb_incoming_rdma_end(struct hb_incoming *in); /* with the session; before i
 void hb_incoming_spill_begin(struct hb_incoming *in); /* the engine is there */
 void hb_incoming_spill_end(struct hb_incoming *in);   /* before the engine goes */
 void hb_incoming_spill_tick(struct hb_incoming *in);
-uint64_t hb_incoming_spill_share(const struct hb_incoming *in, uint64_t bytes); /* of them, what must be memory */
+uint64_t hb_incoming_spill_share(const struct hb_incoming *in,
+                                 uint64_t bytes); /* of them, what must be memory */
 /* Before pages are prefetched: -EAGAIN until spilling has made room, -ENOSPC (said once): it cannot. */
 int hb_incoming_spill_room(struct hb_incoming *in, uint32_t pages);
 /* The image is complete as of f. True: but not all in memory; `completed` is called when it is. */

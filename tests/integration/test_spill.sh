@@ -50,16 +50,16 @@ measure_rate() {
   rate=$(jq -n "(($w1 + $r1 - $w0 - $r0) / ($t1 - $t0)) | round")
 }
 
-# move_and_measure NAME : sets total_NAME, down_NAME and rate_NAME.
+# move_and_measure NAME : sets figures[NAME].
+declare -A figures=() rates=()
 move_and_measure() {
   move a b
   measure_rate "$guest"
   guest_one_runs
   guest_verify "$guest"
   guest_never_twice
-  printf -v "total_$1" %s "$(jq '.total_ms | round' "$pair/move.json")"
-  printf -v "down_$1" %s "$(jq '.downtime_ms * 10 | round / 10' "$pair/move.json")"
-  printf -v "rate_$1" %s "$rate"
+  figures[$1]="stopped $(jq '.downtime_ms * 10 | round / 10' "$pair/move.json") ms, asked to resumed $(jq '.total_ms | round' "$pair/move.json") ms, then $rate pages/s"
+  rates[$1]=$rate
 }
 
 # ---- all in memory, for comparison ----
@@ -126,7 +126,7 @@ move_and_measure disk
 await 5 "no hand-over to be open" no_handovers
 journal_clean || fail "a journal has open entries"
 
-say "in memory: asked to resumed $total_memory ms, stopped $down_memory ms, then $rate_memory pages/s"
-say "spilled:   asked to resumed $total_disk ms ($back pages read back), stopped $down_disk ms, then $rate_disk pages/s"
-[ "$rate_disk" -ge $((rate_memory / 2)) ] || fail "the guest is more than twice as slow as one whose image never left memory"
+say "in memory: ${figures[memory]}"
+say "spilled:   ${figures[disk]}; $back pages were read back"
+[ "${rates[disk]}" -ge $((rates[memory] / 2)) ] || fail "the guest is more than twice as slow as one whose image never left memory"
 echo "ok: a spilled image is the guest, whole"

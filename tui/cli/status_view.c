@@ -229,7 +229,8 @@ void hb_cli_view_placement(struct hb_cli *c, const json_t *p) {
                  hb_fmt_seconds(estimate(p, "time_to_ready_s"), num[3]));
         hb_cli_field(c, "progress", line);
         if (hb_json_number(p, "spilled_pages") > 0) {
-                snprintf(line, sizeof(line), "%s of it on the target's disk, read back before the guest is stopped",
+                snprintf(line, sizeof(line),
+                         "%s of it on the target's disk, read back before the guest is stopped",
                          hb_fmt_bytes(hb_json_number(p, "spilled_pages") * 4096, num[0]));
                 hb_cli_field(c, "spilled", line);
         }
@@ -244,7 +245,8 @@ void hb_cli_view_placement(struct hb_cli *c, const json_t *p) {
                  hb_fmt_share(hb_json_number(p, "wasted_pages") / hb_json_number(p, "pages"), num[3]),
                  hb_fmt_bytes(hb_json_number(p, "summary_bytes"), num[4]));
         hb_cli_field(c, "sent so far", line);
-        snprintf(line, sizeof(line), "%s there already, %s compressed away, %s zero; %s known, %s pages refuted",
+        snprintf(line, sizeof(line),
+                 "%s there already, %s compressed away, %s zero; %s known, %s pages refuted",
                  hb_fmt_bytes(hb_json_number(p, "bytes_by_kind.duplicate"), num[0]),
                  hb_fmt_bytes(hb_json_number(p, "bytes_by_kind.compressed_away"), num[1]),
                  hb_fmt_bytes(hb_json_number(p, "bytes_by_kind.zero"), num[2]),
