@@ -10,6 +10,7 @@
 #define IN_FLIGHT   192u
 #define MAX_ROUNDS  15
 #define PORT        18515
+#define LEAST       (4u << 20) /* bytes a figure is made of */
 
 static const unsigned sizes[] = {1, 4, 16, 64}; /* pages */
 #define NSIZES (sizeof(sizes) / sizeof(sizes[0]))
@@ -72,7 +73,8 @@ struct bench {
         pthread_cond_t changed;
         bool connected, stop;
         unsigned pages, in_flight, failed;
-        uint64_t next, chunks, stride, bytes, first_ns, last_ns;
+        uint64_t next, chunks, stride, bytes, last_ns;
+        uint64_t enough; /* wake the main thread at so many bytes; 0: not */
         uint8_t *image;
         struct hb_fetch f[IN_FLIGHT];
 };
@@ -102,7 +104,9 @@ static void on_done(void *arg, struct hb_fetch *f) {
         more = !b->stop;
         if (more)
                 aim(b, f);
-        else if (--b->in_flight == 0)
+        else
+                b->in_flight--;
+        if (b->in_flight == 0 || (b->enough && b->bytes >= b->enough))
                 pthread_cond_broadcast(&b->changed);
         pthread_mutex_unlock(&b->lock);
         if (more)
@@ -143,6 +147,10 @@ static double fetch_bw(struct bench *b, unsigned pages, bool scattered, unsigned
         pthread_mutex_unlock(&b->lock);
         clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
         pthread_mutex_lock(&b->lock);
+        b->enough = before + LEAST; /* on a slow machine the time is too short to tell */
+        while (b->bytes < b->enough)
+                pthread_cond_wait(&b->changed, &b->lock);
+        b->enough = 0;
         rate = (double)(b->bytes - before) / ((double)(b->last_ns - from) / 1e9) / (1 << 20);
         b->stop = true;
         while (b->in_flight > 0)

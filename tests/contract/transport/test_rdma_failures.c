@@ -213,7 +213,7 @@ static void one_life(struct rdma_bed *b) {
 static void each_thing_fails_once(void **state) {
         unsigned met = 0;
 
-        for (unsigned n = 1; hb_fail_nth(n); n++) {
+        for (unsigned n = 1; hb_fail_nth(n); n += n < 40 ? 1 : 4) { /* later ones repeat */
                 struct rdma_bed b;
 
                 rdma_bed_init(&b);
