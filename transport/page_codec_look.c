@@ -17,12 +17,14 @@ float hb_look_bits(const uint8_t *data, size_t size) {
         uint16_t bins[4][256];
         unsigned n = size / PIECE < SAMPLES ? (unsigned)(size / PIECE) : SAMPLES;
         uint64_t all = (uint64_t)n * PIECE, pairs = 0;
+        size_t slot;
 
         if (n == 0)
                 return 8;
+        slot = size / n;
         memset(bins, 0, sizeof bins);
         for (unsigned i = 0; i < n; i++) {
-                const uint8_t *p = data + (size - PIECE) / n * i + (i * 37u % 16) * (size / n / 17);
+                const uint8_t *p = data + slot * i + (i * 37u % 16) * (slot - PIECE) / 16;
 
                 for (unsigned k = 0; k < PIECE; k += 4) { /* equal neighbours need not wait for each other */
                         bins[0][p[k]]++;

@@ -458,7 +458,7 @@ int main(int argc, char **argv) {
                         struct cell c = {&contents[k],
                                          links[l].mbit,
                                          model || links[l].mbit > 1000,
-                                         links[l].mib << (quick ? 17 : 20),
+                                         links[l].mib << (quick ? 18 : 20),
                                          {{0}}};
                         double ratio;
 
