@@ -187,7 +187,7 @@ static int dial_work(void *arg) {
                                     .return_ms = RETURN_MS,
                                     .window_pages = s->pinned_bytes < SMALL_BYTES ? 256 : 0};
         hb_rdma_server *server = NULL;
-        if (hb_fault("rdma.dial"))
+        if (hb_fault("outgoing_rdma.dial"))
                 return hb_err_set(&s->why, -EIO, s->address, NULL, "not dialled");
         struct hb_err e = {0};
         int r = hb_rdma_server_dial(s->address, &o, s->token, &s->source, on_ended, s, DIAL_MS, &server, &e);
