@@ -95,7 +95,6 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
                                             "copied_pages", (json_int_t)r->copied_pages, "refuted_pages",
                                             (json_int_t)r->refuted_pages, "bytes_by_kind", kinds_json(r)));
         json_object_set_new(j, "spilled_pages", json_integer((json_int_t)r->spilled_pages));
-        json_object_set_new(j, "spilled_pages", json_integer((json_int_t)r->spilled_pages));
         struct hb_summary_lag lag;
         hb_summary_lag(p->encoder, &lag);
         json_object_set_new(
