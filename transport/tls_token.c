@@ -8,7 +8,7 @@
 #include <string.h>
 
 int hb_tls_token(const uint8_t session[HB_TOKEN_SIZE], uint32_t n, uint8_t ret[HB_TOKEN_SIZE]) {
-        uint8_t text[20] = "harbinger rdma 1";
+        uint8_t text[20] = "rdma-1.harbinger";
         uint8_t digest[EVP_MAX_MD_SIZE];
         unsigned size = 0;
 

@@ -20,7 +20,7 @@ static void check_settings(const hb_settings *s) {
         check(hb_name_ok(s->name) && s->ca[0] == '/' && s->cert[0] == '/' && s->key[0] == '/');
         check(s->control_socket[0] == '/' && strlen(s->control_socket) < 108);
         check(s->epoch_ms >= 50 && s->epoch_ms <= 60000 && s->budget >= 0 && s->budget <= 0.5);
-        check(s->horizon_s >= 5 && s->horizon_s <= 30 && s->connections >= 1 && s->connections <= 16);
+        check(s->horizon_s >= 5 && s->horizon_s <= 30 && s->connections >= 0 && s->connections <= 16);
         check(s->grace_ms >= -1 && s->window_bytes >= 262144 && s->summary_bytes_per_s >= 1000);
         check(s->nhosts <= HB_MAX_HOSTS && s->nguests <= HB_MAX_GUESTS);
         for (unsigned i = 0; i < s->nhosts; i++) {
