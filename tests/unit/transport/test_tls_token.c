@@ -6,8 +6,8 @@
 
 static void test_both_ends(void **state) {
         uint8_t secret[HB_TOKEN_SIZE], other[HB_TOKEN_SIZE] = {1}, a[HB_TOKEN_SIZE], b[HB_TOKEN_SIZE];
-        /* HMAC-SHA-256(00 01 .. 1f, "harbinger rdma 1" 01000000), made by the openssl command */
-        static const uint8_t first[4] = {0x6e, 0x8e, 0x38, 0xdf};
+        /* HMAC-SHA-256(00 01 .. 1f, "rdma-1.harbinger" 01000000), made by the openssl command */
+        static const uint8_t first[4] = {0x0b, 0x30, 0x3f, 0x3a};
 
         for (unsigned i = 0; i < sizeof secret; i++)
                 secret[i] = (uint8_t)i;
