@@ -40,6 +40,8 @@
 #define CPU_WEIGHT     0.02f /* of processor time that is hidden behind the link: enough to not waste it */
 #define WINDOW_RUNS    8u
 #define WINDOW_NS      4e6
+#define WINDOW_SLOW_NS 2e7
+#define WAIT_NS        3e4
 #define WINDOW_BYTES   1e6 /* twice what a socket holds, else what fills it passes for pace */
 #define WINDOW_LONG_NS 1e8
 #define BLOCKED        0.08 /* share of a window: the link is what limits */
@@ -161,9 +163,17 @@ void hb_choice_cap(struct hb_choice *c, double bytes_per_s) {
         c->link.cap = bytes_per_s;
 }
 
+/* Before anything was measured. TCP's word of the first moments is what buffers took, so a high one waits
+ * until a window has passed without waiting. */
+static double supposed(const struct hb_choice_link *l) {
+        if (l->hint <= 0 || (l->told && l->hint > UNKNOWN_LINK))
+                return UNKNOWN_LINK;
+        return l->hint;
+}
+
 double hb_choice_link_rate(const struct hb_choice *c) {
         const struct hb_choice_link *l = &c->link;
-        double rate = l->measured ? l->rate : l->hint > 0 ? l->hint : UNKNOWN_LINK;
+        double rate = l->measured ? l->rate : supposed(l);
 
         return l->cap > 0 && l->cap < rate ? l->cap : rate;
 }
@@ -179,7 +189,7 @@ static void link_is_full(struct hb_choice_link *l, double was, double rate) {
                       : l->patience > PATIENCE_MAX ? PATIENCE_MAX
                                                    : l->patience;
         l->rate = near ? was + LINK_GAIN * (rate - was) : rate;
-        l->measured = true;
+        l->measured = l->was_full = true;
         l->drifted = false;
         l->quiet = 0;
 }
@@ -192,6 +202,8 @@ static void link_has_room(struct hb_choice_link *l, double was, double rate) {
         if (++l->quiet <= l->patience)
                 return;
         l->rate = fmin(CURIOUS * fmax(was, rate), FASTEST_LINK);
+        if (!l->was_full && l->hint > l->rate)
+                l->rate = l->hint;
         l->measured = l->drifted = true;
         l->quiet = 0;
 }
@@ -199,7 +211,7 @@ static void link_has_room(struct hb_choice_link *l, double was, double rate) {
 static void close_window(struct hb_choice *c) {
         struct hb_choice_link *l = &c->link;
         double rate = l->bytes / (l->busy_ns / 1e9), blocked = l->blocked_ns / l->busy_ns;
-        double was = l->measured ? l->rate : l->hint > 0 ? l->hint : UNKNOWN_LINK;
+        double was = l->measured ? l->rate : supposed(l);
 
         if (blocked > BLOCKED)
                 link_is_full(l, was, rate);
@@ -214,9 +226,11 @@ static void close_window(struct hb_choice *c) {
  */
 static void add_to_window(struct hb_choice *c, const struct hb_choice_sent *s, double took) {
         struct hb_choice_link *l = &c->link;
+        bool waited = (double)s->blocked_ns > fmax(WAIT_NS, took / 10); /* less is how clocks differ */
         unsigned enough = l->drifted ? WINDOW_RUNS / 2 : WINDOW_RUNS;
 
-        if (s->blocked_ns > 0 && !l->full) {
+        l->told = true;
+        if (waited && !l->full) {
                 l->full = true;
                 l->busy_ns = l->blocked_ns = l->bytes = 0;
                 l->runs = 0;
@@ -226,13 +240,15 @@ static void add_to_window(struct hb_choice *c, const struct hb_choice_sent *s, d
         l->blocked_ns += (double)s->blocked_ns;
         l->bytes += (double)s->wire;
         l->runs++;
+        if (l->full && l->busy_ns >= WINDOW_SLOW_NS)
+                enough = 1; /* between two waits, however few runs */
         if (l->runs < enough || l->busy_ns < WINDOW_NS ||
             (l->bytes < WINDOW_BYTES && l->busy_ns < WINDOW_LONG_NS && !l->full))
                 return;
-        if (l->full && s->blocked_ns == 0 && l->runs < 4 * WINDOW_RUNS)
+        if (l->full && !waited && l->runs < 4 * WINDOW_RUNS)
                 return;
         close_window(c);
-        l->full = s->blocked_ns > 0;
+        l->full = waited;
 }
 
 void hb_choice_sent(struct hb_choice *c, const struct hb_choice_sent *s) {

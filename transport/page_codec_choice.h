@@ -32,8 +32,8 @@ struct hb_choice_class {
 
 struct hb_choice_link { /* bytes/s this connection can move */
         double hint, cap, rate;
-        bool measured, drifted, full;      /* full: the socket was, when the window began */
-        double busy_ns, blocked_ns, bytes; /* of the window */
+        bool told, was_full, measured, drifted, full; /* full: the socket was, when the window began */
+        double busy_ns, blocked_ns, bytes;            /* of the window */
         unsigned runs, quiet, patience;
 };
 
