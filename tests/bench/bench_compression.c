@@ -428,7 +428,7 @@ struct link_set {
 };
 
 int main(int argc, char **argv) {
-        static const struct link_set links[] = {{10, 12, 0}, {100, 24, 1}, {1000, 160, 3}, {10000, 160, 3}};
+        static const struct link_set links[] = {{10, 24, 0}, {100, 96, 0}, {1000, 160, 1}, {10000, 160, 3}};
         bool json = false, quick = false, model = false, first = true;
         const char *guest = NULL, *content = NULL;
         double only = 0, worst = 0, look, tried;
