@@ -31,7 +31,7 @@ struct hb_rdma_options {
         unsigned queue_max; /* target: fetches accepted and not posted; 0: 1024; urgent ones are counted apart
                              */
         unsigned direct_pages; /* target: READs of at least so many pages go straight into the image, shorter
-                                  ones over a pinned buffer (a copy is cheaper than a registration); 0: 64 */
+                                  ones over a pinned buffer (a copy is cheaper than a registration); 0: 128 */
         unsigned return_ms; /* source: a recalled window not returned by then is withdrawn under the peer; 0:
                                50 */
 };

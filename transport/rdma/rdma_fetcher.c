@@ -12,7 +12,7 @@
 
 #define QUEUE_DEFAULT  1024u
 #define PINNED_DEFAULT (256ull << 20)
-#define DIRECT_DEFAULT 64u
+#define DIRECT_DEFAULT 128u
 
 /* ---- for the thread ---- */
 

@@ -44,7 +44,6 @@ static void let_go(hb_rdma_fetcher *t, struct hb_read_queue *q, struct hb_read *
         q->pages -= r->pages;
         q->head++;
         q->n--;
-        hb_link_meter_end(&t->meter, hb_now_ns(), 1);
 }
 
 static void finish(hb_rdma_fetcher *t, struct hb_read_queue *q) {
@@ -63,7 +62,6 @@ static void finish(hb_rdma_fetcher *t, struct hb_read_queue *q) {
                         hb_fetch_list_push(&r.fetches, r.part);
         }
         let_go(t, q, &r);
-        hb_link_meter_moved(&t->meter, hb_now_ns(), (uint64_t)r.pages * HB_PAGE_SIZE, r.pages, 0);
         hb_lent_unused(t, r.lent);
         while ((f = hb_fetch_list_pop(&r.fetches)))
                 hb_rdma_fetcher_done(t, f, f->status);
@@ -71,9 +69,13 @@ static void finish(hb_rdma_fetcher *t, struct hb_read_queue *q) {
 
 void hb_reads_completed(hb_rdma_fetcher *t, unsigned which, uint32_t sequence) {
         struct hb_read_queue *q = &t->q[which];
+        uint64_t now = hb_now_ns();
+        unsigned reads = q->n, pages = q->pages;
 
         while (q->n > 0 && (int32_t)(sequence - q->head) >= 0)
                 finish(t, q);
+        hb_link_meter_end(&t->meter, now, reads - q->n);
+        hb_link_meter_moved(&t->meter, now, (uint64_t)(pages - q->pages) * HB_PAGE_SIZE, pages - q->pages, 0);
 }
 
 /* ---- memory ---- */

@@ -75,6 +75,7 @@ static void flush(hb_rdma_fetcher *t, struct hb_read_queue *q) {
 
         if (q->batch == 0)
                 return;
+        hb_link_meter_begin(&t->meter, hb_now_ns(), q->batch);
         q->wr[q->batch - 1].next = NULL;
         q->wr[q->batch - 1].send_flags = IBV_SEND_SIGNALED;
         q->batch = q->unsignalled = q->unsignalled_pages = 0;
@@ -106,7 +107,6 @@ static void post(hb_rdma_fetcher *t, struct hb_read_queue *q, const struct hb_re
                 q->unsignalled = q->unsignalled_pages = 0;
         }
         t->stats.reads++;
-        hb_link_meter_begin(&t->meter, hb_now_ns(), 1);
         if (++q->batch == HB_RDMA_BATCH)
                 flush(t, q);
 }

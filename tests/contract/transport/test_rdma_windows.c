@@ -174,7 +174,7 @@ static void stretches_are_joined(void **state) {
                 struct hb_rdma_link link;
 
                 rdma_bed_open(&b, (struct hb_rdma_options){.bulk_qps = qps, .window_pages = 1024},
-                              (struct hb_rdma_options){0});
+                              (struct hb_rdma_options){.direct_pages = 64});
                 for (unsigned i = 0; i < N; i++)
                         assert_int_equal(rdma_fetch(&b, &f[i], i * 64, 64), 0);
                 rdma_await_done(&b, N);
