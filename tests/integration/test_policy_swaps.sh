@@ -29,6 +29,7 @@ swaps=${HB_SWAPS:-1000}
 pair_new p
 scorer calm 'return pages.predicted / (pages.predicted + 1) * 0.6 + self.params.bias'
 setting[a:tracking.epoch_ms]=50
+setting[duplicates.find]=no # their index takes its memory as it fills: here only what swaps take is looked at
 host_settings a b
 policies_copy
 daemon_start a

@@ -106,6 +106,7 @@ static void swap(struct run *r, unsigned i) {
         }
 }
 
+/* Of the daemon's own: the image, which fills meanwhile, is the guest's. */
 static long rss_kib(const char *pid) {
         char path[64], line[256];
         long kib = 0;
@@ -114,7 +115,7 @@ static long rss_kib(const char *pid) {
         snprintf(path, sizeof(path), "/proc/%s/status", pid);
         f = fopen(path, "r");
         while (f && fgets(line, sizeof(line), f))
-                sscanf(line, "VmRSS: %ld", &kib);
+                sscanf(line, "RssAnon: %ld", &kib);
         if (f)
                 fclose(f);
         return kib;
