@@ -31,6 +31,7 @@ scorer calm 'return pages.predicted / (pages.predicted + 1) * 0.6 + self.params.
 setting[a:tracking.epoch_ms]=50
 setting[duplicates.find]=no # their index takes its memory as it fills: here only what swaps take is looked at
 host_settings a b
+host_settings b a
 policies_copy
 daemon_start a
 daemon_start b
