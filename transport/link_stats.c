@@ -38,7 +38,7 @@ static double blend(double old, double sample, double share, bool first) {
 /* ---- the pace ---- */
 
 static double weighted_median(const struct hb_link_meter *m) {
-        struct hb_link_slice by[HB_LINK_SLICES];
+        struct hb_link_slice by[HB_LINK_SLICES] = {0};
         double half = 0, sum = 0;
         unsigned n = m->nslices, i;
 

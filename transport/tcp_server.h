@@ -29,8 +29,8 @@ struct hb_serve_conn {
         double page_bytes; /* wire bytes a page took lately: what the next reservation is made of */
         unsigned runs;
         uint64_t seen_own, seen_all; /* wire bytes of this connection and of all, at the last look */
-        bool for_demand; /* what its thread and socket are tuned for */
-        bool mixed;      /* urgent requests come on it: little may wait in the kernel */
+        bool for_demand;             /* what its thread and socket are tuned for */
+        bool mixed;                  /* urgent requests come on it: little may wait in the kernel */
         uint64_t requests, urgent_in_row, bulk_in_row; /* in all; since the last one of the other kind */
 };
 

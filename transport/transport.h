@@ -70,8 +70,9 @@ struct hb_link_stats {
         uint64_t wire_bytes, page_bytes, pages, zero_pages, errors, reconnects;
         unsigned connections;
         bool busy_limited_by_cap;
-        /* the estimate of bytes_per_s: how far it can be trusted (0: nothing was measured, 1: steady for a while), and
-         * the share of recent busy time in which the link moved clearly less than it (loss of pace) */
+        /* the estimate of bytes_per_s: how far it can be trusted (0: nothing was measured, 1: steady for a
+         * while), and the share of recent busy time in which the link moved clearly less than it (loss of
+         * pace) */
         double confidence, pace_loss;
         double queue_delay_s; /* what requests under load take longer than latency_s */
 };

@@ -56,8 +56,8 @@ enum hb_msg_type {
         HB_MSG_VERIFY,     /* S     in the frozen state: u64 first gfn, u8 last, u64 hash a page */
         HB_MSG_VERIFIED,   /* T     u64 first gfn whose copy differs; all ones: none */
         /* from version 2 */
-        HB_MSG_TAGS,   /* S     of settled pages: the first 4 bytes of their fingerprints (map/fingerprint.h) */
-        HB_MSG_ASK,    /* T     pages whose tag may be of bytes it holds: the rest of their fingerprints? */
+        HB_MSG_TAGS, /* S     of settled pages: the first 4 bytes of their fingerprints (map/fingerprint.h) */
+        HB_MSG_ASK,  /* T     pages whose tag may be of bytes it holds: the rest of their fingerprints? */
         HB_MSG_PRINTS, /* S     the rest of them, and the stamps they hold for */
         HB_MSG_DETAIL, /* T     2 MiB blocks of which it wants to know more than their sums */
         HB_MSG_TYPES

@@ -34,7 +34,7 @@ struct hb_guest {
         const struct hb_tracker_caps *caps; /* of the tracker in use; NULL while attaching */
         double scan_ms, guest_cost_share;
         struct hb_outgoing *placement;
-        struct hb_dup_guest *dup;       /* daemon/duplicates.h; NULL: none are looked for */
+        struct hb_dup_guest *dup; /* daemon/duplicates.h; NULL: none are looked for */
         struct hb_rdma_gate rdma;
         struct hb_handover *handover;   /* this guest is leaving */
         struct hb_recording *recording; /* it is being recorded; NULL: not */

@@ -42,7 +42,7 @@ static void op_resync(void *arg, uint32_t processed) {
 }
 
 const struct hb_engine_ops hb_incoming_engine_ops = {hb_incoming_fetch, op_report, op_complete, op_resync,
-                                                             hb_dup_image_copy};
+                                                     hb_dup_image_copy};
 
 /* ---- reports ---- */
 

@@ -60,9 +60,9 @@ static json_t *source_figures(const struct hb_handover *h) {
                                       (json_int_t)a->fetched_pages, "seconds", f->placement_s,
                                       "summary_bytes", (json_int_t)f->summary_before));
         json_object_set_new(j, "duplicates",
-                            json_pack("{s:I,s:I,s:I}", "copied_pages", (json_int_t)z->copied_pages, "copied_bytes",
-                                      (json_int_t)(z->copied_pages * HB_PAGE_SIZE), "refuted_pages",
-                                      (json_int_t)z->refuted_pages));
+                            json_pack("{s:I,s:I,s:I}", "copied_pages", (json_int_t)z->copied_pages,
+                                      "copied_bytes", (json_int_t)(z->copied_pages * HB_PAGE_SIZE),
+                                      "refuted_pages", (json_int_t)z->refuted_pages));
         json_object_set_new(j, "outcome",
                             json_pack("{s:I,s:I,s:I,s:I,s:I}", "hit", (json_int_t)z->hit, "late",
                                       (json_int_t)z->late, "stale", (json_int_t)z->stale_at_freeze, "missing",

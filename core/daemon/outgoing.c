@@ -165,7 +165,8 @@ static void start_over(struct hb_outgoing *p) {
 static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
         struct hb_guest *g = p->g;
         struct hb_msg_placed m;
-        if (p->state != HB_OUT_PLACING || hb_msg_placed_get(payload, size, hb_session_version(p->session), &m) < 0) {
+        if (p->state != HB_OUT_PLACING ||
+            hb_msg_placed_get(payload, size, hb_session_version(p->session), &m) < 0) {
                 protocol_error(p, HB_MSG_PLACED,
                                p->state == HB_OUT_PLACING ? "cannot be read"
                                                           : "came without being asked for");
@@ -214,7 +215,8 @@ static bool plausible(const struct hb_msg_report *m, uint64_t pages) {
 
 static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size) {
         struct hb_msg_report m;
-        if (hb_msg_report_get(payload, size, hb_session_version(p->session), &m) < 0 || !plausible(&m, p->g->target->shape.pages)) {
+        if (hb_msg_report_get(payload, size, hb_session_version(p->session), &m) < 0 ||
+            !plausible(&m, p->g->target->shape.pages)) {
                 protocol_error(p, HB_MSG_REPORT, "cannot be true");
                 return;
         }

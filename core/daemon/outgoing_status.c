@@ -62,10 +62,11 @@ static json_t *or_null(double v) {
 
 /* What became of the bytes that were made ready over there. */
 static json_t *kinds_json(const struct hb_msg_report *r) {
-        return json_pack("{s:I,s:I,s:I,s:I}", "sent", (json_int_t)r->wire_bytes, "compressed_away",
-                         (json_int_t)(r->fetched_bytes > r->wire_bytes ? r->fetched_bytes - r->wire_bytes : 0),
-                         "duplicate", (json_int_t)(r->copied_pages * HB_PAGE_SIZE), "zero",
-                         (json_int_t)(r->zero_pages * HB_PAGE_SIZE));
+        return json_pack(
+                "{s:I,s:I,s:I,s:I}", "sent", (json_int_t)r->wire_bytes, "compressed_away",
+                (json_int_t)(r->fetched_bytes > r->wire_bytes ? r->fetched_bytes - r->wire_bytes : 0),
+                "duplicate", (json_int_t)(r->copied_pages * HB_PAGE_SIZE), "zero",
+                (json_int_t)(r->zero_pages * HB_PAGE_SIZE));
 }
 
 json_t *hb_outgoing_json(const struct hb_outgoing *p) {

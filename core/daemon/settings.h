@@ -47,7 +47,7 @@ typedef struct hb_settings {
         uint64_t cap_bytes_per_s, summary_bytes_per_s, summary_blocks_bytes, window_bytes;
         int connections, zstd_level; /* 0: auto; HB_ZSTD_AUTO/OFF as in transport/tcp.h */
         bool kernel_tls;
-        char zstd_producer[256]; /* "": zstd finds its matches itself */
+        char zstd_producer[256];       /* "": zstd finds its matches itself */
         char rdma[8], rdma_device[64]; /* auto, yes, no; "": the one the address leads to */
         uint64_t rdma_pinned_bytes;
         /* [duplicates] */

@@ -24,8 +24,8 @@ static void wrap(FILE *out, const char *prefix, const char *text) {
 }
 
 static bool is_number(enum hb_setting_type t) {
-        return t == HB_SET_INT || t == HB_SET_REAL || t == HB_SET_BYTES || t == HB_SET_GRACE || t == HB_SET_COUNT ||
-               t == HB_SET_ZSTD || t == HB_SET_BOOL || t == HB_SET_CHOICE;
+        return t == HB_SET_INT || t == HB_SET_REAL || t == HB_SET_BYTES || t == HB_SET_GRACE ||
+               t == HB_SET_COUNT || t == HB_SET_ZSTD || t == HB_SET_BOOL || t == HB_SET_CHOICE;
 }
 
 static void print_row(FILE *out, const struct hb_setting_section *section, const struct hb_setting *row) {

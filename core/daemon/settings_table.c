@@ -18,7 +18,8 @@ const struct hb_setting_section hb_setting_sections[] = {
          "What to fetch ahead: Lua files, POLICY_DIR/{predict,score,threshold}/NAME.lua."},
         {"tracking", NULL, false, "How the memory of this host's guests is watched."},
         {"transport", NULL, false, "How pages travel."},
-        {"duplicates", NULL, false, "Pages whose bytes the target has already, and which are therefore not sent."},
+        {"duplicates", NULL, false,
+         "Pages whose bytes the target has already, and which are therefore not sent."},
         {"migration", NULL, false,
          "Limits of the move itself; `harbinger migrate` can set other ones for one move."},
         {"trace", NULL, false, "Recordings of what guests do, as `harbinger trace record` makes them."},
@@ -41,10 +42,12 @@ const struct hb_setting hb_setting_rows[] = {
          "room for it. It becomes the "
          "guest's memory as it is."},
         {"host", "image_ram_bytes", HB_SET_BYTES, AT(image_ram_bytes), 0, 1e15, "0", NULL, false, NULL,
-         "The most memory that each image may take before the move is asked for; what is coldest then waits in spill_dir. "
+         "The most memory that each image may take before the move is asked for; what is coldest then waits "
+         "in spill_dir. "
          "0: no limit."},
         {"host", "spill_dir", HB_SET_PATH, AT(spill_dir), 0, 0, "", "/var/lib/harbinger/spill", true, NULL,
-         "Where the cold part of an image above image_ram_bytes waits: a folder on a fast disk (NVMe). Left empty: images "
+         "Where the cold part of an image above image_ram_bytes waits: a folder on a fast disk (NVMe). Left "
+         "empty: images "
          "stay in memory."},
 
         {"control", "socket", HB_SET_SOCKET, AT(control_socket), 0, 0, "", NULL, true, NULL,
@@ -62,7 +65,8 @@ const struct hb_setting hb_setting_rows[] = {
         {"peer", "key", HB_SET_PATH, AT(key), 0, 0, NULL, "/etc/harbinger/a.key", false, NULL,
          "Its key, readable by root alone."},
         {"peer", "secret", HB_SET_PATH, AT(secret), 0, 0, "", "/etc/harbinger/cluster.secret", true, NULL,
-         "The cluster's secret (harbinger cert init), the same file on every host, readable by root alone: it keys the "
+         "The cluster's secret (harbinger cert init), the same file on every host, readable by root alone: "
+         "it keys the "
          "fingerprints by which duplicate pages are found. Left empty: none are looked for."},
 
         {"policy", "dir", HB_SET_PATH, AT(policy_dir), 0, 0, "/usr/share/harbinger/policies", NULL, false,
@@ -113,45 +117,58 @@ const struct hb_setting hb_setting_rows[] = {
          "The most that pages may take of the link, for each placement; 0: no limit. 125M is one Gbit/s."},
         {"transport", "summary_bytes_per_s", HB_SET_BYTES, AT(summary_bytes_per_s), 1000, 1e9, "1000000",
          NULL, false, NULL,
-         "The most that summaries of what the guest does may take, for each placement. With less the target knows "
+         "The most that summaries of what the guest does may take, for each placement. With less the target "
+         "knows "
          "later, hottest pages first."},
-        {"transport", "summary_blocks_from", HB_SET_BYTES, AT(summary_blocks_bytes), 0, 1e15, "17179869184", NULL,
-         false, NULL,
-         "Guests of at least this much memory are told by blocks of 2 MiB first and then by those pages that are "
+        {"transport", "summary_blocks_from", HB_SET_BYTES, AT(summary_blocks_bytes), 0, 1e15, "17179869184",
+         NULL, false, NULL,
+         "Guests of at least this much memory are told by blocks of 2 MiB first and then by those pages that "
+         "are "
          "unlike their block, so that a new target soon knows something of all of it."},
         {"transport", "window_bytes", HB_SET_BYTES, AT(window_bytes), 262144, 1073741824, "8388608", NULL,
          false, NULL,
          "Pages asked for and not yet here. More fills a longer line; less keeps urgent pages quick."},
         {"transport", "connections", HB_SET_COUNT, AT(connections), 1, 16, "auto", NULL, false, NULL,
-         "TLS connections for pages, for each placement, as its target asks for them. The first is kept for pages that a guest "
-         "waits for; each other one fills about one core on either side. auto: one for a quarter of this host's processors "
+         "TLS connections for pages, for each placement, as its target asks for them. The first is kept for "
+         "pages that a guest "
+         "waits for; each other one fills about one core on either side. auto: one for a quarter of this "
+         "host's processors "
          "and the first, 2 to 8 in all. With 1, bulk and waited-for pages share it."},
         {"transport", "kernel_tls", HB_SET_BOOL, AT(kernel_tls), 0, 0, "yes", NULL, false, NULL,
-         "Whether the kernel may encrypt pages on their way out, where it and OpenSSL can; harbinger doctor shows whether they "
+         "Whether the kernel may encrypt pages on their way out, where it and OpenSSL can; harbinger doctor "
+         "shows whether they "
          "do."},
         {"transport", "compression", HB_SET_ZSTD, AT(zstd_level), -7, 3, "auto", NULL, false, NULL,
          "auto compresses while that is quicker than the link; a number is zstd's level."},
-        {"transport", "zstd_producer", HB_SET_PATH, AT(zstd_producer), 0, 0, "", "/usr/lib/x86_64-linux-gnu/libqatseqprod.so", true, NULL,
-         "A shared library that finds zstd's matches: an accelerator's (Intel QAT's plugin, or any with the entry points of "
+        {"transport", "zstd_producer", HB_SET_PATH, AT(zstd_producer), 0, 0, "",
+         "/usr/lib/x86_64-linux-gnu/libqatseqprod.so", true, NULL,
+         "A shared library that finds zstd's matches: an accelerator's (Intel QAT's plugin, or any with the "
+         "entry points of "
          "docs/OPERATING.md). Left empty, or when it cannot: zstd itself."},
         {"transport", "rdma", HB_SET_CHOICE, AT(rdma), 0, 0, "auto", NULL, false, "auto yes no",
-         "Whether pages are read from the source's memory by RDMA. auto: where both hosts have a device and the guest's "
+         "Whether pages are read from the source's memory by RDMA. auto: where both hosts have a device and "
+         "the guest's "
          "memory bears it, else TCP; yes: the same, and harbinger doctor complains where it cannot be."},
         {"transport", "rdma_device", HB_SET_TEXT, AT(rdma_device), 0, 0, "", "mlx5_0", true, NULL,
          "The device to use. Left empty: the one that the other host's address leads to."},
-        {"transport", "rdma_pinned_bytes", HB_SET_BYTES, AT(rdma_pinned_bytes), 4194304, 1e15, "256Mi", NULL, false, NULL,
-         "The most of a guest's memory that is pinned for RDMA at a time, on either side, for each placement."},
+        {"transport", "rdma_pinned_bytes", HB_SET_BYTES, AT(rdma_pinned_bytes), 4194304, 1e15, "256Mi", NULL,
+         false, NULL,
+         "The most of a guest's memory that is pinned for RDMA at a time, on either side, for each "
+         "placement."},
 
         {"duplicates", "find", HB_SET_BOOL, AT(find_duplicates), 0, 0, "yes", NULL, false, NULL,
          "Whether duplicates are looked for at all. Both hosts need the same [peer] secret."},
         {"duplicates", "budget", HB_SET_REAL, AT(fingerprint_budget), 0, 4, "0.1", NULL, false, NULL,
-         "The share of one core that fingerprinting the memory of this host's guests may take, all of them together."},
-        {"duplicates", "index_bytes", HB_SET_BYTES, AT(duplicate_index_bytes), 1048576, 1e12, "256Mi", NULL, false, NULL,
-         "Memory for the index of what this host holds: some 24 bytes a page of it."},
-        {"duplicates", "files", HB_SET_TEXT, AT(duplicate_files), 0, 0, "", "/var/lib/images/golden.raw", false, NULL,
+         "The share of one core that fingerprinting the memory of this host's guests may take, all of them "
+         "together."},
+        {"duplicates", "index_bytes", HB_SET_BYTES, AT(duplicate_index_bytes), 1048576, 1e12, "256Mi", NULL,
+         false, NULL, "Memory for the index of what this host holds: some 24 bytes a page of it."},
+        {"duplicates", "files", HB_SET_TEXT, AT(duplicate_files), 0, 0, "", "/var/lib/images/golden.raw",
+         false, NULL,
          "Files to look for duplicates in, apart by blanks: the image that guests were made from, say."},
         {"duplicates", "keep_dir", HB_SET_PATH, AT(keep_dir), 0, 0, "", NULL, true, NULL,
-         "Where the memory of guests that have moved away is kept in case they come back. Left empty: STATE_DIR/kept."},
+         "Where the memory of guests that have moved away is kept in case they come back. Left empty: "
+         "STATE_DIR/kept."},
         {"duplicates", "keep_bytes", HB_SET_BYTES, AT(keep_bytes), 0, 1e15, "4Gi", NULL, false, NULL,
          "The most it may take; the guest least likely to return goes first. 0: nothing is kept."},
 

@@ -180,7 +180,9 @@ json_t *hb_status_json(const hb_daemon *d, const char *only) {
         for (const struct hb_handover *h = d->handovers; h; h = h->next)
                 if (wanted(h->guest, only))
                         json_array_append_new(moves, hb_handover_json(h));
-        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version", HB_VERSION,
-                         "uptime_s", (double)(hb_now_ns() - d->started_ns) / 1e9, "guests", guests,
-                         "incoming", incoming, "handovers", moves, "policies", hb_policy_registry_json(d), "duplicates", hb_duplicates_json(d), "hardware", hb_hardware_json(d));
+        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version",
+                         HB_VERSION, "uptime_s", (double)(hb_now_ns() - d->started_ns) / 1e9, "guests",
+                         guests, "incoming", incoming, "handovers", moves, "policies",
+                         hb_policy_registry_json(d), "duplicates", hb_duplicates_json(d), "hardware",
+                         hb_hardware_json(d));
 }

@@ -101,8 +101,9 @@ void hb_judge_announced(hb_judge *j, uint64_t now_ns, uint32_t from, uint32_t to
 }
 
 void hb_judge_summary(hb_judge *j, const struct hb_summary_entry *entry) {
-        if (!entry->block && j->epoch && entry->last_access == j->epoch && entry->last_access > entry->version &&
-            entry->gfn < j->pages && entry->pages <= j->pages - entry->gfn)
+        if (!entry->block && j->epoch && entry->last_access == j->epoch &&
+            entry->last_access > entry->version && entry->gfn < j->pages &&
+            entry->pages <= j->pages - entry->gfn)
                 hb_bitmap_set_range(&j->accessed, entry->gfn, entry->pages);
 }
 

@@ -1,4 +1,5 @@
-/* verify: see verify.h. XXH3-64, by the widest vectors there are: 8 GB/s a core in plain C, 40 with AVX-512. */
+/* verify: see verify.h. XXH3-64, by the widest vectors there are: 8 GB/s a core in plain C, 40 with AVX-512.
+ */
 #include "place/verify.h"
 #include "base/shape.h"
 #include "sum/sum.h"

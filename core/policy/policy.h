@@ -52,8 +52,8 @@ struct hb_policy_link {
          * what prefetches may use */
         double latency_s, bytes_per_s, free_bytes_per_s, used_share;
         double cap_bytes_per_s; /* 0: none */
-        double confidence; /* in bytes_per_s, 0..1: 0 nothing was measured yet */
-        double pace_loss;  /* share of recent busy time in which the link moved clearly less than that */
+        double confidence;      /* in bytes_per_s, 0..1: 0 nothing was measured yet */
+        double pace_loss;       /* share of recent busy time in which the link moved clearly less than that */
 };
 
 struct hb_policy_accuracy {       /* smoothed over recent epochs; -1 while unknown */

@@ -131,7 +131,7 @@ static void pages(const uint8_t *p, size_t n) {
         check(memcmp(head, p, sizeof(head)) == 0);
 }
 
-#define OF_VERSION(name, version)                                                                             \
+#define OF_VERSION(name, version)                                                                            \
         static void name##_##version(const uint8_t *p, size_t n) {                                           \
                 name(p, n, version);                                                                         \
         }
@@ -143,9 +143,9 @@ OF_VERSION(placed, 2)
 OF_VERSION(report, 2)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-        static void (*const decoders[])(const uint8_t *p, size_t n) = {
-                frame,    hello,      error, place_1, placed_1, report_1, data_hello,
-                fetch,    pages,      place_2, placed_2, report_2};
+        static void (*const decoders[])(const uint8_t *p,
+                                        size_t n) = {frame,      hello, error, place_1, placed_1, report_1,
+                                                     data_hello, fetch, pages, place_2, placed_2, report_2};
 
         if (size > 0)
                 decoders[data[0] % (sizeof(decoders) / sizeof(decoders[0]))](data + 1, size - 1);

@@ -290,7 +290,8 @@ static void test_report_carries_every_byte(void **state) {
 /* What version 1 knows of the three is what it always was, and what came in version 2 is then not there. */
 static void test_first_version(void **state) {
         struct hb_msg_place place = a_place(), got_place;
-        struct hb_msg_placed placed = {.processed = 9, .connections = 3, .secret_id = 5, .rdma_port = 7}, got_placed;
+        struct hb_msg_placed placed = {.processed = 9, .connections = 3, .secret_id = 5, .rdma_port = 7},
+                             got_placed;
         struct hb_msg_report report = {.resident = 1, .known_pages = 2, .spilled_pages = 3}, got_report;
         struct hb_buf b = {0};
 
