@@ -245,7 +245,7 @@ json_t *hb_duplicates_json(const hb_daemon *d) {
         s = (double)(hb_now_ns() - x->began_ns) / 1e9;
         j = json_pack("{s:b,s:I,s:I,s:I,s:I}", "find", d->settings->find_duplicates, "index_entries",
                       (json_int_t)st.entries, "index_capacity", (json_int_t)st.capacity, "index_bytes",
-                      (json_int_t)st.bytes, "index_evicted", (json_int_t)st.evicted);
+                      (json_int_t)st.bytes_now, "index_evicted", (json_int_t)st.evicted);
         json_object_update_new(
                 j, json_pack("{s:I,s:f,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "printed_pages",
                              (json_int_t)x->n.printed_pages, "print_cpu_share",

@@ -4,7 +4,11 @@
  * Invariant: a print is in at most one slot, and that is in one of the two buckets of its tag. A slot whose
  * owner is 0 or went is free. Owners that went are a bit each; a sweep that passes all buckets after the last
  * of them went finds their slots, then their ids are free again. Cost: 16 entries a call, and 16 buckets for
- * a put that finds no room. One thread. */
+ * a put that finds no room. One thread.
+ *
+ * The table grows a bucket at a time as it fills, so that few prints take little memory: linear hashing
+ * (Litwin, VLDB 1980). `base` buckets double to base << level; of the next doubling the first
+ * nbuckets - (base << level) are split already, each between itself and the one that far behind it. */
 #include "map/dup_index.h"
 #include "base/fault.h"
 #include <errno.h>
@@ -16,6 +20,9 @@
 #define USED_ONCE  1u
 #define USED_MOST  3u
 #define SWEEP_PUT  2u /* buckets looked at by each put while there is something to sweep */
+#define BASE_LEAST 64u
+#define SPLIT_PUT  64u                /* at most so many by one put */
+#define FULL(n)    ((n)*WAYS / 2) /* more entries than this are worth another bucket */
 #define OWNER_BITS 30u
 #define OWNER_MASK ((1u << OWNER_BITS) - 1)
 
@@ -32,7 +39,8 @@ enum owner_state { OWNER_FREE, OWNER_LIVE, OWNER_GONE };
 
 struct hb_dup_index {
         struct bucket *buckets;
-        uint64_t nbuckets;
+        uint64_t base, nbuckets, most; /* buckets: in the beginning, now, when all of its memory is used */
+        unsigned level;                /* base << level <= nbuckets; < base << (level + 1), but at its end */
         uint64_t entries, evicted;
         uint8_t state[HB_DUP_OWNERS];
         uint32_t owners, gone, next;   /* next: where to look for a free id */
@@ -48,7 +56,8 @@ struct slot {
 
 int hb_dup_index_new(uint64_t max_bytes, hb_dup_index **ret) {
         hb_dup_index *i;
-        uint64_t n = max_bytes / sizeof(struct bucket);
+        uint64_t n = max_bytes / sizeof(struct bucket), base = n;
+        unsigned levels = 0;
         void *p;
 
         if (n == 0 || n > UINT32_MAX)
@@ -56,6 +65,9 @@ int hb_dup_index_new(uint64_t max_bytes, hb_dup_index **ret) {
         i = hb_fault("dup_index.new") ? NULL : calloc(1, sizeof(*i));
         if (!i)
                 return -ENOMEM;
+        for (; base >= 2 * BASE_LEAST; base /= 2)
+                levels++;
+        n = base << levels; /* whole doublings: then all buckets are alike when it is full */
         p = mmap(NULL, n * sizeof(struct bucket), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == MAP_FAILED) {
@@ -63,7 +75,8 @@ int hb_dup_index_new(uint64_t max_bytes, hb_dup_index **ret) {
                 return -ENOMEM;
         }
         i->buckets = p;
-        i->nbuckets = n;
+        i->base = i->nbuckets = base;
+        i->most = n;
         i->next = 1;
         *ret = i;
         return 0;
@@ -72,17 +85,29 @@ int hb_dup_index_new(uint64_t max_bytes, hb_dup_index **ret) {
 hb_dup_index *hb_dup_index_free(hb_dup_index *i) {
         if (!i)
                 return NULL;
-        munmap(i->buckets, i->nbuckets * sizeof(struct bucket));
+        munmap(i->buckets, i->most * sizeof(struct bucket));
         free(i);
         return NULL;
 }
 
 /* ---- slots ---- */
 
-static struct bucket *bucket_of(const hb_dup_index *i, uint32_t tag, unsigned which) {
-        uint32_t h = which ? tag * 0x9E3779B1u ^ tag >> 15 : tag; /* tags are even already */
+/* Tags are even already; the other bucket must not depend on the bits that choose the first. */
+static uint32_t hash_of(uint32_t tag, unsigned which) {
+        if (which == 0)
+                return tag;
+        tag = (tag ^ tag >> 16) * 0x85EBCA6Bu;
+        tag = (tag ^ tag >> 13) * 0xC2B2AE35u;
+        return tag ^ tag >> 16;
+}
 
-        return &i->buckets[(uint64_t)h * i->nbuckets >> 32];
+/* High bits choose one of `base`, low bits which of its doublings. */
+static struct bucket *bucket_of(const hb_dup_index *i, uint32_t tag, unsigned which) {
+        uint32_t h = hash_of(tag, which);
+        uint64_t first = (uint64_t)h * i->base >> 32;
+        uint64_t at = first + i->base * (h & ((2u << i->level) - 1));
+
+        return &i->buckets[at < i->nbuckets ? at : first + i->base * (h & ((1u << i->level) - 1))];
 }
 
 static uint32_t owner_of(struct slot s) {
@@ -201,6 +226,55 @@ static struct slot evict(hb_dup_index *i, uint32_t tag) {
         return worst;
 }
 
+/* The next bucket in turn gives the new last one what belongs there now. */
+static bool split(hb_dup_index *i) {
+        struct bucket *from, *to;
+        bool first[WAYS];
+        unsigned n = 0;
+
+        if (i->nbuckets == i->most)
+                return false;
+        from = &i->buckets[i->nbuckets - (i->base << i->level)];
+        to = &i->buckets[i->nbuckets];
+        for (unsigned k = 0; k < WAYS; k++)
+                first[k] = bucket_of(i, from->tag[k], 0) == from;
+        i->nbuckets++;
+        i->sweep_left += i->gone > 0;
+        for (unsigned k = 0; k < WAYS; k++) {
+                struct slot s = {from, k};
+
+                if (owner_of(s) == 0)
+                        continue;
+                if (!live(i, s)) {
+                        clear(i, s);
+                        continue;
+                }
+                if (bucket_of(i, from->tag[k], !first[k]) == from)
+                        continue;
+                to->tag[n] = from->tag[k];
+                memcpy(to->rest[n], from->rest[k], REST);
+                to->page[n] = from->page[k];
+                to->owner[n++] = from->owner[k];
+                from->owner[k] = 0;
+        }
+        if (i->nbuckets == i->base << (i->level + 1) && i->nbuckets < i->most)
+                i->level++;
+        return true;
+}
+
+/* A slot for one more print: grows when it is time to, or when there is no other way, and else evicts. */
+static struct slot take(hb_dup_index *i, uint32_t tag) {
+        struct slot s;
+        unsigned n = 0;
+
+        while (n < SPLIT_PUT && i->entries >= FULL(i->nbuckets) && split(i))
+                n++;
+        for (; !find_free(i, tag, &s) && !make_room(i, tag, &s); n++)
+                if (n >= SPLIT_PUT || !split(i))
+                        return evict(i, tag);
+        return s;
+}
+
 static void fill(hb_dup_index *i, struct slot s, const struct hb_print *p, struct hb_dup_place at) {
         s.b->tag[s.i] = hb_print_tag(p);
         memcpy(s.b->rest[s.i], p->b + 4, REST);
@@ -272,8 +346,7 @@ static int put(hb_dup_index *i, const struct hb_print *p, struct hb_dup_place at
                 return 0;
         }
         hb_dup_index_sweep(i, SWEEP_PUT);
-        if (!find_free(i, hb_print_tag(p), &s) && !make_room(i, hb_print_tag(p), &s))
-                s = evict(i, hb_print_tag(p));
+        s = take(i, hb_print_tag(p));
         fill(i, s, p, at);
         return 0;
 }
@@ -318,8 +391,9 @@ int hb_dup_index_remove(hb_dup_index *i, const struct hb_print *p, struct hb_dup
 
 void hb_dup_index_stats(const hb_dup_index *i, struct hb_dup_index_stats *ret) {
         *ret = (struct hb_dup_index_stats){.entries = i->entries,
-                                           .capacity = i->nbuckets * WAYS,
-                                           .bytes = i->nbuckets * sizeof(struct bucket),
+                                           .capacity = i->most * WAYS,
+                                           .bytes = i->most * sizeof(struct bucket),
+                                           .bytes_now = i->nbuckets * sizeof(struct bucket),
                                            .evicted = i->evicted,
                                            .owners = i->owners};
 }

@@ -2,10 +2,10 @@
  * guest, an image, a kept memory, a file an operator named.
  *
  * A hint, never a promise: bytes at a place may have changed since; who copies them prints the copy and
- * compares. Fixed memory of 24 bytes an entry: buckets of eight, and each tag has two of them, so a call
- * looks at 16 entries, and the index fills to more than nine tenths before it must evict. When both
- * buckets are full, the entry goes that was used least lately (two bits, as CLOCK). Prints are keyed, so
- * nobody outside chooses where entries go. Not thread-safe. */
+ * compares. 24 bytes an entry, in a table that grows as it fills, up to a bound: buckets of eight, and each
+ * tag has two of them, so a call looks at 16 entries, and the index fills to more than nine tenths before it
+ * must evict. When both buckets are full, the entry goes that was used least lately (two bits, as CLOCK).
+ * Prints are keyed, so nobody outside chooses where entries go. Not thread-safe. */
 #pragma once
 #include "map/fingerprint.h"
 
@@ -20,12 +20,13 @@ struct hb_dup_place {
 
 struct hb_dup_index_stats {
         uint64_t entries;         /* held now; those of owners that went and are not swept yet included */
-        uint64_t capacity, bytes; /* of the table */
-        uint64_t evicted;         /* so far */
+        uint64_t capacity, bytes; /* of the table when it has grown to its bound */
+        uint64_t bytes_now;
+        uint64_t evicted; /* so far */
         uint32_t owners;
 };
 
-/* Takes all its memory (touched only as it fills). -EINVAL: less than one bucket. -ENOMEM. */
+/* Takes all its addresses at once, memory as it fills. -EINVAL: less than one bucket. -ENOMEM. */
 int hb_dup_index_new(uint64_t max_bytes, hb_dup_index **ret);
 hb_dup_index *hb_dup_index_free(hb_dup_index *i);
 

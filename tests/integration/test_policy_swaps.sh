@@ -29,7 +29,7 @@ swaps=${HB_SWAPS:-1000}
 pair_new p
 scorer calm 'return pages.predicted / (pages.predicted + 1) * 0.6 + self.params.bias'
 setting[a:tracking.epoch_ms]=50
-setting[duplicates.find]=no # their index takes its memory as it fills: here only what swaps take is looked at
+setting[duplicates.find]=no # their index grows as it fills: here only what swaps take is looked at
 host_settings a b
 host_settings b a
 policies_copy

@@ -159,6 +159,41 @@ static void test_it_fills_and_stays_within(void **state) {
 }
 
 /* What is asked for stays, what nobody wants goes. */
+/* Its memory follows what is in it, and no print is lost or twice there while it grows, with owners going
+ * meanwhile. */
+static void test_it_grows_with_what_is_in_it(void **state) {
+        hb_dup_index *i = make(1 << 20);
+        uint32_t o = owner(i), guest = 0;
+        struct hb_dup_place at;
+        uint64_t n = 0, gone = 0;
+
+        assert_true(stats(i).bytes_now * 100 < stats(i).bytes);
+        for (uint64_t next = 1000; next < 900000; next *= 3) {
+                guest = owner(i);
+                for (; n < next; n++) {
+                        struct hb_print p = print_of(n);
+                        bool goes = n % 5 == 0;
+
+                        assert_int_equal(hb_dup_index_put(i, &p, (struct hb_dup_place){goes ? guest : o, n}),
+                                         0);
+                        gone += goes;
+                }
+                hb_dup_index_owner_remove(i, guest);
+                assert_true(stats(i).bytes_now <= 24 * 4 * next / 2 + (64 << 10));
+                for (uint64_t k = 0; k < n; k += 7) {
+                        struct hb_print p = print_of(k);
+
+                        assert_int_equal(hb_dup_index_get(i, &p, &at), k % 5 == 0 ? -ENOENT : 0);
+                        assert_true(k % 5 == 0 || (at.owner == o && at.page == k));
+                }
+        }
+        while (hb_dup_index_sweep(i, 1 << 10))
+                ;
+        assert_int_equal(stats(i).entries, n - gone);
+        assert_int_equal(stats(i).evicted, 0);
+        hb_dup_index_free(i);
+}
+
 static void test_what_is_used_outlives_what_is_not(void **state) {
         enum { CAP = 8192, USED = 2000 };
         hb_dup_index *i = make(CAP);
@@ -295,6 +330,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_as_the_model),
                 cmocka_unit_test(test_it_fills_and_stays_within),
+                cmocka_unit_test(test_it_grows_with_what_is_in_it),
                 cmocka_unit_test(test_what_is_used_outlives_what_is_not),
                 cmocka_unit_test(test_ids_come_back_when_swept),
                 cmocka_unit_test(test_refused),
