@@ -6,6 +6,8 @@
 /* Stop to resume with nothing left to send: VMM stop, device state, three journal records. Measured by
  * tests/bench; FACTS give 13-33 ms. */
 #define HANDOVER_OVERHEAD_MS 30.0
+#define NEVER_S              1e12  /* in a report */
+#define SUPPOSED_RATE        125e6 /* until the move's own fetches tell: a Gbit/s */
 
 static double link_rate(const struct hb_outgoing *p, const struct hb_link_stats *st) {
         if (st->bytes_per_s > 0)
@@ -23,6 +25,8 @@ struct hb_estimate hb_outgoing_estimate(const struct hb_outgoing *p) {
         double s = p->report.estimate_final_s;
         if (!(s > 0) && rate > 0)
                 s = p->report.estimate_final_bytes / rate;
+        if (s >= NEVER_S) /* nothing was fetched yet, as when all of it was there already */
+                s = p->report.estimate_final_bytes / (rate > 0 ? rate : SUPPOSED_RATE);
         e.fixed_ms = HANDOVER_OVERHEAD_MS;
         e.downtime_ms = HANDOVER_OVERHEAD_MS + 1000 * s;
         e.bytes_after = p->report.estimate_final_bytes;

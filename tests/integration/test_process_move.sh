@@ -41,7 +41,8 @@ has "$pair/dry.json" '.from == "a"' '.to == "b"' '.ready == false' '.can_move ==
 from=a to=b
 for ((i = 1; i <= moves; i++)); do
   must "$from" --json place g --to "$to" --wait --timeout 60 >"$pair/place.json"
-  has "$pair/place.json" '.state == "ready"' '.absent_pages + .stale_pages <= .resident_pages / 4' '.above_threshold <= .resident_pages / 64' '.pages > 0' '.bytes > 0' '.wire_bytes > 0' \
+  has "$pair/place.json" '.state == "ready"' '.absent_pages + .stale_pages <= .resident_pages / 4' '.above_threshold <= .resident_pages / 64' '.pages + .copied_pages > 0' '.bytes + .bytes_by_kind.duplicate > 0' \
+    '(.pages == 0) == (.wire_bytes == 0)' \
     '.summary_bytes > 0' '.fresh_pages > 0' '.link.latency_ms >= 0' '.policies.predictor | length > 0'
   # The guest writes on, so either view may say "filling" for a moment.
   await 10 "$to to show the placement as ready" status_is "$to" '.incoming[0] | .guest + " " + .state + " " + .from' "g ready $from"
@@ -51,7 +52,7 @@ for ((i = 1; i <= moves; i++)); do
   move "$from" "$to"
   has "$pair/move.json" '.result == "done"' ".from == \"$from\"" ".to == \"$to\"" '.guest == "g"' '.handover | test("^[0-9a-f]{32}$")' \
     '.downtime_ms > 0' '.total_ms >= .downtime_ms' '.bytes_after > 0' '.nonzero_bytes > 60 * 1048576' '.pages_final >= 0' \
-    '.placement.pages > 0' '.placement.seconds > 0' '.outcome | has("hit") and has("late") and has("stale") and has("wasted")' \
+    '.placement.pages + .duplicates.copied_pages > 0' '.placement.seconds > 0' '.outcome | has("hit") and has("late") and has("stale") and has("wasted")' \
     '.bytes_after <= .nonzero_bytes / 3'
   not guest_alive "$was" || await 5 "the copy left on $from to end" not guest_alive "$was"
   [ "$(guest_host "$guest")" = "$to" ] || fail "the new process was not started by $to"
