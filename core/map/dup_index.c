@@ -21,7 +21,7 @@
 #define USED_MOST  3u
 #define SWEEP_PUT  2u /* buckets looked at by each put while there is something to sweep */
 #define BASE_LEAST 64u
-#define SPLIT_PUT  64u                /* at most so many by one put */
+#define SPLIT_PUT  64u            /* at most so many by one put */
 #define FULL(n)    ((n)*WAYS / 2) /* more entries than this are worth another bucket */
 #define OWNER_BITS 30u
 #define OWNER_MASK ((1u << OWNER_BITS) - 1)
