@@ -264,8 +264,10 @@ void hb_handover_tunnel_ended(struct hb_handover *h, uint64_t bytes, const struc
         h->fig.tunnel_bytes = bytes;
         hb_log(HB_LOG_DEBUG, "hand-over of %s: device-state tunnel ended, %llu bytes", h->guest,
                (unsigned long long)bytes);
+        /* A target that has taken the guest lets go of the tunnel: no news then. */
+        bool moved = h->state == HB_S_FINISH || h->state == HB_S_DONE;
         if (e->code)
-                hb_log_err(HB_LOG_WARNING, "device-state tunnel", e);
+                hb_log_err(moved ? HB_LOG_DEBUG : HB_LOG_WARNING, "device-state tunnel", e);
 }
 
 static void on_vmm_gone(evutil_socket_t fd, short what, void *arg) {
