@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: long
 # The guest runner itself: what other tests conclude from its output and exit code must be what happened in the guest.
 set -euo pipefail
 vm=${HB_SOURCE:?}/tests/support/vm

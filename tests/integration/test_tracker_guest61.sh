@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: long
 # timeout: 420
 # The tracker contract on Debian 12's own 6.1 kernel, which most users' machines run: no write-protection there, so softdirty and hash
 # must hold it, and what is missing must be named, not silently passed over. Injection and freezing are tried on that kernel too.
