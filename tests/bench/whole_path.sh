@@ -1,5 +1,5 @@
 #!/bin/bash
-# whole_path.sh [--json] [--rounds N] [--mb N] [--rate PAGES] [--perf FOLDER] [NAME=SOURCE:BUILD...]
+# whole_path.sh [--json] [--rounds N] [--mb N] [--rate PAGES] [--compression WAY] [--perf FOLDER] [NAME=SOURCE:BUILD...]
 #
 # The whole path of a page, from the source guest's memory into the image on the target: two daemons on loopback, TLS between them, a
 # process guest that writes a little. For each version named (default: this one) and each round, in turn, so that a busy machine is
@@ -12,13 +12,14 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-json=0 rounds=5 mb=1024 rate=500 perf='' versions=()
+json=0 rounds=5 mb=1024 rate=500 compression=auto perf='' versions=()
 while [ $# -gt 0 ]; do
   case $1 in
     --json) json=1 && shift ;;
     --rounds) rounds=$2 && shift 2 ;;
     --mb) mb=$2 && shift 2 ;;
     --rate) rate=$2 && shift 2 ;;
+    --compression) compression=$2 && shift 2 ;;
     --perf) perf=$2 && shift 2 ;;
     --one) one=$2 && shift 2 ;; # inside: one round of one version
     -*) echo "whole_path.sh: $1: no such option" >&2 && exit 2 ;;
@@ -33,6 +34,7 @@ if [ -n "${one:-}" ]; then
   setting[transport.connections]=2
   setting[tracking.epoch_ms]=1000
   setting[duplicates.find]=no
+  setting[transport.compression]=$compression
   guest_words="mb=$mb rate=$rate reads=0 verify_s=0 beat_ms=1000"
   pair_new w >&2
   daemon_start a
@@ -75,7 +77,7 @@ trap 'rm -f "$figures"' EXIT
 run_one() { # VERSION [--perf FOLDER]
   local name=${1%%=*} paths=${1#*=}
   shift
-  HB_SOURCE=${paths%%:*} HB_BUILD=${paths#*:} "$here/whole_path.sh" --one "$name" --mb "$mb" --rate "$rate" "$@" 4>>"$figures" >&2
+  HB_SOURCE=${paths%%:*} HB_BUILD=${paths#*:} "$here/whole_path.sh" --one "$name" --mb "$mb" --rate "$rate" --compression "$compression" "$@" 4>>"$figures" >&2
 }
 for ((r = 0; r < rounds; r++)); do
   for v in "${versions[@]}"; do run_one "$v"; done
