@@ -7,6 +7,7 @@
  * it writes in an epoch four of five come again and again, in runs of four, the others are anywhere. Memory
  * is measured (resident set). What an epoch costs that touches nothing is what the size alone costs. */
 #include "base/clock.h"
+#include "bench_cost.h"
 #include "map/announce.h"
 #include "map/summary.h"
 #include "place/engine.h"
@@ -74,28 +75,16 @@ static void die(const char *what) {
         exit(1);
 }
 
-static double cpu_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 static double resident_bytes(void) {
-        FILE *f = fopen("/proc/self/statm", "r");
-        unsigned long size = 0, rss = 0;
+        double bytes = bench_resident_bytes();
 
-        if (!f || fscanf(f, "%lu %lu", &size, &rss) != 2)
+        if (bytes < 0)
                 die("cannot read /proc/self/statm");
-        fclose(f);
-        return (double)rss * (double)sysconf(_SC_PAGESIZE);
+        return bytes;
 }
 
 static uint64_t rnd(struct world *w, uint64_t n) {
-        w->rng ^= w->rng << 13;
-        w->rng ^= w->rng >> 7;
-        w->rng ^= w->rng << 17;
-        return (w->rng >> 11) % n;
+        return bench_random(&w->rng, n);
 }
 
 /* The i-th page in use. */
@@ -123,13 +112,13 @@ static void write_some(struct world *w, uint64_t pages) {
 static int to_target(void *arg, const void *part, size_t size) {
         struct world *w = arg;
         struct hb_announce a;
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
         int rc = 0;
 
         w->phase->announce_bytes += (double)size + 16;
         if (w->engine)
                 rc = hb_announce_decode(part, size, &a, &w->heard);
-        at = cpu_ms() - at;
+        at = bench_cpu_ms() - at;
         w->phase->ms[HEAR] += at;
         w->phase->ms[ANNOUNCE] -= at; /* it is counted there from outside */
         return rc;
@@ -138,20 +127,20 @@ static int to_target(void *arg, const void *part, size_t size) {
 static void announce(struct world *w, uint32_t from, const struct hb_bitmap *pages) {
         struct hb_announce a = {.from = from, .to = hb_page_map_epoch(w->map), .time_ns = w->now};
         struct hb_buf b = {0};
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
 
         if (hb_announce_encode(&a, pages, &b, to_target, w) < 0)
                 die("no memory");
         hb_buf_free(&b);
-        w->phase->ms[ANNOUNCE] += cpu_ms() - at;
+        w->phase->ms[ANNOUNCE] += bench_cpu_ms() - at;
         if (!w->engine)
                 return;
-        at = cpu_ms();
+        at = bench_cpu_ms();
         hb_engine_invalidate(w->engine, w->now, from, a.to, &w->heard);
-        w->phase->ms[INVALIDATE] += cpu_ms() - at;
-        at = cpu_ms();
+        w->phase->ms[INVALIDATE] += bench_cpu_ms() - at;
+        at = bench_cpu_ms();
         hb_bitmap_clear_all(&w->heard);
-        w->phase->ms[CLEAR] += cpu_ms() - at;
+        w->phase->ms[CLEAR] += bench_cpu_ms() - at;
 }
 
 static void hear_entry(void *arg, const struct hb_summary_entry *e) {
@@ -163,11 +152,11 @@ static void hear_entry(void *arg, const struct hb_summary_entry *e) {
 static void hear_summary(struct world *w) {
         uint32_t epoch;
         uint64_t t;
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
 
         if (w->engine && hb_summary_decode(w->out.data, w->out.len, w->pages, &epoch, &t, hear_entry, w) < 0)
                 die("a summary cannot be read");
-        w->phase->ms[LEARN] += cpu_ms() - at;
+        w->phase->ms[LEARN] += bench_cpu_ms() - at;
 }
 
 /* As a daemon does, once an epoch. */
@@ -176,11 +165,11 @@ static void summarize(struct world *w) {
 
         w->tokens = w->tokens + BUDGET < 4 * BUDGET ? w->tokens + BUDGET : 4 * BUDGET;
         while (n > 0 && hb_summary_due(w->enc) && w->tokens > 256) {
-                double at = cpu_ms();
+                double at = bench_cpu_ms();
 
                 hb_buf_reset(&w->out);
                 n = hb_summary_encode(w->enc, (uint64_t)(w->tokens < 1 << 20 ? w->tokens : 1 << 20), &w->out);
-                w->phase->ms[SUMMARY] += cpu_ms() - at;
+                w->phase->ms[SUMMARY] += bench_cpu_ms() - at;
                 if (n < 0)
                         die("no memory");
                 w->tokens -= (double)n;
@@ -227,7 +216,7 @@ static void land(struct world *w) {
 }
 
 static void target_ticks(struct world *w) {
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
 
         for (unsigned t = 0; w->engine && t < TICKS; t++) {
                 w->now += S / TICKS;
@@ -239,7 +228,7 @@ static void target_ticks(struct world *w) {
         }
         if (!w->engine)
                 w->now += S;
-        w->phase->ms[STEP] += cpu_ms() - at;
+        w->phase->ms[STEP] += bench_cpu_ms() - at;
 }
 
 static void make_engine(struct world *w) {
@@ -266,18 +255,18 @@ static void make_engine(struct world *w) {
 static void epoch(struct world *w, double share) {
         uint64_t pages = (uint64_t)((double)w->pages * share);
         uint32_t before = hb_page_map_epoch(w->map);
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
 
         hb_bitmap_clear_all(&w->written);
-        w->phase->ms[CLEAR] += cpu_ms() - at;
+        w->phase->ms[CLEAR] += bench_cpu_ms() - at;
         if (before == 0)
                 write_all(w);
         else
                 write_some(w, pages);
         w->phase->dirty_pages += (double)hb_bitmap_count(&w->written);
-        at = cpu_ms();
+        at = bench_cpu_ms();
         hb_page_map_apply(w->map, w->now, &w->written, NULL, NULL, false);
-        w->phase->ms[APPLY] += cpu_ms() - at;
+        w->phase->ms[APPLY] += bench_cpu_ms() - at;
         if (w->enc) {
                 announce(w, before, &w->written);
                 summarize(w);

@@ -7,6 +7,7 @@
  * four of five pages come again. What is measured begins when all images are filled: a daemon at rest,
  * keeping up. Memory is the resident set, CPU the thread's. */
 #include "base/clock.h"
+#include "bench_cost.h"
 #include "map/announce.h"
 #include "map/summary.h"
 #include "place/engine.h"
@@ -59,28 +60,16 @@ static void die(const char *what) {
         exit(1);
 }
 
-static double cpu_ms(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-        return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 static double resident_bytes(void) {
-        FILE *f = fopen("/proc/self/statm", "r");
-        unsigned long size = 0, rss = 0;
+        double bytes = bench_resident_bytes();
 
-        if (!f || fscanf(f, "%lu %lu", &size, &rss) != 2)
+        if (bytes < 0)
                 die("cannot read /proc/self/statm");
-        fclose(f);
-        return (double)rss * (double)sysconf(_SC_PAGESIZE);
+        return bytes;
 }
 
 static uint64_t rnd(struct placement *p, uint64_t n) {
-        p->rng ^= p->rng << 13;
-        p->rng ^= p->rng >> 7;
-        p->rng ^= p->rng << 17;
-        return (p->rng >> 11) % n;
+        return bench_random(&p->rng, n);
 }
 
 /* ---- the wire ---- */
@@ -88,26 +77,26 @@ static uint64_t rnd(struct placement *p, uint64_t n) {
 static int to_target(void *arg, const void *part, size_t size) {
         struct placement *p = arg;
         struct hb_announce a;
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
         int rc = hb_announce_decode(part, size, &a, &p->heard);
 
         p->w->announce_bytes += (double)size + 16;
-        p->w->hear_ms += cpu_ms() - at;
+        p->w->hear_ms += bench_cpu_ms() - at;
         return rc;
 }
 
 static void announce(struct world *w, struct placement *p, uint32_t from) {
         struct hb_announce a = {.from = from, .to = hb_page_map_epoch(p->map), .time_ns = w->now};
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
 
         w->hear_ms = 0;
         if (hb_announce_encode(&a, &p->written, &w->out, to_target, p) < 0)
                 die("no memory");
-        w->source_ms += cpu_ms() - at - w->hear_ms;
-        at = cpu_ms();
+        w->source_ms += bench_cpu_ms() - at - w->hear_ms;
+        at = bench_cpu_ms();
         hb_engine_invalidate(p->engine, w->now, from, a.to, &p->heard);
         hb_bitmap_clear_all(&p->heard);
-        w->target_ms += cpu_ms() - at + w->hear_ms;
+        w->target_ms += bench_cpu_ms() - at + w->hear_ms;
 }
 
 static void hear_entry(void *arg, const struct hb_summary_entry *e) {
@@ -123,19 +112,19 @@ static void summarize(struct world *w, struct placement *p) {
 
         p->tokens = p->tokens + BUDGET < 4 * BUDGET ? p->tokens + BUDGET : 4 * BUDGET;
         while (n > 0 && hb_summary_due(p->enc) && p->tokens > 256) {
-                double at = cpu_ms();
+                double at = bench_cpu_ms();
 
                 hb_buf_reset(&w->out);
                 n = hb_summary_encode(p->enc, (uint64_t)(p->tokens < 1 << 20 ? p->tokens : 1 << 20), &w->out);
-                w->source_ms += cpu_ms() - at;
+                w->source_ms += bench_cpu_ms() - at;
                 if (n <= 0)
                         return;
                 p->tokens -= (double)n;
                 w->summary_bytes += (double)n + 16;
-                at = cpu_ms();
+                at = bench_cpu_ms();
                 if (hb_summary_decode(w->out.data, w->out.len, p->pages, &epoch, &t, hear_entry, p) < 0)
                         die("a summary cannot be read");
-                w->target_ms += cpu_ms() - at;
+                w->target_ms += bench_cpu_ms() - at;
         }
 }
 
@@ -176,7 +165,7 @@ static void land(struct world *w, struct placement *p) {
 }
 
 static void ticks(struct world *w, unsigned n) {
-        double at = cpu_ms();
+        double at = bench_cpu_ms();
 
         for (unsigned t = 0; t < n; t++) {
                 uint64_t before = 0;
@@ -195,7 +184,7 @@ static void ticks(struct world *w, unsigned n) {
                         }
                 }
         }
-        w->target_ms += cpu_ms() - at;
+        w->target_ms += bench_cpu_ms() - at;
 }
 
 /* ---- epochs ---- */
@@ -221,9 +210,9 @@ static void epoch(struct world *w) {
                         hb_bitmap_set_range(&p->written, 0, p->pages / 2);
                 else
                         write_some(p, p->pages / 100);
-                at = cpu_ms();
+                at = bench_cpu_ms();
                 hb_page_map_apply(p->map, w->now, &p->written, NULL, NULL, false);
-                w->source_ms += cpu_ms() - at;
+                w->source_ms += bench_cpu_ms() - at;
                 announce(w, p, before);
                 summarize(w, p);
         }

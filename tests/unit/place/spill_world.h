@@ -22,20 +22,7 @@ static inline int sw_set_up(void **state) {
 
 /* Files left in the spill directory. */
 static inline unsigned sw_spill_files(bool remove) {
-        DIR *d = opendir(spill_dir);
-        struct dirent *entry;
-        unsigned n = 0;
-
-        assert_non_null(d);
-        while ((entry = readdir(d))) {
-                if (entry->d_name[0] == '.')
-                        continue;
-                n++;
-                if (remove)
-                        unlinkat(dirfd(d), entry->d_name, 0);
-        }
-        closedir(d);
-        return n;
+        return files_in(spill_dir, remove);
 }
 
 static inline int sw_clean(void **state) {
