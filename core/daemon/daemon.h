@@ -1,10 +1,10 @@
 /* daemon: what the wiring files of core/daemon share. One loop thread owns everything reachable from here;
  * other threads (jobs, transports) reach it only through the mailbox. No other room includes this. */
 #pragma once
-#include "daemon/control_server.h"
 #include "daemon/jobs.h"
 #include "daemon/mailbox.h"
 #include "daemon/settings.h"
+#include "serve/control_server.h"
 #include "store/store.h"
 #include "transport/peer.h"
 #include <event2/event.h>

@@ -2,7 +2,7 @@
  * socket, real server code; only what the daemon would do is canned. */
 #pragma once
 #include "base/fault.h"
-#include "daemon/control_server.h"
+#include "serve/control_server.h"
 #include <errno.h>
 #include <event2/thread.h>
 #include <pthread.h>

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "cert/cert.h"
 #include "cert/secret.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "cli/child.h"
 #include "cli/doctor.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* guest: starts and ends tracking, lists what is tracked. */
-#include "cli/format.h"
 #include "cli/status_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

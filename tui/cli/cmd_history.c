@@ -1,6 +1,6 @@
 /* history: what ended, newest first. */
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <string.h>
 
 /* The one or two figures that say most about an entry. */

@@ -1,8 +1,8 @@
 /* image: looks into the memory kept ready on this host for a guest that runs elsewhere. A page is given out
  * only when it is fresh. */
 #include "base/shape.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* kept: what guests that moved away left behind on this host, in case they come back. */
 #include "base/shape.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 
 static void show(struct hb_cli *c, const json_t *result) {

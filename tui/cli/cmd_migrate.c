@@ -1,8 +1,8 @@
 /* migrate: the formal move: estimates it, does it, undoes it, settles what a crash left. */
-#include "cli/format.h"
 #include "cli/progress.h"
 #include "cli/status_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 

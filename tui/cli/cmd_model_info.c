@@ -1,7 +1,7 @@
 /* model info: what a model file is. */
-#include "cli/format.h"
 #include "cli/model_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include "learn/card.h"
 
 static int run_info(struct hb_cli *c, struct hb_err *e) {

@@ -1,9 +1,9 @@
 /* model train: a model from traces. */
 #include "base/units.h"
-#include "cli/format.h"
 #include "cli/model_view.h"
 #include "cli/table.h"
 #include "cli/work.h"
+#include "draw/format.h"
 #include "learn/train.h"
 #include <errno.h>
 #include <math.h>

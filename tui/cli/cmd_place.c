@@ -1,8 +1,8 @@
 /* place, unplace: the standing order to have a guest ready on another host. */
-#include "cli/format.h"
 #include "cli/progress.h"
 #include "cli/status_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 
 static int run_place(struct hb_cli *c, struct hb_err *e) {

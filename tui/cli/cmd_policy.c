@@ -1,8 +1,8 @@
 /* policy list, show, shadow, history, diff: what is in use here, how it does, what was done. Only the daemon
  * of the host that holds the placements knows that. */
-#include "cli/format.h"
 #include "cli/policy_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 

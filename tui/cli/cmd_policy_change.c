@@ -1,7 +1,7 @@
 /* policy load, promote, rollback, tune: what changes which policies decide here. */
-#include "cli/format.h"
 #include "cli/policy_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* policy explain: why a page is fetched, or is not. */
-#include "cli/format.h"
 #include "cli/policy_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* status: this host at a glance, or one guest in full. */
-#include "cli/format.h"
 #include "cli/status_view.h"
 #include "cli/table.h"
+#include "draw/format.h"
 
 /* Prints the view with an empty line before it, if there is anything to show. */
 static void section(struct hb_cli *c, const json_t *list, void (*view)(struct hb_cli *, const json_t *)) {

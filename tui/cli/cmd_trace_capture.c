@@ -2,10 +2,10 @@
  * progress line is drawn only where its output does not go, and the last word is said when it is gone. */
 #include "capture/capture.h"
 #include "cli/cmd_trace.h"
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 #include <errno.h>
 
 struct shown {

@@ -1,9 +1,9 @@
 /* trace export: a trace for other tools. */
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
 #include "convert/export.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* trace import: a trace of another tool made .hbt. */
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
 #include "convert/import.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <math.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* trace info: what a trace is and holds. The head and the index are told at once; marks, sums and damage need
  * the whole file, which is read unless --quick. */
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 #include "look/scan.h"
 #include <errno.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* trace record: what a guest does, or how a placement comes along, written down by the daemon that has it; or
  * a command of one's own under the recorder (cmd_trace_capture.c). */
 #include "cli/cmd_trace.h"
-#include "cli/format.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>

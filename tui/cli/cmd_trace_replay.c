@@ -1,10 +1,10 @@
 /* trace replay: a trace through the engine again, and what came of it. */
 #include "base/units.h"
 #include "cli/cmd_trace.h"
-#include "cli/format.h"
 #include "cli/replay_view.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

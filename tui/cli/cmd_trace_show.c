@@ -1,9 +1,9 @@
 /* trace show: where a guest's memory is hot, and when. */
-#include "cli/format.h"
 #include "cli/heat_view.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 

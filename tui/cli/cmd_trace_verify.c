@@ -1,9 +1,9 @@
 /* trace verify: is all of it there, and right? */
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 #include "look/scan.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* compare_view: policies are columns A, B, C ..., so that a row fits a terminal; their names stand above.
  * What colour says is said by a letter too. Names come from files: everything goes through the table. */
 #include "cli/compare_view.h"
-#include "cli/format.h"
 #include "cli/table.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 #include <math.h>
 #include <string.h>
 

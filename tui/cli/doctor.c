@@ -2,8 +2,8 @@
  * is the daemon's art (harbingerd --probe), not by guessing from the kernel's version here. */
 #include "cli/doctor.h"
 #include "cli/child.h"
-#include "cli/format.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

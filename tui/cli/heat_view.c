@@ -5,8 +5,8 @@
  * has its dot, so that nothing that was touched stays invisible. Pure but for the output. */
 #include "cli/heat_view.h"
 #include "base/shape.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 #include <string.h>
 

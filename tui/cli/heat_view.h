@@ -2,11 +2,10 @@
  * levels. Every level has a glyph of its own; colour only repeats what the glyph says. */
 #pragma once
 #include "cli/command.h"
+#include "draw/glyphs.h"
 #include "look/heat.h"
 
 #define HB_HEAT_LEVELS 5u
-
-enum hb_glyphs { HB_GLYPHS_ASCII, HB_GLYPHS_BLOCK, HB_GLYPHS_BRAILLE };
 
 #define HB_HEAT_MARKS 256u
 

@@ -1,8 +1,8 @@
 /* model_view: a model's card, and the figures of an evaluation as JSON: every cell, the means, and for each
  * learned predictor how it stands to the best single baseline. */
 #include "cli/model_view.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 #include <string.h>
 

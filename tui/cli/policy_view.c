@@ -1,7 +1,7 @@
 /* policy_view: what decides first, then what it costs and how good it is. Unknown figures are "-". */
 #include "cli/policy_view.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include "cli/progress.h"
 #include "base/clock.h"
 #include "base/shape.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /* repl_pages: the questions about pages: one, the first by some column, a range, and the newest fetches.
  * Memory: for `top`, one view a page of a batch; never the whole guest. */
 #include "cli/repl_pages.h"
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

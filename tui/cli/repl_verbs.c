@@ -1,11 +1,11 @@
 /* repl_verbs: what a replay that stands still is asked. Every answer is made as an object first; as text it
  * is printed from that object, so that people and scripts are told the same. */
 #include "cli/cmd_trace_repl.h"
-#include "cli/format.h"
 #include "cli/repl_pages.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "cli/work.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * is
  * "-" here and null in JSON. */
 #include "cli/replay_view.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <langinfo.h>
 #include <math.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* status_view: what an operator wants to see first stands first: is it ready, will it converge, what would
  * the move cost now. */
 #include "cli/status_view.h"
-#include "cli/format.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 #include <string.h>
 

@@ -1,10 +1,10 @@
 /* trace_rewrite: begins and ends a command that writes a trace. The result's figures are messages, not data:
  * they go to standard error unless asked for with --json. */
 #include "cli/trace_rewrite.h"
-#include "cli/format.h"
 #include "cli/table.h"
 #include "cli/trace_args.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 
 static int tick(void *arg, uint64_t at, uint64_t of) {
         return hb_cli_work_tick(arg, at, of);

@@ -2,8 +2,8 @@
  * it will take. One thread. */
 #include "cli/work.h"
 #include "base/clock.h"
-#include "cli/format.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 #include <string.h>
 

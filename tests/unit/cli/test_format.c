@@ -1,7 +1,7 @@
 /* Numbers for people, tables, progress lines. */
-#include "cli/format.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "draw/format.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -23,14 +23,18 @@ room core/nn             base map nn
 room core/policy         base map nn policy
 room core/place          base sum map nn policy place transport/transport.h
 room core/control        base control
+room core/serve          base control serve
 room core/move           base track place move transport/transport.h
 room core/store          base store
-room core/daemon         base sum track map nn policy place control move store keep daemon transport rdma cert trace record
+room core/daemon         base sum track map nn policy place control serve move store keep daemon transport rdma cert trace record
 room transport           base sum transport
 room transport/rdma      base transport rdma
 room transport/cert      base cert
-room tui/cli             base control cert cli trace capture convert look replay compare report learn author
-room tui/console         base control console
+room tui/draw            base draw
+room tui/world           base control world
+room tui/views           base draw world views
+room tui/cli             base control draw console stage cert cli trace capture convert look replay compare report learn author
+room tui/console         base control draw world views console
 room trace_tools/format  base sum trace
 room trace_tools/record  base map policy place trace record
 room trace_tools/capture base trace capture plugin/frame.h
@@ -40,6 +44,7 @@ room trace_tools/look    base trace look
 room trace_tools/learn   base map nn policy place trace replay compare learn
 room trace_tools/author  base map nn policy author
 room trace_tools/replay  base map nn policy place trace replay
+room trace_tools/stage   base control serve map policy place trace replay stage
 room trace_tools/compare base policy place trace replay compare
 room trace_tools/report  base policy place trace look replay compare report
 
@@ -51,9 +56,9 @@ lib lualib.h             core/policy/* trace_tools/author/lua_*
 lib cblas.h              core/nn/gemm*
 lib zstd.h               transport/page_codec* trace_tools/format/block* trace_tools/convert/source* trace_tools/convert/out*
 lib openssl/*            transport/tls* transport/cert/* transport/data_* transport/peer_stream* core/map/fingerprint*
-lib event2/*             core/daemon/* transport/*
-lib jansson.h            core/control/* core/move/* core/daemon/* tui/cli/* trace_tools/report/*
-lib ini.h                core/daemon/*
+lib event2/*             core/daemon/* core/serve/* trace_tools/stage/* transport/*
+lib jansson.h            core/control/* core/move/* core/daemon/* core/serve/* tui/* trace_tools/report/* trace_tools/stage/*
+lib ini.h                core/daemon/* tui/console/config*
 lib xxhash.h             core/sum/* core/map/* core/nn/model* core/policy/source* core/place/* trace_tools/compare/key*
 lib xxh_x86dispatch.h    core/sum/*
 lib isa-l.h              core/sum/*
@@ -61,14 +66,14 @@ lib isa-l/*              core/sum/*
 lib liburing.h           core/place/spill*
 lib infiniband/*         transport/rdma/*
 lib rdma/*               transport/rdma/*
-lib ncurses.h            tui/console/*
-lib curses.h             tui/console/*
-lib panel.h              tui/console/*
-lib ncursesw/*           tui/console/*
+lib ncurses.h            tui/console/screen*
+lib curses.h             tui/console/screen*
+lib panel.h              tui/console/screen*
+lib ncursesw/*           tui/console/screen*
 
 # Sockets are part of libc, yet most rooms must not know that there is a network.
-lib sys/socket.h         transport/* core/daemon/* core/move/* core/control/* tui/cli/* tui/console/*
-lib sys/un.h             core/daemon/* core/move/* core/control/* tui/cli/* tui/console/*
+lib sys/socket.h         transport/* core/daemon/* core/serve/* core/move/* core/control/* tui/cli/* tui/world/*
+lib sys/un.h             core/daemon/* core/serve/* core/move/* core/control/* tui/cli/* tui/world/* trace_tools/stage/*
 lib netinet/*            transport/* core/daemon/*
 lib arpa/inet.h          transport/* core/daemon/*
 lib netdb.h              transport/* core/daemon/*

@@ -1,5 +1,5 @@
 /* format: one place decides how a size, a rate, a time looks, so that every table and line agrees. Pure. */
-#include "cli/format.h"
+#include "draw/format.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * The file is born with mode 0600 (fchmod before bind: a umask would be the whole process's), gets its group,
  * and only then mode 0660. PATH.lock is held while we live, so two daemons that start at once cannot both
  * take the other's file for a stale one. */
-#include "daemon/control_socket.h"
+#include "serve/control_socket.h"
 #include "base/fault.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -5,9 +5,9 @@
  * (`busy`): they mark it `doomed` and the outermost one frees it. What a client can make us hold is bounded:
  * one request line of input, MAX_UNDER_WAY requests, MAX_OUTPUT bytes of output, and WRITE_TIMEOUT_S without
  * taking any of it. Owned by the loop thread. */
-#include "daemon/control_server.h"
+#include "serve/control_server.h"
 #include "base/fault.h"
-#include "daemon/control_socket.h"
+#include "serve/control_socket.h"
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

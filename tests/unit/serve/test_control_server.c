@@ -2,7 +2,7 @@
  * for an answer. */
 #include "base/clock.h"
 #include "base/fault.h"
-#include "daemon/control_server.h"
+#include "serve/control_server.h"
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
