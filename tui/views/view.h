@@ -123,6 +123,9 @@ int hb_order_go(struct hb_order *o, enum hb_view_id view, const char *subject);
  * going to the guest's other views. HB_ORDER_NONE for other actions. */
 int hb_view_guest_act(struct hb_view_ctx *c, enum hb_action a, const struct hb_guest_seen *g,
                       const char *const *answers, unsigned nanswers, struct hb_order *ret);
+/* pause, step, seek, faster, slower: to the seat that plays a trace, the same in every view. */
+int hb_view_replay_act(struct hb_view_ctx *c, enum hb_action a, const char *const *answers, unsigned nanswers,
+                       struct hb_order *ret);
 /* One word, style and sign for how safe a move would be now, from a placement (NULL: none):
  * "ready", "filling", "stalled", "lost", "not placed", "cannot move". */
 struct hb_readiness {

@@ -1,0 +1,388 @@
+/* frame: one picture. Line 0 says which view, of what, and how the daemons are; the last line which keys mean
+ * something here; above it a prompt or a message where there is one. What is between is the view's doc.
+ *
+ * The line above the hints is kept free for messages, so that nothing moves when one comes or goes. */
+#include "console/app.h"
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MIN_WIDTH  20u
+#define MIN_HEIGHT 5u
+
+const struct hb_view *hb_app_view(const struct hb_app *a) {
+        return hb_view_by_id(a->view);
+}
+
+struct hb_view_memory *hb_app_memory(struct hb_app *a) {
+        return &a->memory[a->view];
+}
+
+void hb_app_say(struct hb_app *a, enum hb_style style, const char *fmt, ...) {
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(a->message, sizeof(a->message), fmt, ap);
+        va_end(ap);
+        a->message_style = style;
+        /* What went wrong stays until somebody presses a key. */
+        a->message_until_ns =
+                style == HB_STYLE_BAD || style == HB_STYLE_WARN ? 0 : a->now_ns + 10 * HB_APP_SECOND;
+        a->dirty = true;
+}
+
+void hb_app_say_err(struct hb_app *a, const char *doing, const struct hb_err *e) {
+        char line[800];
+
+        hb_app_say(a, HB_STYLE_BAD, "%s: %s", doing, hb_err_line(e, line, sizeof(line)));
+}
+
+/* Of this process, over at least two seconds. */
+void hb_app_cost(struct hb_app *a) {
+        struct rusage u;
+        int64_t cpu;
+        long pages = 0;
+        FILE *f;
+
+        if (a->cost_ns && a->now_ns - a->cost_ns < 2 * HB_APP_SECOND)
+                return;
+        if (getrusage(RUSAGE_SELF, &u) < 0)
+                return;
+        cpu = (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * HB_APP_SECOND +
+              (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000ll;
+        a->cpu_share = a->cost_ns ? (double)(cpu - a->cost_cpu_ns) / (double)(a->now_ns - a->cost_ns) : NAN;
+        a->cost_ns = a->now_ns;
+        a->cost_cpu_ns = cpu;
+        f = fopen("/proc/self/statm", "re");
+        a->rss_bytes =
+                f && fscanf(f, "%*s %ld", &pages) == 1 ? (double)pages * (double)sysconf(_SC_PAGESIZE) : NAN;
+        if (f)
+                fclose(f);
+}
+
+/* ---- the doc ---- */
+static struct hb_rect room(const struct hb_app *a) {
+        unsigned w = a->surface ? hb_surface_width(a->surface) : 80,
+                 h = a->surface ? hb_surface_height(a->surface) : 24;
+        struct hb_rect r = {0, 1, w, h > 3 ? h - 3 : 1};
+
+        if (h < 8) /* no room for hints then */
+                r.h = h > 2 ? h - 2 : 1;
+        return r;
+}
+
+void hb_app_context(struct hb_app *a, struct hb_view_ctx *ret) {
+        struct hb_rect r = room(a);
+
+        *ret = (struct hb_view_ctx){
+                .world = a->world,
+                .memory = hb_app_memory(a),
+                .width = a->surface ? r.w : 0,
+                .height = a->surface ? r.h : 0,
+                .utf8 = a->utf8,
+                .control = a->control,
+                .glyphs = a->glyphs,
+                .own_cpu_share = a->cpu_share,
+                .own_rss_bytes = a->rss_bytes,
+        };
+        ret->nkeys = hb_keymap_help(a->config->keys, &ret->keys);
+}
+
+void hb_app_arrange(struct hb_app *a) {
+        struct hb_view_memory *m = hb_app_memory(a);
+        const hb_doc_table *t = a->doc ? hb_doc_main(a->doc) : NULL;
+        unsigned n;
+
+        if (!t)
+                return;
+        n = hb_doc_arrange(a->doc, &m->order);
+        if (m->follow && n > 0) {
+                snprintf(m->place.row, sizeof(m->place.row), "%s", hb_doc_row_id(t, n - 1));
+                m->place.row_line = UINT32_MAX; /* the last line there is */
+        }
+}
+
+void hb_app_build(struct hb_app *a) {
+        struct hb_view_ctx c;
+        hb_doc *d;
+
+        if (a->frozen && a->doc && strcmp(hb_doc_view_name(a->doc), hb_app_view(a)->name) == 0)
+                return;
+        hb_app_context(a, &c);
+        d = hb_doc_new(hb_app_view(a)->name);
+        if (!d || hb_app_view(a)->build(&c, d) < 0) {
+                hb_doc_free(d);
+                hb_app_say(a, HB_STYLE_BAD, "no memory for this picture; the one before stays");
+                return;
+        }
+        hb_doc_free(a->doc);
+        a->doc = d;
+        hb_app_arrange(a);
+}
+
+/* ---- lines around it ---- */
+static void seats_line(const struct hb_app *a, char *buf, size_t size) {
+        unsigned up = 0, bad = 0, n = hb_world_seats(a->world);
+        const struct hb_seat *only = NULL, *worst = NULL;
+
+        for (unsigned i = 0; i < n; i++) {
+                const struct hb_seat *s = hb_world_seat(a->world, i);
+
+                if (!s)
+                        continue;
+                only = s;
+                up += s->state == HB_SEAT_UP;
+                if (s->state != HB_SEAT_UP) {
+                        bad++;
+                        worst = s;
+                }
+        }
+        if (!only)
+                snprintf(buf, size, "no daemon");
+        else if (up + bad == 1)
+                snprintf(buf, size, "%s %s", only->label, hb_seat_state_name(only->state));
+        else if (!worst)
+                snprintf(buf, size, "%u hosts up", up);
+        else
+                snprintf(buf, size, "%s %s, %u of %u up", worst->label, hb_seat_state_name(worst->state), up,
+                         up + bad);
+}
+
+/* The newest tick's own time, so that what is shown and when it was true belong together. */
+static void clock_text(const struct hb_app *a, char *buf, size_t size) {
+        double newest = 0;
+        struct tm tm;
+        time_t t;
+
+        for (unsigned i = 0; i < hb_world_seats(a->world); i++) {
+                const struct hb_seat *s = hb_world_seat(a->world, i);
+                double at = s && s->tick ? json_number_value(json_object_get(s->tick, "time")) : 0;
+
+                if (at > newest)
+                        newest = at;
+        }
+        buf[0] = '\0';
+        t = (time_t)newest;
+        if (newest > 0 && newest < 1e11 && localtime_r(&t, &tm))
+                strftime(buf, size, "%H:%M:%S", &tm);
+}
+
+static void title(struct hb_app *a, unsigned w) {
+        static const char *const shorts[HB_VIEWS] = {"over",   "guest", "place",  "policy", "move",
+                                                     "traces", "net",   "events", "help"};
+        char right[160] = "", seats[100], clock[16], frozen[40] = "";
+        const char *subject = a->doc ? hb_doc_subject_text(a->doc) : "";
+        hb_surface *s = a->surface;
+        unsigned x = 0, taken;
+
+        hb_surface_fill(s, 0, 0, w, 1, HB_STYLE_TITLE, ' ');
+        seats_line(a, seats, sizeof(seats));
+        clock_text(a, clock, sizeof(clock));
+        if (a->frozen)
+                snprintf(frozen, sizeof(frozen), "FROZEN %lld s  ",
+                         (long long)((a->now_ns - a->frozen_ns) / HB_APP_SECOND));
+        if (w >= 60)
+                snprintf(right, sizeof(right), "%s%s%s  %s", frozen, a->control ? "control  " : "", seats,
+                         clock);
+        else
+                snprintf(right, sizeof(right), "%s%s", frozen, w >= 40 ? seats : "");
+        taken = hb_text_width(right, a->utf8);
+        taken = taken + 1 < w / 2 || w >= 100 ? taken : w / 2;
+        if (w >= 130) { /* all views, the present one in brackets */
+                for (unsigned i = 0; i < HB_VIEWS; i++)
+                        x += hb_surface_textf(s, x, 0, w - x, HB_STYLE_TITLE,
+                                              i == a->view ? "[%u %s]" : " %u %s ", i + 1,
+                                              i == a->view ? hb_view_by_id(i)->name : shorts[i]);
+                x += hb_surface_text(s, x, 0, w - x, HB_STYLE_TITLE, " ");
+        } else {
+                x += hb_surface_textf(s, x, 0, w - x, HB_STYLE_TITLE, " %s ", hb_app_view(a)->title);
+        }
+        if (subject[0] && x + taken + 4 < w)
+                hb_surface_textf(s, x, 0, w - x - taken - 1, HB_STYLE_TITLE, "%s %s",
+                                 x > 0 && w < 130 ? ":" : "", subject);
+        hb_surface_right(s, w - taken, 0, taken, HB_STYLE_TITLE, right);
+}
+
+static void hints(struct hb_app *a, unsigned w, unsigned y) {
+        static const enum hb_action always[] = {HB_DO_VIEW_HELP, HB_DO_QUIT, HB_DO_FILTER, HB_DO_SORT,
+                                                HB_DO_FREEZE};
+        const struct hb_view *v = hb_app_view(a);
+        unsigned x = 0;
+
+        for (unsigned i = 0; i < 17 && x + 8 < w; i++) {
+                enum hb_action act = i < 1 ? always[0] : i < 13 ? v->hints[i - 1] : always[i - 12];
+                char key[16];
+                const char *keys;
+                bool twice = false;
+
+                if (i >= 1 && i < 13 && act == HB_DO_NONE) {
+                        i = 12;
+                        continue;
+                }
+                for (unsigned k = 0; i >= 13 && k < 12 && v->hints[k] != HB_DO_NONE; k++)
+                        twice = twice || v->hints[k] == act;
+                keys = hb_keymap_keys(a->config->keys, act);
+                if (twice || !keys[0])
+                        continue;
+                snprintf(key, sizeof(key), "%.*s", (int)strcspn(keys, ","), keys);
+                if (x + strlen(key) + strlen(hb_action_name(act)) + 2 > w)
+                        continue;
+                x += hb_surface_text(a->surface, x, y, w - x, HB_STYLE_KEY, key);
+                x += hb_surface_textf(a->surface, x, y, w - x, HB_STYLE_DIM, " %s  ", hb_action_name(act));
+        }
+}
+
+/* The prompt; returns the column of the cursor. */
+static unsigned prompt_line(struct hb_app *a, unsigned w, unsigned y) {
+        struct hb_prompt *p = &a->prompt;
+        char rest[80] = "";
+        unsigned x, need = hb_text_width(p->text, a->utf8) + 2, room_left = w > need ? w - need : 0;
+
+        if (p->kind == HB_PROMPT_CONFIRM)
+                snprintf(rest, sizeof(rest), strcmp(p->wanted, "y") == 0 ? " y/n " : " Type its name: ");
+        x = hb_surface_text(a->surface, 0, y, room_left,
+                            p->kind == HB_PROMPT_CONFIRM ? HB_STYLE_WARN : HB_STYLE_STRONG, p->question);
+        x += hb_surface_text(a->surface, x, y, w - x, HB_STYLE_KEY, rest[0] ? rest : " ");
+        x += hb_surface_text(a->surface, x, y, w - x, HB_STYLE_NORMAL, p->text);
+        if (p->nchoices > 0 && x + 12 < w) {
+                unsigned at = x + 2;
+
+                for (unsigned i = 0; i < p->nchoices && at + 4 < w; i++)
+                        at += hb_surface_textf(a->surface, at, y, w - at,
+                                               i == p->choice ? HB_STYLE_CHOSEN : HB_STYLE_DIM, "%s ",
+                                               p->choices[i]);
+        }
+        return x < w ? x : w - 1;
+}
+
+/* The question of a confirmation may be longer than a line: it stands above, wrapped, over the doc. */
+static void confirm_box(struct hb_app *a, unsigned w, unsigned y) {
+        const char *q = a->prompt.question;
+        unsigned lines = hb_text_width(q, a->utf8) / (w > 4 ? w - 4 : 1) + 1;
+        hb_doc *d;
+        struct hb_place_in_doc place = {0};
+        struct hb_paint_result painted;
+
+        if (lines > y - 1)
+                lines = y - 1;
+        d = hb_doc_new("question");
+        hb_doc_note(d, NULL, HB_STYLE_WARN, '?', "%s", q);
+        hb_surface_fill(a->surface, 0, y - lines - 1, w, lines + 1, HB_STYLE_NORMAL, ' ');
+        hb_surface_fill(a->surface, 0, y - lines - 1, w, 1, HB_STYLE_WARN,
+                        hb_glyph_line(a->glyphs, HB_LINE_H));
+        if (d)
+                hb_paint_doc(a->surface, (struct hb_rect){0, y - lines, w, lines}, d, a->glyphs, false,
+                             &place, &painted);
+        hb_doc_free(d);
+}
+
+static void message_line(struct hb_app *a, unsigned w, unsigned y) {
+        const struct hb_view_memory *m = hb_app_memory(a);
+        unsigned x = 0, n = hb_app_under_way(a);
+
+        if (a->message[0]) {
+                hb_surface_text(a->surface, 0, y, w, a->message_style, a->message);
+                return;
+        }
+        if (n > 0) {
+                for (unsigned i = 0; i < HB_APP_ORDERS; i++)
+                        if (a->orders[i].number) {
+                                hb_surface_textf(a->surface, 0, y, w, HB_STYLE_NOTE, "%u under way: %s", n,
+                                                 a->orders[i].text);
+                                return;
+                        }
+        }
+        if (m->order.filter[0])
+                x += hb_surface_textf(a->surface, x, y, w, HB_STYLE_FOUND, "filter \"%s\"  ",
+                                      m->order.filter);
+        if (m->order.sort[0])
+                x += hb_surface_textf(a->surface, x, y, w - x, HB_STYLE_DIM, "by %s%s  ", m->order.sort,
+                                      m->order.descending ? ", greatest first" : "");
+        if (m->follow)
+                hb_surface_text(a->surface, x, y, w - x, HB_STYLE_DIM, "following the newest");
+}
+
+static void too_small(struct hb_app *a, unsigned w, unsigned h) {
+        char text[80];
+
+        snprintf(text, sizeof(text), "%ux%u is too small:", w, h);
+        hb_surface_text(a->surface, 0, 0, w, HB_STYLE_NORMAL, text);
+        if (h > 1)
+                hb_surface_textf(a->surface, 0, 1, w, HB_STYLE_NORMAL, "needs %ux%u", MIN_WIDTH, MIN_HEIGHT);
+        if (h > 2)
+                hb_surface_text(a->surface, 0, 2, w, HB_STYLE_NORMAL, "q leaves");
+        hb_screen_show(a->screen, a->surface, -1, -1);
+}
+
+static int fit_surface(struct hb_app *a) {
+        unsigned w, h;
+        int r;
+
+        hb_screen_size(a->screen, &w, &h);
+        if (a->surface && hb_surface_width(a->surface) == w && hb_surface_height(a->surface) == h)
+                return 0;
+        hb_surface_free(a->surface);
+        a->surface = NULL;
+        r = hb_surface_new(w ? w : 1, h ? h : 1, a->utf8, &a->surface);
+        if (r == 0)
+                a->dirty = true;
+        return r;
+}
+
+static void paint_doc(struct hb_app *a) {
+        struct hb_place_memory *m = &hb_app_memory(a)->place;
+        struct hb_place_in_doc place = {.row_line = m->row_line, .scroll = m->scroll};
+
+        a->painted = (struct hb_paint_result){-1, -1, 0, 0, 0};
+        if (!a->doc)
+                return;
+        memcpy(place.row, m->row, sizeof(place.row));
+        hb_paint_doc(a->surface, room(a), a->doc, a->glyphs, !hb_screen_colors(a->screen), &place,
+                     &a->painted);
+        memcpy(m->row, place.row, sizeof(m->row));
+        m->row_line = place.row_line;
+        m->scroll = place.scroll;
+}
+
+void hb_app_draw(struct hb_app *a) {
+        unsigned w, h, y;
+
+        if (fit_surface(a) < 0)
+                return;
+        w = hb_surface_width(a->surface);
+        h = hb_surface_height(a->surface);
+        hb_surface_clear(a->surface);
+        a->drawn_ns = a->now_ns;
+        a->dirty = false;
+        if (w < MIN_WIDTH || h < MIN_HEIGHT) {
+                too_small(a, w, h);
+                return;
+        }
+        hb_app_build(a);
+        title(a, w);
+        paint_doc(a);
+        y = h < 8 ? h - 1 : h - 2;
+        if (a->prompt.kind == HB_PROMPT_CONFIRM)
+                confirm_box(a, w, y);
+        if (h >= 8)
+                hints(a, w, h - 1);
+        if (a->prompt.kind != HB_PROMPT_NONE) {
+                bool asked_above = a->prompt.kind == HB_PROMPT_CONFIRM;
+                char question[sizeof(a->prompt.question)];
+                unsigned x;
+
+                memcpy(question, a->prompt.question, sizeof(question));
+                if (asked_above)
+                        a->prompt.question[0] = '\0';
+                hb_surface_fill(a->surface, 0, y, w, 1, HB_STYLE_NORMAL, ' ');
+                x = prompt_line(a, w, y);
+                memcpy(a->prompt.question, question, sizeof(question));
+                hb_screen_show(a->screen, a->surface, (int)x, (int)y);
+                return;
+        }
+        message_line(a, w, y);
+        hb_screen_show(a->screen, a->surface, a->painted.cursor_x, a->painted.cursor_y);
+}
