@@ -1,0 +1,183 @@
+/* common: the small things every view needs: orders, values that may be missing, the guest a view is about.
+ * Pure but for the memory they correct; any thread that owns the world. */
+#include "views/common.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- values ---- */
+
+double hb_view_known(double v) {
+        return v >= 0 ? v : NAN;
+}
+
+double hb_view_number(const json_t *o, const char *path) {
+        return hb_view_known(hb_json_number(o, path));
+}
+
+json_t *hb_view_real(double v) {
+        return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *hb_view_string(const char *s) {
+        json_t *j = s && *s ? json_string(s) : NULL;
+
+        return j ? j : json_null();
+}
+
+bool hb_view_false(const json_t *o, const char *path) {
+        return json_is_false(hb_json_at(o, path));
+}
+
+bool hb_view_true(const json_t *o, const char *path) {
+        return json_is_true(hb_json_at(o, path));
+}
+
+const char *hb_view_or(const char *s, const char *other) {
+        return s && *s ? s : other;
+}
+
+void hb_view_add(char *buf, size_t size, const char *fmt, ...) {
+        size_t n = strlen(buf);
+        va_list ap;
+
+        if (n + 1 >= size)
+                return;
+        va_start(ap, fmt);
+        vsnprintf(buf + n, size - n, fmt, ap);
+        va_end(ap);
+}
+
+const char *hb_view_key(const struct hb_view_ctx *c, enum hb_action a, char buf[24]) {
+        for (unsigned i = 0; i < c->nkeys; i++) {
+                if (c->keys[i].action != a || !c->keys[i].keys || !c->keys[i].keys[0])
+                        continue;
+                snprintf(buf, 24, "%.*s", (int)strcspn(c->keys[i].keys, ", "), c->keys[i].keys);
+                return buf[0] ? buf : c->keys[i].keys;
+        }
+        snprintf(buf, 24, "<%s>", hb_action_name(a));
+        return buf;
+}
+
+bool hb_view_on_screen(const struct hb_view_ctx *c) {
+        return c->width && c->height;
+}
+
+unsigned hb_view_width(const struct hb_view_ctx *c) {
+        return hb_view_on_screen(c) ? c->width : 80;
+}
+
+unsigned hb_view_height(const struct hb_view_ctx *c) {
+        return hb_view_on_screen(c) ? c->height : 24;
+}
+
+/* ---- orders ---- */
+
+void hb_order_fini(struct hb_order *o) {
+        if (!o)
+                return;
+        json_decref(o->args);
+        *o = (struct hb_order){0};
+}
+
+bool hb_view_may_act(const struct hb_view_ctx *c, struct hb_order *ret) {
+        if (c->control)
+                return true;
+        hb_order_say(ret, "This console only looks. Start it with --control to give orders.");
+        return false;
+}
+
+int hb_order_say(struct hb_order *o, const char *fmt, ...) {
+        va_list ap;
+
+        o->kind = HB_ORDER_SAY;
+        va_start(ap, fmt);
+        vsnprintf(o->text, sizeof(o->text), fmt, ap);
+        va_end(ap);
+        return 0;
+}
+
+int hb_order_ask(struct hb_order *o, const char *initial, const char *fmt, ...) {
+        va_list ap;
+
+        o->kind = HB_ORDER_ASK;
+        snprintf(o->initial, sizeof(o->initial), "%s", initial ? initial : "");
+        va_start(ap, fmt);
+        vsnprintf(o->text, sizeof(o->text), fmt, ap);
+        va_end(ap);
+        return 0;
+}
+
+void hb_order_choice(struct hb_order *o, const char *choice) {
+        if (o->nchoices >= HB_ORDER_CHOICES || !choice || strlen(choice) >= sizeof(o->choices[0]))
+                return; /* one cut off would name another object */
+        snprintf(o->choices[o->nchoices++], sizeof(o->choices[0]), "%s", choice);
+}
+
+int hb_order_call(struct hb_order *o, unsigned seat, const char *cmd, json_t *args, const char *confirm,
+                  const char *fmt, ...) {
+        va_list ap;
+
+        o->kind = HB_ORDER_CALL;
+        o->seat = seat;
+        o->cmd = cmd;
+        o->args = args;
+        snprintf(o->confirm, sizeof(o->confirm), "%s", confirm ? confirm : "");
+        va_start(ap, fmt);
+        vsnprintf(o->text, sizeof(o->text), fmt, ap);
+        va_end(ap);
+        return 0;
+}
+
+int hb_order_go(struct hb_order *o, enum hb_view_id view, const char *subject) {
+        o->kind = HB_ORDER_GO;
+        o->view = view;
+        snprintf(o->subject, sizeof(o->subject), "%s", subject ? subject : "");
+        return 0;
+}
+
+/* ---- which guest ---- */
+
+/* Ids get "@host" while two daemons have a guest of that name (a move between them), and lose it again: the
+ * view stays with the guest. Never another guest instead: keys would act on it. */
+static const struct hb_guest_seen *same_name(const hb_world *w, const char *subject) {
+        size_t n = strcspn(subject, "@");
+        const struct hb_guest_seen *all;
+        unsigned count = hb_world_guests(w, &all);
+
+        for (unsigned i = 0; i < count; i++)
+                if (strlen(all[i].name) == n && strncmp(all[i].name, subject, n) == 0)
+                        return &all[i];
+        return NULL;
+}
+
+const struct hb_guest_seen *hb_view_guest_of(struct hb_view_ctx *c) {
+        char *subject = c->memory->subject;
+        const struct hb_guest_seen *all, *g = NULL;
+
+        if (subject[0]) {
+                g = hb_world_guest(c->world, subject);
+                if (!g)
+                        g = same_name(c->world, subject);
+        } else if (hb_world_guests(c->world, &all) > 0) {
+                g = &all[0];
+        }
+        if (g)
+                snprintf(c->memory->subject, sizeof(c->memory->subject), "%s", g->id);
+        return g;
+}
+
+void hb_view_no_guest(struct hb_view_ctx *c, hb_doc *d) {
+        char key[24];
+
+        if (c->memory->subject[0])
+                hb_doc_note(d, "missing", HB_STYLE_WARN, '!',
+                            "There is no guest %s on the hosts looked at (any more). Choose another in the "
+                            "overview (%s), or look in the events for what became of it.",
+                            c->memory->subject, hb_view_key(c, HB_DO_VIEW_OVERVIEW, key));
+        else
+                hb_doc_note(d, "missing", HB_STYLE_NOTE, 'i',
+                            "No guests yet. Attach one on the host it runs on: harbinger guest attach NAME "
+                            "--qmp SOCKET");
+}
