@@ -218,7 +218,7 @@ void hb_app_act(struct hb_app *a, enum hb_action action) {
 static void filter_typed(struct hb_app *a) {
         struct hb_doc_order *o = &hb_app_memory(a)->order;
 
-        snprintf(o->filter, sizeof(o->filter), "%s", a->prompt.text);
+        snprintf(o->filter, sizeof(o->filter), "%.*s", (int)sizeof(o->filter) - 1, a->prompt.text);
         hb_app_arrange(a);
 }
 

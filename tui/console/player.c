@@ -26,14 +26,8 @@ static int make_dir(char *buf, size_t size) {
 
 /* stdin from in, stderr to out; no other descriptor of ours. */
 static int spawn(const struct hb_app *a, const char *trace, const char *dir, int in, int out, int *ret_pid) {
-        char *const argv[] = {(char *)a->o->program,
-                              "trace",
-                              "serve",
-                              (char *)(trace ? trace : "--demo"),
-                              "--dir",
-                              (char *)dir,
-                              "--until-eof",
-                              trace ? NULL : (char *)"--again",
+        const char *argv[] = {a->o->program, "trace", "serve",       trace ? trace : "--demo",
+                              "--dir",       dir,     "--until-eof", trace ? NULL : "--again",
                               NULL};
         posix_spawn_file_actions_t f;
         posix_spawnattr_t attr;
@@ -49,7 +43,7 @@ static int spawn(const struct hb_app *a, const char *trace, const char *dir, int
         posix_spawnattr_setsigmask(&attr, &none);
         posix_spawnattr_setpgroup(&attr, 0); /* the terminal's signals are for the console */
         posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-        r = posix_spawn(ret_pid, a->o->program, &f, &attr, argv, environ);
+        r = posix_spawn(ret_pid, a->o->program, &f, &attr, (char *const *)argv, environ);
         posix_spawn_file_actions_destroy(&f);
         posix_spawnattr_destroy(&attr);
         return -r;

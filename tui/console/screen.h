@@ -32,5 +32,5 @@ int hb_screen_fd(const hb_screen *s); /* readable: keys wait. A signal that inte
 bool hb_screen_hung_up(const hb_screen *s); /* the terminal is gone (EOF, EIO): end */
 /* A signal asked us to end (SIGHUP, SIGINT, SIGTERM, SIGQUIT): leave the loop, put everything away. */
 bool hb_screen_ended(const hb_screen *s, int *ret_signal);
-void hb_screen_redraw(hb_screen *s);        /* everything again with the next show */
+void hb_screen_redraw(hb_screen *s);  /* everything again with the next show */
 void hb_screen_suspend(hb_screen *s); /* terminal restored, SIGTSTP to ourselves, and back when continued */
