@@ -100,7 +100,8 @@ static int on_screen(struct hb_app *a, struct hb_err *e) {
 
         if (r < 0)
                 return r;
-        hb_app_state_load(a);
+        if (!a->o->demo) /* what is looked at there is not what the operator was at */
+                hb_app_state_load(a);
         if (a->config->glyphs >= 0)
                 a->glyphs = (enum hb_glyphs)a->config->glyphs;
         r = choose_view(a, e);
@@ -108,7 +109,7 @@ static int on_screen(struct hb_app *a, struct hb_err *e) {
                 return r;
         r = hb_app_loop(a, e);
         a->screen = hb_screen_free(a->screen);
-        if (r == 0 && hb_app_state_save(a, &unsaved) < 0 && a->o->err) {
+        if (r == 0 && !a->o->demo && hb_app_state_save(a, &unsaved) < 0 && a->o->err) {
                 char line[800];
 
                 fprintf(a->o->err, "harbinger: %s\n", hb_err_line(&unsaved, line, sizeof(line)));
