@@ -99,6 +99,7 @@ static int begin(struct hb_replay *r, const struct hb_trace_item *i, const struc
         if (rc < 0)
                 return hb_err_set(e, rc, r->h->guest, NULL, "cannot set up the engine");
         hb_engine_inform(x->engine, r->judged);
+        r->course = (struct hb_replay_course_of){.begin_ns = i->time_ns};
         return 1;
 }
 
@@ -123,6 +124,8 @@ static int take_input(struct hb_replay *r, const struct hb_trace_item *i, struct
                 return unreadable(r, i, "an input of the engine cannot be read", e);
         if (in.kind == HB_IN_BEGIN)
                 return begin(r, i, &in, e);
+        if (in.kind == HB_IN_LINK)
+                r->heard_link = in.link;
         rc = r->x.engine ? hb_engine_input_apply(r->x.engine, &in) : 0;
         if (rc < 0 && in.kind == HB_IN_CHANGE)
                 return refused(r, i, &in, rc, e);
@@ -145,9 +148,31 @@ static int inputs_lost(struct hb_replay *r, const struct hb_trace_item *i, struc
                 (unsigned long long)i->event.mark.value, i->epoch);
 }
 
+/* The recorded move, as the recorder marked it. */
+static void note_move(struct hb_replay_course_of *c, const struct hb_trace_item *i) {
+        switch (i->event.mark.kind) {
+        case HB_MARK_MIGRATE:
+                c->asked_ns = i->time_ns;
+                break;
+        case HB_MARK_FREEZE:
+                c->stop_ns = i->time_ns;
+                break;
+        case HB_MARK_COMPLETE:
+                c->run_ns = i->time_ns;
+                break;
+        case HB_MARK_THAW:
+                c->asked_ns = c->stop_ns = c->run_ns = 0;
+                break;
+        default:
+                break;
+        }
+}
+
 static int take_mark(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e) {
         struct hb_engine_stats s;
 
+        note_move(&r->course, i);
+        hb_replay_tell_mark(r, &i->event);
         if (i->event.mark.kind == HB_MARK_DROPPED && strcmp(i->event.mark.text, "input") == 0 && r->x.engine)
                 return inputs_lost(r, i, e);
         if (i->event.mark.kind != HB_MARK_DIGEST || !r->x.engine)
@@ -190,12 +215,25 @@ static void look_at(struct hb_replay *r, const struct hb_trace_item *i) {
         r->point.coverage = i->naccess ? (double)covered / (double)i->naccess : 0;
 }
 
+static void keep_map(struct hb_replay *r, uint64_t time_ns) {
+        struct hb_replay_exact *x = &r->x;
+
+        hb_bitmap_or(&r->resident, &x->accessed);
+        for (uint64_t g = 0; g < r->h->shape.pages; g++)
+                if (x->pages[g].flags & HB_IP_RESIDENT)
+                        hb_bitmap_set(&r->resident, g);
+        hb_page_map_apply(r->map, time_ns, &x->written, &x->accessed, NULL, false);
+        hb_page_map_set_resident(r->map, &r->resident);
+}
+
 static int take_epoch(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e) {
         int rc = hb_replay_note_time(r, i, e);
 
         if (rc < 0)
                 return rc;
         look_at(r, i);
+        if (r->map)
+                keep_map(r, i->time_ns - r->begin_ns + HB_REPLAY_BASE_NS);
         if (r->x.engine)
                 note_fresh(&r->x, r->h->shape.pages);
         rc = hb_replay_judge(r, i->time_ns, &r->x.accessed, &r->x.written);

@@ -177,8 +177,10 @@ fail:
 hb_replay *hb_replay_free(hb_replay *r) {
         if (!r)
                 return NULL;
+        hb_replay_free_turn(r);
         hb_sim_free(r->sim);
         hb_replay_exact_free(r);
+        hb_page_map_free(r->map);
         hb_policies_free(r->policies);
         hb_policies_free(r->judged);
         hb_quality_free(r->quality);
@@ -213,7 +215,7 @@ int hb_replay_judge(struct hb_replay *r, uint64_t time_ns, const struct hb_bitma
                     const struct hb_bitmap *written) {
         int rc = 0;
 
-        if (!r->o.quality)
+        if (!r->o.quality || (r->sim && r->sim->alone))
                 return 0;
         if (!r->quality)
                 rc = judge_begin(r);
@@ -255,7 +257,7 @@ static void fill_point(struct hb_replay *r) {
         r->point.recall = s.recall;
 }
 
-static void end_epoch(struct hb_replay *r, const struct hb_trace_item *i) {
+void hb_replay_end_epoch(struct hb_replay *r, const struct hb_trace_item *i) {
         struct hb_replay_point *p = &r->point;
 
         r->epoch = i->epoch;
@@ -297,7 +299,7 @@ int hb_replay_step(hb_replay *r, struct hb_err *e) {
                 r->ended = true;
                 return rc;
         }
-        end_epoch(r, &i);
+        hb_replay_end_epoch(r, &i);
         return 1;
 }
 

@@ -5,6 +5,8 @@
  * exact.c     a trace's engine inputs into an engine
  * finetune.c  the model trained on the way
  * migration.c what a move asked for at a moment would have been
+ * moving.c    a move, short epoch by short epoch
+ * live.c      looked at and given orders while it runs
  * run.c       all of it at once, paced and watched */
 #pragma once
 #include "place/engine_input.h"
@@ -20,6 +22,13 @@ struct hb_replay_exact {
         uint32_t processed;
         struct hb_engine_input_room room;
         struct hb_bitmap accessed, written, fresh; /* an epoch's; in the image when it began */
+};
+
+struct hb_replay_turn; /* live.c: a move under way */
+struct hb_replay_course_of { /* of the last placement and move, for live.c; ns of the trace */
+        uint64_t begin_ns, asked_ns, stop_ns, run_ns;
+        bool refused, moved;
+        struct hb_replay_migration move;
 };
 
 struct hb_replay {
@@ -42,6 +51,13 @@ struct hb_replay {
         struct hb_replay_point point;
         struct hb_replay_result r;
         uint64_t all_accessed, all_covered;
+        /* watched and told */
+        struct hb_replay_turn *turn;
+        struct hb_replay_course_of course;
+        hb_page_map *map; /* exact, when it was asked for; `resident` is then what was ever seen */
+        struct hb_policy_link heard_link; /* exact */
+        void (*on_mark)(void *arg, const struct hb_trace_event *ev);
+        void *mark_arg;
 };
 
 double hb_replay_horizon(const struct hb_replay *r);
@@ -51,6 +67,13 @@ int hb_replay_note_time(struct hb_replay *r, const struct hb_trace_item *i, stru
 /* The epoch just given to the engine. */
 int hb_replay_judge(struct hb_replay *r, uint64_t time_ns, const struct hb_bitmap *accessed,
                     const struct hb_bitmap *written);
+
+void hb_replay_end_epoch(struct hb_replay *r, const struct hb_trace_item *i); /* its point is filled */
+void hb_replay_free_turn(struct hb_replay *r);
+static inline void hb_replay_tell_mark(struct hb_replay *r, const struct hb_trace_event *ev) {
+        if (r->on_mark)
+                r->on_mark(r->mark_arg, ev);
+}
 
 int hb_replay_sim_new(struct hb_replay *r, struct hb_err *e);
 int hb_replay_sim_item(struct hb_replay *r, const struct hb_trace_item *i, struct hb_err *e);

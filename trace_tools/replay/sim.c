@@ -113,7 +113,7 @@ static void skip_ticks(struct hb_sim *s, uint64_t to_ns) {
 }
 
 void hb_sim_advance(struct hb_sim *s, uint64_t to_ns) {
-        for (;;) {
+        while (!s->alone) {
                 uint64_t look = next_look(s);
 
                 skip_ticks(s, to_ns);
@@ -173,8 +173,8 @@ static void hear_entry(void *arg, const struct hb_summary_entry *entry) {
                 hear_kept(s);
 }
 
-static int announce(struct hb_sim *s, uint32_t from) {
-        struct hb_announce a = {.from = from, .to = from + 1, .time_ns = s->source_ns};
+static int announce(struct hb_sim *s, uint32_t from, uint32_t to) {
+        struct hb_announce a = {.from = from, .to = to, .time_ns = s->source_ns};
         int64_t n = hb_announce_encode(&a, &s->announced, &s->out, hear_announcement, s);
 
         if (n < 0)
@@ -235,6 +235,17 @@ static void note_resident(struct hb_sim *s) {
         }
 }
 
+/* Of the scan just made. */
+static int tell(struct hb_sim *s, uint64_t time_ns, uint32_t before, double epoch_s) {
+        int rc;
+
+        hb_sim_link_scanned(&s->link, time_ns, before);
+        hb_sim_advance(s, time_ns + s->link.way_ns); /* until it is heard */
+        s->idle_ns = s->now_ns + IDLE_NS;
+        rc = announce(s, before, before + 1);
+        return rc < 0 ? rc : summarize(s, epoch_s);
+}
+
 int hb_sim_scan(struct hb_sim *s, uint64_t time_ns) {
         uint32_t before = hb_page_map_epoch(s->map);
         double epoch_s = time_ns > s->source_ns ? (double)(time_ns - s->source_ns) / 1e9 : 0;
@@ -246,12 +257,7 @@ int hb_sim_scan(struct hb_sim *s, uint64_t time_ns) {
                 hb_page_map_set_resident(s->map, &s->resident);
         s->more_resident = false;
         s->source_ns = time_ns > s->source_ns ? time_ns : s->source_ns;
-        hb_sim_link_scanned(&s->link, time_ns, before);
-        hb_sim_advance(s, time_ns + s->link.way_ns); /* until it is heard */
-        s->idle_ns = s->now_ns + IDLE_NS;
-        rc = announce(s, before);
-        if (rc == 0)
-                rc = summarize(s, epoch_s);
+        rc = s->alone ? 0 : tell(s, time_ns, before, epoch_s);
         hb_bitmap_clear_all(&s->announced);
         return rc < 0 ? rc : s->failed;
 }
@@ -317,14 +323,21 @@ static int make_bitmaps(struct hb_sim *s) {
         return 0;
 }
 
-static int make(struct hb_sim *s, hb_policies *policies, struct hb_err *e) {
+static int make_engine(struct hb_sim *s, hb_policies *policies, hb_engine **ret) {
         static const struct hb_engine_ops ops = {op_fetch, op_report, op_complete, op_resync};
-        struct hb_engine_image image = {
-                .shape = &s->o.shape, .processed = &s->processed, .zero = op_zero, .arg = s};
+        struct hb_engine_image image = {.shape = &s->o.shape,
+                                        .pages = s->pages,
+                                        .processed = &s->processed,
+                                        .zero = op_zero,
+                                        .arg = s};
+
+        return hb_engine_new(&s->o.engine, &image, policies, &ops, s, ret);
+}
+
+static int make(struct hb_sim *s, hb_policies *policies, struct hb_err *e) {
         int rc = make_bitmaps(s);
 
         s->pages = hb_fault("replay.pages") ? NULL : calloc(s->o.shape.pages, sizeof(*s->pages));
-        image.pages = s->pages;
         if (rc == 0 && !s->pages)
                 rc = -ENOMEM;
         if (rc == 0)
@@ -332,7 +345,7 @@ static int make(struct hb_sim *s, hb_policies *policies, struct hb_err *e) {
         if (rc == 0)
                 rc = hb_summary_encoder_new(s->map, &s->encoder);
         if (rc == 0)
-                rc = hb_engine_new(&s->o.engine, &image, policies, &ops, s, &s->engine);
+                rc = make_engine(s, policies, &s->engine);
         return rc;
 }
 
@@ -363,6 +376,60 @@ int hb_sim_new(const struct hb_sim_options *o, hb_policies *policies, struct hb_
 fail:
         hb_sim_free(s);
         return rc;
+}
+
+/* ---- placed anew ---- */
+
+void hb_sim_unplace(struct hb_sim *s) {
+        s->alone = true;
+}
+
+static int new_link(struct hb_sim *s) {
+        struct hb_sim_link link;
+        int rc = hb_sim_link_init(&link, s->o.link_bytes_per_s, s->o.latency_s, s->o.wire_share, s->now_ns);
+
+        if (rc < 0)
+                return rc;
+        hb_sim_link_fini(&s->link);
+        s->link = link;
+        return 0;
+}
+
+static void blank(struct hb_sim *s) {
+        memset(s->pages, 0, s->o.shape.pages * sizeof(*s->pages));
+        hb_bitmap_clear_all(&s->held);
+        hb_bitmap_clear_all(&s->heard);
+        s->held_pages = s->arrived_pages = s->arrived_wire = 0;
+        s->summary_bytes = s->announce_bytes = 0;
+        s->processed = 0;
+        s->nkept = 0;
+        s->failed = 0;
+        s->complete = false;
+        s->tick_ns = s->now_ns + TICK_NS;
+        s->idle_ns = s->now_ns + IDLE_NS;
+}
+
+int hb_sim_place(struct hb_sim *s, hb_policies *policies) {
+        uint32_t epoch = hb_page_map_epoch(s->map);
+        int rc = new_link(s);
+
+        if (rc < 0)
+                return rc;
+        s->engine = hb_engine_free(s->engine);
+        blank(s);
+        rc = make_engine(s, policies, &s->engine);
+        if (rc < 0)
+                return rc;
+        s->alone = false;
+        hb_summary_reset(s->encoder);
+        hb_sim_link_scanned(&s->link, s->now_ns, epoch);
+        hb_sim_advance(s, s->now_ns + s->link.way_ns);
+        hb_bitmap_copy(&s->announced, &s->resident);
+        rc = announce(s, 0, epoch);
+        if (rc == 0)
+                rc = summarize(s, 1);
+        hb_bitmap_clear_all(&s->announced);
+        return rc < 0 ? rc : s->failed;
 }
 
 struct hb_sim *hb_sim_free(struct hb_sim *s) {

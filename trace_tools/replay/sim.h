@@ -48,6 +48,7 @@ struct hb_sim {
         struct hb_bitmap held, heard; /* pages with room in the image; an announcement being decoded */
         uint64_t held_pages, now_ns, tick_ns, idle_ns, arrived_pages, arrived_wire;
         bool complete;
+        bool alone; /* there is no target: never was, was given up, or the guest has moved there */
         int failed; /* -errno: what a codec refused of the other one's words */
 };
 
@@ -65,6 +66,11 @@ struct hb_sim_seen {                         /* of one epoch */
 /* The epoch that ends at time_ns: the target goes on until then, then hears of it. */
 int hb_sim_epoch(struct hb_sim *s, uint64_t time_ns, const struct hb_trace_access *a, size_t n,
                  struct hb_sim_seen *ret);
+
+/* The target drops everything; the source's map goes on. */
+void hb_sim_unplace(struct hb_sim *s);
+/* A placement begins now, from nothing, with these policies (as hb_sim_new). After hb_sim_begin. */
+int hb_sim_place(struct hb_sim *s, hb_policies *policies);
 
 /* ---- for a migration's finer steps ---- */
 void hb_sim_advance(struct hb_sim *s, uint64_t to_ns); /* the target goes on */

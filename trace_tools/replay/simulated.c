@@ -80,5 +80,7 @@ int hb_replay_sim_item(struct hb_replay *r, const struct hb_trace_item *i, struc
                 return take_epoch(r, i, e);
         if (i->kind == HB_TRACE_EVENT && i->event.stream == HB_TRACE_RESIDENT)
                 return take_resident(r, &i->event, e);
+        if (i->kind == HB_TRACE_EVENT && i->event.stream == HB_TRACE_MARK)
+                hb_replay_tell_mark(r, &i->event);
         return 1;
 }
