@@ -33,6 +33,9 @@ hb_doc *hb_doc_free(hb_doc *d);
  * narrower one they follow below. */
 #define HB_DOC_WIDE 110u
 void hb_doc_aside(hb_doc *d, bool aside);
+/* Columns that a block has on a surface `width` wide when the doc has blocks aside: for choosing a grid's
+ * cells a row, less its labels and a blank. */
+unsigned hb_doc_room(unsigned width, bool aside);
 
 /* key: name in --json, unique in the doc ("dirty_bytes_per_s"); NULL: only for people. */
 void hb_doc_heading(hb_doc *d, const char *text);

@@ -10,10 +10,12 @@ struct hb_rect {
 
 /* Where somebody is in a doc; kept between ticks by whoever shows it. */
 struct hb_place_in_doc {
-        char row[160];     /* id of the selected row of the main table; "": the first */
-        unsigned row_line; /* where on the screen it was, from the table's first line: it stays there
-                            * when rows above come and go */
-        unsigned scroll;   /* first line shown of a doc without a main table, or of what is not its table */
+        char row[160];      /* id of the selected row of the main table; "": the first */
+        unsigned row_line;  /* its line, from the first of the rect: it stays there when rows or blocks above
+                             * come and go. To select another row: row, and row_line by as many more or less */
+        unsigned scroll;    /* first line shown of a doc without a main table, or of what is not its table */
+        unsigned row_index; /* its number among the arranged rows, written by painting: when it is gone, the
+                             * row that has its number now is selected. Keep it with the others */
 };
 
 struct hb_paint_result {
