@@ -206,32 +206,32 @@ static void title(struct hb_app *a, unsigned w) {
         hb_surface_right(s, w - taken, 0, taken, HB_STYLE_TITLE, right);
 }
 
-static void hints(struct hb_app *a, unsigned w, unsigned y) {
-        static const enum hb_action always[] = {HB_DO_VIEW_HELP, HB_DO_QUIT, HB_DO_FILTER, HB_DO_SORT,
-                                                HB_DO_FREEZE};
-        const struct hb_view *v = hb_app_view(a);
-        unsigned x = 0;
+/* "m migrate  "; 0: no room, or no key. */
+static unsigned hint(struct hb_app *a, unsigned x, unsigned w, unsigned y, enum hb_action act) {
+        const char *keys = hb_keymap_keys(a->config->keys, act), *name = hb_action_name(act);
+        unsigned n;
 
-        for (unsigned i = 0; i < 17 && x + 8 < w; i++) {
-                enum hb_action act = i < 1 ? always[0] : i < 13 ? v->hints[i - 1] : always[i - 12];
-                char key[16];
-                const char *keys;
+        if (!keys[0] || x + strcspn(keys, ",") + strlen(name) + 2 > w)
+                return 0;
+        n = hb_surface_textf(a->surface, x, y, w - x, HB_STYLE_KEY, "%.*s", (int)strcspn(keys, ","), keys);
+        return n + hb_surface_textf(a->surface, x + n, y, w - x - n, HB_STYLE_DIM, " %s  ", name);
+}
+
+/* Help first, then what the view says, then what is the same everywhere, as far as there is room. */
+static void hints(struct hb_app *a, unsigned w, unsigned y) {
+        static const enum hb_action always[] = {HB_DO_FILTER, HB_DO_SORT, HB_DO_FREEZE, HB_DO_QUIT};
+        const enum hb_action *of_view = hb_app_view(a)->hints;
+        unsigned x = hint(a, 0, w, y, HB_DO_VIEW_HELP), n = 0;
+
+        for (; n < 12 && of_view[n] != HB_DO_NONE; n++)
+                x += hint(a, x, w, y, of_view[n]);
+        for (unsigned i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
                 bool twice = false;
 
-                if (i >= 1 && i < 13 && act == HB_DO_NONE) {
-                        i = 12;
-                        continue;
-                }
-                for (unsigned k = 0; i >= 13 && k < 12 && v->hints[k] != HB_DO_NONE; k++)
-                        twice = twice || v->hints[k] == act;
-                keys = hb_keymap_keys(a->config->keys, act);
-                if (twice || !keys[0])
-                        continue;
-                snprintf(key, sizeof(key), "%.*s", (int)strcspn(keys, ","), keys);
-                if (x + strlen(key) + strlen(hb_action_name(act)) + 2 > w)
-                        continue;
-                x += hb_surface_text(a->surface, x, y, w - x, HB_STYLE_KEY, key);
-                x += hb_surface_textf(a->surface, x, y, w - x, HB_STYLE_DIM, " %s  ", hb_action_name(act));
+                for (unsigned k = 0; k < n; k++)
+                        twice = twice || of_view[k] == always[i];
+                if (!twice)
+                        x += hint(a, x, w, y, always[i]);
         }
 }
 
@@ -334,7 +334,8 @@ static int fit_surface(struct hb_app *a) {
 
 static void paint_doc(struct hb_app *a) {
         struct hb_place_memory *m = &hb_app_memory(a)->place;
-        struct hb_place_in_doc place = {.row_line = m->row_line, .scroll = m->scroll};
+        struct hb_place_in_doc place = {
+                .row_line = m->row_line, .scroll = m->scroll, .row_index = m->row_index};
 
         a->painted = (struct hb_paint_result){-1, -1, 0, 0, 0};
         if (!a->doc)
@@ -345,6 +346,7 @@ static void paint_doc(struct hb_app *a) {
         memcpy(m->row, place.row, sizeof(m->row));
         m->row_line = place.row_line;
         m->scroll = place.scroll;
+        m->row_index = place.row_index;
 }
 
 void hb_app_draw(struct hb_app *a) {

@@ -34,7 +34,7 @@ struct hb_view_memory {
         struct hb_doc_order order;
         struct hb_place_memory {
                 char row[160];
-                uint32_t row_line, scroll;
+                uint32_t row_line, scroll, row_index;
         } place; /* as paint.h's hb_place_in_doc */
         bool follow;
 };
