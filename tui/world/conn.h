@@ -14,17 +14,18 @@
 
 typedef struct hb_conn hb_conn;
 struct hb_conn_use {
-        void (*up)(void *arg);                             /* connected: ask for what is needed */
-        void (*message)(void *arg, json_t *msg);           /* borrowed; an object */
-        void (*down)(void *arg, const struct hb_err *why); /* once per loss; it will dial again */
+        void (*up)(void *arg);                   /* connected: ask for what is needed; from a pump */
+        void (*message)(void *arg, json_t *msg); /* borrowed; an object */
+        /* Once per loss, and for each try to dial that failed; it will dial again. */
+        void (*down)(void *arg, const struct hb_err *why);
         void *arg;
 };
 /* Dials on the first pump. */
 int hb_conn_new(const char *socket_path, const struct hb_conn_use *u, hb_conn **ret, struct hb_err *e);
-/* A connected descriptor, owned from now on; never dialled again. */
+/* A connected descriptor, owned from now on (not when this fails); never dialled again. */
 int hb_conn_new_fd(int fd, const struct hb_conn_use *u, hb_conn **ret, struct hb_err *e);
 hb_conn *hb_conn_free(hb_conn *c); /* not from inside its callbacks; tells nobody */
-/* -ENOTCONN; -ENOBUFS: too much waits already. */
+/* -ENOTCONN; -ENOBUFS: too much waits already; -EMSGSIZE: longer than a request may be. */
 int hb_conn_send(hb_conn *c, const json_t *msg);
 /* What to wait for; fd -1: nothing now. */
 void hb_conn_poll(const hb_conn *c, struct pollfd *ret);

@@ -45,13 +45,14 @@ struct hb_seat {
         int64_t since_ns;     /* of the state */
         int64_t heard_ns;     /* newest tick; 0: never */
         struct hb_err why;    /* code 0: nothing wrong */
-        const json_t *tick;   /* newest; NULL: none */
+        const json_t *tick;   /* newest, without its events: they are below; NULL: none */
         const json_t *replay; /* its "replay" object: it plays a trace; NULL: a real host */
         uint64_t ticks, bytes, skipped_events;
 };
-/* Returns the seat's number; -ENOSPC. Numbers are not used again. */
+/* Returns the seat's number; -ENOSPC: HB_WORLD_SEATS are there. Numbers are not used again. */
 int hb_world_add(hb_world *w, const char *socket_path, struct hb_err *e);
-int hb_world_add_fd(hb_world *w, int fd, const char *label, struct hb_err *e); /* owns fd */
+int hb_world_add_fd(hb_world *w, int fd, const char *label, struct hb_err *e); /* owns fd, if it worked */
+/* Also from inside an order's callback. Its orders are answered with -ECONNRESET. */
 void hb_world_drop(hb_world *w, unsigned seat);
 unsigned hb_world_seats(const hb_world *w); /* numbers up to here; dropped ones give NULL */
 const struct hb_seat *hb_world_seat(const hb_world *w, unsigned seat);
@@ -91,10 +92,12 @@ struct hb_guest_seen {
         const json_t *handover; /* under way; the source's view if both are there; NULL */
         unsigned trail;         /* for hb_world_trail */
 };
-/* Sorted by id. */
+/* Sorted by id. Put together when asked for the first time after a pump. */
 unsigned hb_world_guests(const hb_world *w, const struct hb_guest_seen **ret);
-const struct hb_guest_seen *hb_world_guest(const hb_world *w, const char *id); /* NULL */
-/* Oldest first, one a tick, NaN unknown; *ret: HB_TRAIL_POINTS at most. */
+/* Also "name@host" when the id is the name alone, so that what was selected is found again. NULL. */
+const struct hb_guest_seen *hb_world_guest(const hb_world *w, const char *id);
+/* Oldest first, one a tick (one whose "time" is another than that of the tick before), NaN unknown; *ret:
+ * HB_TRAIL_POINTS at most. */
 size_t hb_world_trail(const hb_world *w, unsigned trail, enum hb_trail_figure f, double ret[HB_TRAIL_POINTS]);
 
 /* ---- events ---- */
@@ -114,7 +117,8 @@ uint64_t hb_world_events_missed(const hb_world *w); /* fell out of the rings, he
 /* ---- what one view needs beyond the ticks ---- */
 /* The newest answer to a command that changes nothing; asks for it again once it is older than max_age_s, as
  * long as somebody calls this. args (stolen, NULL: none). NULL: nothing yet; then *ret_err (may be NULL) says
- * why when the last try failed. *ret_age_s may be NULL. */
+ * why when the last try failed. *ret_age_s may be NULL. A daemon is asked for four of them at a time, not
+ * faster than five times a second each; what nobody asks for in 30 s is forgotten. */
 const json_t *hb_world_detail(hb_world *w, unsigned seat, const char *cmd, json_t *args, double max_age_s,
                               const struct hb_err **ret_err, double *ret_age_s);
 /* A detail that somebody wanted since the last pump but one was asked for and is not answered yet: what is
@@ -125,8 +129,10 @@ void hb_world_details_old(hb_world *w, unsigned seat);
 
 /* ---- orders ---- */
 /* One request whose answer (result or error; both NULL: lost with the connection, *e says so) comes once.
- * progress may be NULL. Returns its number, > 0; -ENOTCONN, -EBUSY (16 under way), -ENOBUFS. The
- * connection's loss is not the command's end: e->code is -ECONNRESET then. */
+ * progress may be NULL. Returns its number, > 0; -ENOTCONN, -EBUSY (16 under way on that seat; the daemon
+ * takes 15 at once, the last waits here), -ENOBUFS, -EMSGSIZE. The connection's loss is not the command's
+ * end: e->code is -ECONNRESET then. Callbacks come from inside a pump or drop and may do all but free the
+ * world. */
 struct hb_order_use {
         void (*progress)(void *arg, int number, const json_t *p);
         void (*done)(void *arg, int number, const json_t *result, const struct hb_err *e);
