@@ -159,7 +159,7 @@ const struct hb_cli_command hb_cli_cert_host = {
                  "[host] name, and its section [host.NAME] "
                  "at the others.",
         .examples = {"cert host a --dir /root/harbinger-ca", "cert host b --dir ca --days 90"},
-        .operands = {{"NAME", HB_CLI_NAME}},
+        .operands = {{"NAME", HB_CLI_NAME, .completes = "@hosts"}},
         .options = {{"dir", 0, HB_CLI_TEXT, "DIR", true, 0, 0, "folder with ca.crt and ca.key"},
                     {"days", 0, HB_CLI_COUNT, "N", false, 1, 36500, "days it is good for (default: 825)"}},
         .run = run_host,

@@ -81,7 +81,8 @@ const struct hb_cli_command hb_cli_guest_attach = {
         .options = {{"qmp", 0, HB_CLI_TEXT, "PATH", false, 0, 0, "a QEMU, by its QMP socket"},
                     {"process", 0, HB_CLI_TEXT, "SOCKET", false, 0, 0, "a process, by its attach socket"},
                     {"tracker", 0, HB_CLI_NAME, "T", false, 0, 0,
-                     "auto, present, wp, softdirty or hash (default: [tracking] backend)"}},
+                     "auto, present, wp, softdirty or hash (default: [tracking] backend)",
+                     "auto present wp softdirty hash"}},
         .run = run_attach,
 };
 
@@ -89,7 +90,7 @@ const struct hb_cli_command hb_cli_guest_detach = {
         .name = "guest detach",
         .summary = "stop tracking a guest and leave it as it was",
         .examples = {"guest detach vm1"},
-        .operands = {{"NAME", HB_CLI_NAME}},
+        .operands = {{"NAME", HB_CLI_NAME, .completes = "@guests"}},
         .run = run_detach,
 };
 

@@ -77,7 +77,7 @@ const struct hb_cli_command hb_cli_model_eval = {
                     {"learned", 0, HB_CLI_TEXT, "NAME,...", false, 0, 0,
                      "predictors that ask the model (default: lstm)"},
                     {"budget", 0, HB_CLI_TEXT, "HOW", false, 0, 0,
-                     "pages a prediction may name: working-set (default) or oracle"},
+                     "pages a prediction may name: working-set (default) or oracle", "working-set oracle"},
                     {"finetune", 0, HB_CLI_COUNT, "N", false, 1, 100000,
                      "steps of training for each lesson on the way"},
                     {"frozen", 0, HB_CLI_FLAG, NULL, false, 0, 0, "leave out the tuned ones"},

@@ -76,7 +76,7 @@ const struct hb_cli_command hb_cli_policy_show = {
                  "digits of a hash.",
         .examples = {"policy show scorer", "policy show scorer@shadow --no-source",
                      "policy show cost_benefit@2"},
-        .operands = {{"POLICY", HB_CLI_TEXT}},
+        .operands = {{"POLICY", HB_CLI_TEXT, .completes = "@policies"}},
         .options = {{"no-source", 0, HB_CLI_FLAG, NULL, false, 0, 0, "leave the text out"}},
         .run = run_show,
 };
@@ -202,6 +202,7 @@ const struct hb_cli_command hb_cli_policy_diff = {
                  "its shadow, or where there is none the previous one against it; any other against the "
                  "active one of its kind.",
         .examples = {"policy diff scorer", "policy diff calm@1 calm@2", "policy diff 3f2a91 scorer"},
-        .operands = {{"A", HB_CLI_TEXT}, {"B", HB_CLI_TEXT, .optional = true}},
+        .operands = {{"A", HB_CLI_TEXT, .completes = "@policies"},
+                     {"B", HB_CLI_TEXT, .optional = true, .completes = "@policies"}},
         .run = run_diff,
 };

@@ -134,7 +134,8 @@ const struct hb_cli_command hb_cli_trace_import = {
         .operands = {{"FILE", HB_CLI_TEXT}},
         .options = {{"output", 'o', HB_CLI_TEXT, "FILE", true, 0, 0, "where the trace goes"},
                     {"force", 'f', HB_CLI_FLAG, NULL, false, 0, 0, "replace FILE when it exists"},
-                    {"format", 0, HB_CLI_TEXT, "F", false, 0, 0, "csv, oracle, lackey, perf or text"},
+                    {"format", 0, HB_CLI_TEXT, "F", false, 0, 0, "csv, oracle, lackey, perf or text",
+                     "csv oracle lackey perf text"},
                     {"epoch", 0, HB_CLI_REAL, "N", false, 1e-6, 1e12,
                      "seconds of an epoch (csv: of a window; default: 1), or accesses where the input has "
                      "no times (default: 4000000)"},
@@ -144,10 +145,12 @@ const struct hb_cli_command hb_cli_trace_import = {
                      "how much memory a page stands for (default: 4096)"},
                     {"map", 0, HB_CLI_TEXT, "HOW", false, 0, 0,
                      "page numbers: keep (default for csv and oracle), blocks (default for addresses), or "
-                     "pages: each the next number at its first touch"},
+                     "pages: each the next number at its first touch",
+                     "keep blocks pages"},
                     {"unknown", 0, HB_CLI_TEXT, "KIND", false, 0, 0,
                      "what accesses count as whose kind the input does not tell: reads (default), writes or "
-                     "skip"},
+                     "skip",
+                     "reads writes skip"},
                     {"fetches", 0, HB_CLI_FLAG, NULL, false, 0, 0,
                      "lackey: instruction fetches are reads (default: left out)"},
                     {"sampled", 0, HB_CLI_FLAG, NULL, false, 0, 0,

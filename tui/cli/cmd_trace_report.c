@@ -108,7 +108,7 @@ const struct hb_cli_command hb_cli_trace_report = {
                      "trace report vm1.hbt -o vm1.html --policy default,default/default/fixed"},
         .operands = {{"FILE", HB_CLI_TEXT, .many = true}},
         .options = {{"output", 'o', HB_CLI_TEXT, "PAGE", true, 0, 0,
-                     "the page to write; an existing one is replaced"},
+                     "the page to write; an existing one is replaced", "@files"},
                     HB_COMPARE_ARGS,
                     {"title", 0, HB_CLI_TEXT, "TEXT", false, 0, 0, "of the page"},
                     {"gnuplot", 0, HB_CLI_TEXT, "PROGRAM", false, 0, 0,

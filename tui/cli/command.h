@@ -23,6 +23,9 @@ struct hb_cli_option {
         bool required;
         double min, max;  /* numbers */
         const char *help; /* starts small, no full stop */
+        /* What shells complete the value by: words that are all there are, or @files, @dirs, @guests ... of
+         * completion.h. NULL: what `value` stands for there. */
+        const char *completes;
 };
 
 struct hb_cli_operand {
@@ -30,7 +33,8 @@ struct hb_cli_operand {
         enum hb_cli_type type;
         bool optional;
         double min, max;
-        bool many; /* the last operand: may be given again and again; all of them are c->words */
+        bool many;             /* the last operand: may be given again and again; all of them are c->words */
+        const char *completes; /* as of an option */
 };
 
 #define HB_CLI_MAX_OPTIONS  24

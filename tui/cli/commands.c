@@ -1,4 +1,5 @@
-/* commands: the one list of the command's commands, in the order of help. Each row lives with its code. */
+/* commands: the one list of the command's commands, in the order of help, those of one first word
+ * together. Each row lives with its code. */
 #include "cli/command.h"
 
 extern const struct hb_cli_command hb_cli_doctor, hb_cli_cert_init, hb_cli_cert_host, hb_cli_cert_secret,
@@ -53,9 +54,6 @@ const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_policy_check,
         &hb_cli_policy_test,
         &hb_cli_policy_bench,
-        &hb_cli_model_train,
-        &hb_cli_model_eval,
-        &hb_cli_model_info,
         &hb_cli_policy_list,
         &hb_cli_policy_show,
         &hb_cli_policy_load,
@@ -66,6 +64,9 @@ const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_policy_history,
         &hb_cli_policy_diff,
         &hb_cli_policy_explain,
+        &hb_cli_model_train,
+        &hb_cli_model_eval,
+        &hb_cli_model_info,
         &hb_cli_reload,
         &hb_cli_help,
         &hb_cli_version,

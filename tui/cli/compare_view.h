@@ -12,9 +12,10 @@ void hb_compare_view_csv(FILE *f, const struct hb_compare_table *t);
 /* clang-format off */
 #define HB_COMPARE_ARGS \
         {"policy", 0, HB_CLI_TEXT, "P,...", false, 0, 0, \
-         "policies as PREDICTOR/SCORER/THRESHOLD, names or .lua files (default: default)"}, \
+         "policies as PREDICTOR/SCORER/THRESHOLD, names or .lua files (default: default)", "@policies @files"}, \
         {"policies", 0, HB_CLI_TEXT, "DIR", false, 0, 0, "has predict/, score/ and threshold/"}, \
-        {"base", 0, HB_CLI_TEXT, "P", false, 0, 0, "the policy that differences are to (default: default)"}, \
+        {"base", 0, HB_CLI_TEXT, "P", false, 0, 0, "the policy that differences are to (default: default)", \
+         "@policies @files"}, \
         {"horizon", 0, HB_CLI_TEXT, "S,...", false, 0, 0, "how far ahead predictions look (default: 10)"}, \
         {"link", 0, HB_CLI_TEXT, "RATE,...", false, 0, 0, "of the simulated link (default: 1gbit)"}, \
         {"latency", 0, HB_CLI_TEXT, "TIME", false, 0, 0, "there and back (default: 200us)"}, \

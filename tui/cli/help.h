@@ -9,4 +9,3 @@ void hb_cli_help_command(FILE *out, const struct hb_cli_command *cmd);
 bool hb_cli_form(const struct hb_cli_command *cmd, unsigned i, char *buf, size_t size);
 /* roff: harbinger(1), or one command's page. */
 void hb_cli_man(FILE *out, const struct hb_cli_command *cmd);
-void hb_cli_completion_bash(FILE *out);

@@ -1,4 +1,4 @@
-/* man: the table as roff (man macros), and as a completion for bash. Made at build time and installed;
+/* man: the table as roff (man macros): harbinger(1) and a page a command. Made at build time and installed;
  * nothing in them is written by hand, so they cannot fall behind. */
 #include "cli/exit_code.h"
 #include "cli/help.h"
@@ -77,24 +77,50 @@ static void man_tail(FILE *out) {
         }
         fputs(".SH ENVIRONMENT\n.TP\n.B HARBINGER_SOCKET\nthe control socket, where \\fB\\-\\-socket\\fR is "
               "not given\n"
-              ".TP\n.B NO_COLOR\nset to anything: no colours\n"
-              ".SH SEE ALSO\n.BR harbingerd.ini (5)\n",
+              ".TP\n.B NO_COLOR\nset to anything: no colours\n",
               out);
 }
 
-void hb_cli_man(FILE *out, const struct hb_cli_command *cmd) {
-        fputs(".TH HARBINGER 1 \"\" \"harbinger " HB_VERSION "\"\n.SH NAME\n", out);
-        if (cmd) {
-                fprintf(out, "harbinger-");
-                for (const char *p = cmd->name; *p; p++)
-                        fputc(*p == ' ' ? '-' : *p, out);
-                fputs(" \\- ", out);
-                roff(out, cmd->summary);
-                fputs("\n.SH DESCRIPTION\n", out);
-                man_body(out, cmd);
-                man_tail(out);
-                return;
+/* "guest attach" -> harbinger-guest-attach, in capitals for the page's head. */
+static void page_name(FILE *out, const struct hb_cli_command *cmd, bool capitals) {
+        fputs(capitals ? "HARBINGER" : "harbinger", out);
+        if (cmd)
+                fputs(capitals ? "-" : "\\-", out);
+        for (const char *p = cmd ? cmd->name : ""; *p; p++)
+                if (*p == ' ')
+                        fputs(capitals ? "-" : "\\-", out);
+                else
+                        fputc(capitals ? toupper((unsigned char)*p) : *p, out);
+}
+
+/* A command's page names its group's others, the big page all of them. */
+static void see_also(FILE *out, const struct hb_cli_command *cmd) {
+        size_t n = cmd ? strcspn(cmd->name, " ") : 0;
+
+        fputs(".SH SEE ALSO\n", out);
+        if (cmd)
+                fputs(".BR harbinger (1),\n", out);
+        for (size_t i = 0; hb_cli_commands[i]; i++) {
+                const struct hb_cli_command *other = hb_cli_commands[i];
+
+                if (other == cmd || (cmd && (!cmd->name[n] || strncmp(other->name, cmd->name, n + 1) != 0)))
+                        continue;
+                fputs(".BR ", out);
+                page_name(out, other, false);
+                fputs(" (1),\n", out);
         }
+        fputs(".BR harbingerd.ini (5)\n", out);
+}
+
+static void man_command(FILE *out, const struct hb_cli_command *cmd) {
+        page_name(out, cmd, false);
+        fputs(" \\- ", out);
+        roff(out, cmd->summary);
+        fputs("\n.SH DESCRIPTION\n", out);
+        man_body(out, cmd);
+}
+
+static void man_program(FILE *out) {
         fputs("harbinger \\- places a guest's memory on its next host before the move\n"
               ".SH SYNOPSIS\n.B harbinger\n.RI [ OPTIONS ] \" COMMAND \" ...\n.SH DESCRIPTION\n"
               "harbinger talks to harbingerd, the daemon of this host, over its control socket. Results go "
@@ -107,68 +133,16 @@ void hb_cli_man(FILE *out, const struct hb_cli_command *cmd) {
                 roff_line(out, ".SS", hb_cli_commands[i]->name);
                 man_body(out, hb_cli_commands[i]);
         }
+}
+
+void hb_cli_man(FILE *out, const struct hb_cli_command *cmd) {
+        fputs(".TH ", out);
+        page_name(out, cmd, true);
+        fputs(" 1 \"\" \"harbinger " HB_VERSION "\"\n.SH NAME\n", out);
+        if (cmd)
+                man_command(out, cmd);
+        else
+                man_program(out);
         man_tail(out);
-}
-
-/* ---- completion ---- */
-static void options_of(FILE *out, const struct hb_cli_command *cmd) {
-        for (int i = 0; i < HB_CLI_MAX_OPTIONS && cmd->options[i].name; i++)
-                fprintf(out, "--%s ", cmd->options[i].name);
-}
-
-/* Length of a command's first word. */
-static size_t stem(const char *name) {
-        return strcspn(name, " ");
-}
-
-/* The rows of one group stand together: is this the first of its first word? */
-static bool begins_group(size_t i) {
-        const char *name = hb_cli_commands[i]->name, *before = i ? hb_cli_commands[i - 1]->name : "";
-
-        return stem(name) != stem(before) || strncmp(name, before, stem(name)) != 0;
-}
-
-static void second_words(FILE *out) {
-        for (size_t i = 0; hb_cli_commands[i]; i++) {
-                const char *name = hb_cli_commands[i]->name;
-                size_t n = stem(name);
-
-                if (!begins_group(i) || !name[n])
-                        continue;
-                fprintf(out, "        %.*s) second=\"", (int)n, name);
-                for (size_t k = i; hb_cli_commands[k] && (k == i || !begins_group(k)); k++)
-                        fprintf(out, "%s ", hb_cli_commands[k]->name + n + 1);
-                fputs("\";;\n", out);
-        }
-}
-
-static void first_words(FILE *out) {
-        for (size_t i = 0; hb_cli_commands[i]; i++)
-                if (begins_group(i))
-                        fprintf(out, "%.*s ", (int)stem(hb_cli_commands[i]->name), hb_cli_commands[i]->name);
-}
-
-void hb_cli_completion_bash(FILE *out) {
-        fputs("# bash completion for harbinger; made by `harbinger help --completion`\n"
-              "_harbinger() {\n"
-              "    local word=${COMP_WORDS[COMP_CWORD]} first=${COMP_WORDS[1]} second= options=\n"
-              "    case $first in\n",
-              out);
-        second_words(out);
-        fputs("    esac\n    case \"$first${second:+ ${COMP_WORDS[2]}}\" in\n", out);
-        for (size_t i = 0; hb_cli_commands[i]; i++) {
-                fprintf(out, "        '%s') options=\"", hb_cli_commands[i]->name);
-                options_of(out, hb_cli_commands[i]);
-                fputs("\";;\n", out);
-        }
-        fputs("    esac\n    if [[ $word == -* ]]; then\n        COMPREPLY=($(compgen -W \"$options", out);
-        for (int i = 0; hb_cli_common[i].name; i++)
-                fprintf(out, "--%s ", hb_cli_common[i].name);
-        fputs("\" -- \"$word\"))\n    elif ((COMP_CWORD == 1)); then\n        COMPREPLY=($(compgen -W \"",
-              out);
-        first_words(out);
-        fputs("\" -- \"$word\"))\n    elif ((COMP_CWORD == 2)) && [[ $second ]]; then\n"
-              "        COMPREPLY=($(compgen -W \"$second\" -- \"$word\"))\n    fi\n}\n"
-              "complete -o default -F _harbinger harbinger\n",
-              out);
+        see_also(out, cmd);
 }

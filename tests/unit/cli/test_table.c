@@ -1,5 +1,5 @@
 /* The command table and what is made from it: every row is sound, every example is a line that parses, help
- * and manual say all. */
+ * says all. */
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/parse.h"
@@ -9,8 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -190,16 +188,6 @@ static void mistakes_are_named_with_a_remedy(void **state) {
         }
 }
 
-static char *text_of(void (*print)(FILE *)) {
-        char *text = NULL;
-        size_t n = 0;
-        FILE *f = open_memstream(&text, &n);
-
-        print(f);
-        fclose(f);
-        return text;
-}
-
 static void help_begins_with_examples_and_says_all(void **state) {
         struct cli_run run = {.io = {.interrupt_fd = -1}};
         char line[100], *examples, *usage;
@@ -253,60 +241,6 @@ static void help_comes_for_groups_and_all(void **state) {
         cli_forget(&run);
 }
 
-/* Feeds text to a program; its exit status, and what it printed. */
-static int feed(const char *command, const char *text, char *said, size_t size) {
-        char path[] = "/tmp/hb-man-XXXXXX", line[300];
-        int fd = mkstemp(path), status;
-        FILE *p;
-
-        assert_true(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-        close(fd);
-        snprintf(line, sizeof(line), "%s < %s 2>&1", command, path);
-        p = popen(line, "r");
-        said[fread(said, 1, size - 1, p)] = '\0';
-        status = pclose(p);
-        unlink(path);
-        return WEXITSTATUS(status);
-}
-
-static void print_man(FILE *f) {
-        hb_cli_man(f, NULL);
-}
-
-static void the_manual_page_is_good_roff_and_says_all(void **state) {
-        char *man = text_of(print_man), said[200000], want[100];
-
-        for (size_t i = 0; hb_cli_commands[i]; i++) {
-                snprintf(want, sizeof(want), "\n.SS %s\n", hb_cli_commands[i]->name);
-                assert_non_null(strstr(man, want));
-        }
-        if (system("command -v groff > /dev/null") == 0) {
-                assert_int_equal(feed("groff -man -Tutf8 -ww -z", man, said, sizeof(said)), 0);
-                assert_string_equal(said, ""); /* warnings */
-                assert_int_equal(feed("groff -man -Tascii -P-cbou", man, said, sizeof(said)), 0);
-                assert_non_null(strstr(said, "--max-downtime"));
-                assert_non_null(strstr(said, "EXIT STATUS"));
-        }
-        free(man);
-}
-
-static void the_completion_is_a_script_that_completes(void **state) {
-        char *script = text_of(hb_cli_completion_bash), said[20000], more[30000];
-
-        assert_int_equal(feed("bash -n", script, said, sizeof(said)), 0);
-        snprintf(more, sizeof(more),
-                 "%s\nCOMP_WORDS=(harbinger gu); COMP_CWORD=1; _harbinger; echo \"${COMPREPLY[@]}\"\n"
-                 "COMP_WORDS=(harbinger guest at); COMP_CWORD=2; _harbinger; echo \"${COMPREPLY[@]}\"\n"
-                 "COMP_WORDS=(harbinger migrate vm1 --ma); COMP_CWORD=3; _harbinger; echo "
-                 "\"${COMPREPLY[@]}\"\n"
-                 "COMP_WORDS=(harbinger cert host a --d); COMP_CWORD=4; _harbinger; echo "
-                 "\"${COMPREPLY[@]}\"\n",
-                 script);
-        assert_int_equal(feed("bash", more, said, sizeof(said)), 0);
-        assert_string_equal(said, "guest\nattach\n--max-downtime\n--dir --days\n");
-        free(script);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(rows_are_sound),
@@ -316,8 +250,6 @@ int main(void) {
                 cmocka_unit_test(mistakes_are_named_with_a_remedy),
                 cmocka_unit_test(help_begins_with_examples_and_says_all),
                 cmocka_unit_test(help_comes_for_groups_and_all),
-                cmocka_unit_test(the_manual_page_is_good_roff_and_says_all),
-                cmocka_unit_test(the_completion_is_a_script_that_completes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
