@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "console/keymap.h"
 #include "draw/style.h"
+#include <stdio.h>
 
 enum hb_colors { HB_COLORS_AUTO, HB_COLORS_NONE, HB_COLORS_16, HB_COLORS_256 };
 enum hb_background { HB_BACKGROUND_AUTO, HB_BACKGROUND_DARK, HB_BACKGROUND_LIGHT };
@@ -34,4 +35,9 @@ struct hb_config {
 };
 /* path NULL: the default place. */
 int hb_config_new(const char *path, struct hb_config **ret, struct hb_err *e);
+/* The same from bytes; `path` is only for errors. -EINVAL; -EEXIST: two actions with one key. */
+int hb_config_parse(const char *text, size_t size, const char *path, struct hb_config **ret,
+                    struct hb_err *e);
+/* Every setting with its default and what it may be, commented out: examples/settings/console.ini. */
+void hb_config_reference(FILE *out);
 struct hb_config *hb_config_free(struct hb_config *c);
