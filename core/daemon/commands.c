@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/guest.h"
+#include "daemon/guest_look.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
@@ -11,6 +13,7 @@
 #include "daemon/recording.h"
 #include "daemon/recover.h"
 #include "daemon/status.h"
+#include "daemon/watch.h"
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -339,6 +342,10 @@ static const struct {
         {"place", cmd_place},
         {"unplace", cmd_unplace},
         {"status", cmd_status},
+        {"watch", hb_watch_cmd},
+        {"events", hb_events_cmd},
+        {"guest.map", hb_guest_map_cmd},
+        {"replay", hb_watch_cmd_replay},
         {"migrate", cmd_migrate},
         {"migrate.abort", cmd_abort},
         {"migrate.recover", cmd_recover},

@@ -20,6 +20,9 @@ struct hb_policy_registry;
 struct hb_duplicates;
 struct hb_rdma_door;
 struct hb_hardware;
+struct hb_event_ring;
+struct hb_watch;
+struct hb_guest_looks;
 
 typedef struct hb_daemon {
         struct event_base *base;
@@ -43,6 +46,9 @@ typedef struct hb_daemon {
         struct hb_teacher *teacher;          /* NULL until there is something to teach */
         struct hb_duplicates *duplicates;    /* daemon/duplicates.h; NULL: they are not looked for */
         struct hb_hardware *hardware;        /* daemon/hardware.h */
+        struct hb_event_ring *events;        /* daemon/events.h; NULL: not yet, or no more */
+        struct hb_watch *watch;              /* who is told each second; daemon/watch.h */
+        struct hb_guest_looks *looks;        /* pages being looked at; NULL: never asked for */
         uint64_t started_ns;
         bool stopping;
 } hb_daemon;

@@ -1,6 +1,7 @@
 /* incoming: the target's side of one placement: image, engine, policies and fetcher for a guest that runs on
  * another host. Lives on when its session is lost; the source dials again with the same id. */
 #pragma once
+#include "control/json_out.h"
 #include "daemon/daemon.h"
 #include "daemon/policy_registry.h"
 #include "map/announce.h"
@@ -89,5 +90,12 @@ enum hb_incoming_end {
 };
 void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how);
 json_t *hb_incoming_json(const struct hb_incoming *in);
+void hb_incoming_write(const struct hb_incoming *in, struct hb_json_out *o); /* in short */
+struct hb_incoming_path { /* that bulk takes now */
+        bool rdma;
+        const char *why; /* static */
+        struct hb_link_stats stats;
+};
+int hb_incoming_path(const struct hb_incoming *in, struct hb_incoming_path *ret); /* -ENOTCONN */
 json_t *hb_incoming_spill_json(const struct hb_incoming *in);
 json_t *hb_incoming_teach_json(const struct hb_incoming *in); /* of its model; null: not trained */

@@ -224,29 +224,34 @@ int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
         return 0;
 }
 
-/* Of the path that bulk takes now. */
-static void link_stats(struct hb_incoming *in, struct hb_link_stats *ret) {
+int hb_incoming_path(const struct hb_incoming *in, struct hb_incoming_path *ret) {
         struct hb_paths_stats st;
+        if (!in->fetcher)
+                return -ENOTCONN;
         hb_paths_stats(in->fetcher, &st);
-        if (st.bulk == HB_PATH_RDMA)
-                hb_rdma_fetcher_stats(hb_paths_rdma(in->fetcher), ret);
+        ret->rdma = st.bulk == HB_PATH_RDMA;
+        ret->why = st.why;
+        if (ret->rdma)
+                hb_rdma_fetcher_stats(hb_paths_rdma(in->fetcher), &ret->stats);
         else
-                hb_tcp_fetcher_stats(hb_paths_tcp(in->fetcher), ret);
+                hb_tcp_fetcher_stats(hb_paths_tcp(in->fetcher), &ret->stats);
+        return 0;
 }
 
 void hb_incoming_fetch_feed_link(struct hb_incoming *in, uint64_t now_ns) {
         if (!in->fetcher)
                 return;
-        struct hb_link_stats st;
+        struct hb_incoming_path path;
+        const struct hb_link_stats *link = &path.stats;
         hb_paths_set_cap(in->fetcher, in->d->settings->cap_bytes_per_s);
-        link_stats(in, &st);
-        double rate = st.bytes_per_s > 0 ? st.bytes_per_s : 0;
-        struct hb_policy_link l = {.latency_s = st.latency_s,
+        hb_incoming_path(in, &path);
+        double rate = link->bytes_per_s > 0 ? link->bytes_per_s : 0;
+        struct hb_policy_link l = {.latency_s = link->latency_s,
                                    .bytes_per_s = rate,
-                                   .free_bytes_per_s = rate * (1 - st.used_share),
-                                   .used_share = st.used_share,
+                                   .free_bytes_per_s = rate * (1 - link->used_share),
+                                   .used_share = link->used_share,
                                    .cap_bytes_per_s = (double)in->d->settings->cap_bytes_per_s,
-                                   .confidence = st.confidence,
-                                   .pace_loss = st.pace_loss};
+                                   .confidence = link->confidence,
+                                   .pace_loss = link->pace_loss};
         hb_engine_link(in->engine, now_ns, &l);
 }

@@ -35,4 +35,5 @@ uint64_t hb_incoming_spill_share(const struct hb_incoming *in,
 int hb_incoming_spill_room(struct hb_incoming *in, uint32_t pages);
 /* The image is complete as of f. True: but not all in memory; `completed` is called when it is. */
 bool hb_incoming_spill_holds(struct hb_incoming *in, uint32_t f);
+const char *hb_incoming_spill_state(const struct hb_incoming *in); /* as in docs/CONTROL.md */
 void hb_incoming_spill_report(const struct hb_incoming *in, struct hb_msg_report *m);

@@ -201,6 +201,12 @@ static const char *state(const struct hb_incoming *in, const struct hb_image_spi
         return s->full ? "full" : s->error ? "error" : "on";
 }
 
+const char *hb_incoming_spill_state(const struct hb_incoming *in) {
+        struct hb_image_spill_stats s;
+        hb_image_spill_stats(in->image, &s);
+        return state(in, &s);
+}
+
 json_t *hb_incoming_spill_json(const struct hb_incoming *in) {
         struct hb_image_spill_stats s;
         hb_image_spill_stats(in->image, &s);

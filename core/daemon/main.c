@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/duplicates.h"
 #include "daemon/guest.h"
+#include "daemon/guest_look.h"
 #include "daemon/hardware.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
@@ -14,6 +15,7 @@
 #include "daemon/recording.h"
 #include "daemon/status.h"
 #include "daemon/teacher.h"
+#include "daemon/watch.h"
 #include <errno.h>
 #include <event2/thread.h>
 #include <getopt.h>
@@ -167,6 +169,8 @@ static int listen_for_peers(hb_daemon *d, struct hb_err *e) {
 static int open_all(hb_daemon *d, struct hb_err *e) {
         const hb_settings *s = d->settings;
         int r;
+        if ((r = hb_watch_new(d, e)) < 0)
+                return r;
         if ((r = make_dir(s->state_dir, 0750, e)) < 0 || (r = make_dir(s->run_dir, 0755, e)) < 0 ||
             (r = make_dir(s->image_dir, 0750, e)) < 0)
                 return r;
@@ -194,6 +198,8 @@ static int open_all(hb_daemon *d, struct hb_err *e) {
 
 static void close_all(hb_daemon *d) {
         d->control = hb_control_server_free(d->control);
+        hb_guest_looks_free(d);
+        hb_watch_free(d); /* whatever is said from here on is for the log alone */
         hb_migrate_colds_free(d);
         while (d->handovers)
                 hb_handover_free(d->handovers);

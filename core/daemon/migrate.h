@@ -82,6 +82,7 @@ void hb_handover_free(struct hb_handover *h);                       /* the journ
 struct hb_handover *hb_handover_find(hb_daemon *d, const char *guest);
 struct hb_handover *hb_handover_by_id(hb_daemon *d, const uint8_t id[HB_ID_SIZE]);
 json_t *hb_handover_json(const struct hb_handover *h);
+json_t *hb_handovers_json(const hb_daemon *d, const char *guest /* NULL: all */);
 /* The action under way has ended. Its outcome counts only if it is of the present entry. -ESRCH: the VMM is
  * gone. */
 void hb_handover_done(struct hb_handover *h, unsigned generation, int rc, const struct hb_err *e);

@@ -6,6 +6,21 @@
 #include <math.h>
 #include <string.h>
 
+/* As the source sees it; null on the target and without a placement. */
+static json_t *progress_json(const struct hb_handover *h) {
+        const struct hb_outgoing *p = h->g ? h->g->placement : NULL;
+        if (!p)
+                return json_null();
+        struct hb_estimate est = hb_outgoing_estimate(p);
+        uint64_t open = p->report.stale + p->report.absent + p->report.fetching;
+        return json_pack("{s:I,s:f,s:f,s:s,s:o,s:f}", "remaining_bytes", (json_int_t)open * HB_PAGE_SIZE,
+                         "dirty_bytes_per_s", hb_page_map_dirty_pages_per_s(h->g->map) * HB_PAGE_SIZE,
+                         "rate_bytes_per_s", p->report.rate_bytes_per_s, "trend",
+                         p->trend[0] ? p->trend : "unknown", "estimate_downtime_ms",
+                         hb_ctl_real(est.known ? est.downtime_ms : NAN), "elapsed_s",
+                         (double)(hb_now_ns() - h->fig.asked_ns) / 1e9);
+}
+
 json_t *hb_handover_json(const struct hb_handover *h) {
         char id[33];
         hb_id_hex(h->id, id);
@@ -13,27 +28,28 @@ json_t *hb_handover_json(const struct hb_handover *h) {
                               h->role == HB_ROLE_SOURCE ? "source" : "target", "peer", h->peer, "state",
                               hb_ho_state_name(h->state), "state_text", hb_ho_state_text(h->state), "state_s",
                               (double)(hb_now_ns() - h->state_since_ns) / 1e9);
+        json_object_set_new(j, "progress", progress_json(h));
         if (h->why.code)
                 json_object_set_new(j, "error", hb_ctl_error_json(&h->why));
         return j;
+}
+
+json_t *hb_handovers_json(const hb_daemon *d, const char *guest) {
+        json_t *a = json_array();
+        for (const struct hb_handover *h = d->handovers; h; h = h->next)
+                if (!guest || strcmp(h->guest, guest) == 0)
+                        json_array_append_new(a, hb_handover_json(h));
+        return a;
 }
 
 static void on_progress(evutil_socket_t fd, short what, void *arg) {
         struct hb_handover *h = arg;
         if (!h->request || !h->g || !h->g->placement)
                 return;
-        struct hb_outgoing *p = h->g->placement;
-        struct hb_estimate est = hb_outgoing_estimate(p);
-        uint64_t open = p->report.stale + p->report.absent + p->report.fetching;
-        hb_request_progress(h->request,
-                            json_pack("{s:s,s:s,s:I,s:f,s:f,s:s,s:f,s:f}", "state",
-                                      hb_ho_state_name(h->state), "state_text", hb_ho_state_text(h->state),
-                                      "remaining_bytes", (json_int_t)open * HB_PAGE_SIZE, "dirty_bytes_per_s",
-                                      hb_page_map_dirty_pages_per_s(h->g->map) * HB_PAGE_SIZE,
-                                      "rate_bytes_per_s", p->report.rate_bytes_per_s, "trend",
-                                      p->trend[0] ? p->trend : "unknown", "estimate_downtime_ms",
-                                      est.downtime_ms, "elapsed_s",
-                                      (double)(hb_now_ns() - h->fig.asked_ns) / 1e9));
+        json_t *j = progress_json(h);
+        json_object_set_new(j, "state", json_string(hb_ho_state_name(h->state)));
+        json_object_set_new(j, "state_text", json_string(hb_ho_state_text(h->state)));
+        hb_request_progress(h->request, j);
 }
 
 int hb_migrate_check_start(struct hb_guest *g, const char *host, struct hb_err *e) {

@@ -1,6 +1,7 @@
 /* outgoing: the source's side of one placement: keeps a session with the target, announces every epoch, sends
  * summaries within their budget, and serves pages. Reconnects by itself; what the target has stays good. */
 #pragma once
+#include "control/json_out.h"
 #include "daemon/guest.h"
 #include "map/summary.h"
 #include "transport/peer.h"
@@ -48,6 +49,7 @@ void hb_outgoing_cap(struct hb_outgoing *p, uint64_t bytes_per_s);
 /* Answers r with the placement when it is ready (or at once if wait is false). */
 void hb_outgoing_wait(struct hb_outgoing *p, hb_request *r, double timeout_s);
 json_t *hb_outgoing_json(const struct hb_outgoing *p);
+void hb_outgoing_write(const struct hb_outgoing *p, const char *key, struct hb_json_out *o); /* in short */
 /* Downtime and time to ready as the target's last report and our link figures have them. */
 struct hb_estimate {
         double downtime_ms, ready_s, bytes_after;

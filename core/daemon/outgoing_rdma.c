@@ -350,11 +350,16 @@ static json_t *lent_json(hb_rdma_server *server) {
                          (json_int_t)st.forced);
 }
 
+const char *hb_outgoing_rdma_why(const struct hb_outgoing *p) {
+        const struct hb_outgoing_rdma *r = p->rdma;
+        const char *no = objection(p);
+        return no ? no : r->up ? "" : r->dialling ? "dialling" : r->why.what;
+}
+
 json_t *hb_outgoing_rdma_json(const struct hb_outgoing *p) {
         const struct hb_outgoing_rdma *r = p->rdma;
         const char *no = objection(p);
-        const char *why = no ? no : r->up ? "" : r->dialling ? "dialling" : r->why.what;
-        return json_pack("{s:b,s:s,s:s,s:I,s:o,s:o}", "up", r->up, "why", why, "next",
+        return json_pack("{s:b,s:s,s:s,s:I,s:o,s:o}", "up", r->up, "why", hb_outgoing_rdma_why(p), "next",
                          no || r->up ? "" : r->why.next, "pages", (json_int_t)p->report.rdma_pages, "link",
                          hb_rdma_link_json(&r->link), "lent",
                          r->up ? lent_json(r->serving->server) : json_null());

@@ -35,4 +35,6 @@ void hb_outgoing_rdma_free(
 void hb_outgoing_rdma_check(struct hb_outgoing *p);
 void hb_outgoing_rdma_stop(struct hb_outgoing *p); /* the session is over */
 json_t *hb_outgoing_rdma_json(const struct hb_outgoing *p);
+/* Why pages do not go by RDMA, "" while they may. Good until the next event. */
+const char *hb_outgoing_rdma_why(const struct hb_outgoing *p);
 bool hb_outgoing_rdma_up(const struct hb_outgoing *p);

@@ -128,3 +128,87 @@ json_t *hb_outgoing_json(const struct hb_outgoing *p) {
                 json_object_set_new(j, "error", hb_ctl_error_json(&p->last_error));
         return j;
 }
+
+/* ---- in short ---- */
+
+static void write_link(const struct hb_outgoing *p, const struct hb_link_stats *st, struct hb_json_out *o) {
+        struct hb_session_stats ss = {.latency_s = -1};
+        if (p->session)
+                hb_session_stats(p->session, &ss);
+        hb_json_open(o, "link", '{');
+        hb_json_real(o, "latency_ms", ss.latency_s < 0 ? -1.0 : ss.latency_s * 1e3);
+        hb_json_real(o, "bytes_per_s", st->bytes_per_s);
+        hb_json_real(o, "used_share", st->used_share);
+        hb_json_real(o, "compression", st->compression);
+        hb_json_pages(o, "cap_bytes_per_s", p->d->settings->cap_bytes_per_s);
+        hb_json_pages(o, "connections", st->connections);
+        hb_json_close(o, '}');
+}
+
+static void write_pages(const struct hb_msg_report *r, struct hb_json_out *o) {
+        hb_json_pages(o, "pages", r->fetched_pages);
+        hb_json_pages(o, "fresh_pages", r->fresh);
+        hb_json_pages(o, "stale_pages", r->stale);
+        hb_json_pages(o, "absent_pages", r->absent);
+        hb_json_pages(o, "resident_pages", r->resident);
+        hb_json_pages(o, "fetching_pages", r->fetching);
+        hb_json_pages(o, "zero_pages", r->zero_pages);
+        hb_json_pages(o, "known_pages", r->known_pages);
+        hb_json_pages(o, "copied_pages", r->copied_pages);
+        hb_json_pages(o, "wasted_pages", r->wasted_pages);
+        hb_json_pages(o, "above_threshold", r->above_threshold);
+        hb_json_real(o, "threshold", r->threshold);
+        hb_json_real(o, "precision", r->precision);
+}
+
+static void write_bytes(const struct hb_msg_report *r, struct hb_json_out *o) {
+        hb_json_pages(o, "bytes", r->fetched_bytes);
+        hb_json_pages(o, "wire_bytes", r->wire_bytes);
+        hb_json_open(o, "bytes_by_kind", '{');
+        hb_json_pages(o, "sent", r->wire_bytes);
+        hb_json_pages(o, "compressed_away",
+                      r->fetched_bytes > r->wire_bytes ? r->fetched_bytes - r->wire_bytes : 0);
+        hb_json_pages(o, "duplicate", r->copied_pages * HB_PAGE_SIZE);
+        hb_json_pages(o, "zero", r->zero_pages * HB_PAGE_SIZE);
+        hb_json_close(o, '}');
+}
+
+static void write_estimate(const struct hb_outgoing *p, struct hb_json_out *o) {
+        struct hb_estimate e = hb_outgoing_estimate(p);
+        if (!e.known) {
+                hb_json_null(o, "estimate");
+                return;
+        }
+        hb_json_open(o, "estimate", '{');
+        hb_json_real(o, "downtime_ms", e.downtime_ms);
+        hb_json_real(o, "time_to_ready_s", e.ready_s);
+        hb_json_real(o, "bytes_after", e.bytes_after);
+        hb_json_close(o, '}');
+}
+
+void hb_outgoing_write(const struct hb_outgoing *p, const char *key, struct hb_json_out *o) {
+        uint64_t now = hb_now_ns();
+        struct hb_link_stats st;
+        char id[33];
+        hb_id_hex(p->id, id);
+        hb_tcp_server_stats(p->server, &st);
+        hb_json_open(o, key, '{');
+        hb_json_str(o, "id", id);
+        hb_json_str(o, "to", p->host);
+        hb_json_str(o, "state", state_name(p));
+        hb_json_real(o, "since_s", (double)(now - p->since_ns) / 1e9);
+        write_pages(&p->report, o);
+        write_bytes(&p->report, o);
+        hb_json_real(o, "rate_bytes_per_s", p->report.rate_bytes_per_s);
+        hb_json_real(o, "dirty_bytes_per_s", hb_page_map_dirty_pages_per_s(p->g->map) * HB_PAGE_SIZE);
+        hb_json_str(o, "path", hb_outgoing_rdma_up(p) ? "rdma" : "tcp");
+        write_link(p, &st, o);
+        write_estimate(p, o);
+        hb_json_str(o, "trend", p->trend[0] ? p->trend : "unknown");
+        hb_json_real(o, "trend_since_s", p->trend_since_ns ? (double)(now - p->trend_since_ns) / 1e9 : 0);
+        if (p->last_error.code && p->state != HB_OUT_OPEN)
+                hb_json_tree(o, "error", hb_ctl_error_json(&p->last_error));
+        else
+                hb_json_null(o, "error");
+        hb_json_close(o, '}');
+}

@@ -21,6 +21,12 @@ struct hb_recording_wish {
 void hb_recording_start(hb_daemon *d, const struct hb_recording_wish *w, hb_request *r);
 void hb_recording_stop(hb_daemon *d, const char *guest, hb_request *r); /* answers when the file is whole */
 json_t *hb_recordings_json(hb_daemon *d, const char *guest /* NULL: all */);
+struct hb_recording_brief {
+        const char *state; /* static */
+        double seconds;
+        uint64_t bytes;
+};
+void hb_recording_brief(struct hb_recording *c, struct hb_recording_brief *ret);
 json_t *hb_recording_json(struct hb_recording *c); /* null for NULL */
 void hb_recordings_free(hb_daemon *d);             /* waits for their files */
 

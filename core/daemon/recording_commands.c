@@ -22,12 +22,22 @@ static const char *state_of(const struct hb_recording *c, const struct hb_record
         return c->role == HB_RECORD_WAITING ? "waiting" : hb_recorder_state_name(s->state);
 }
 
+static double age_of(const struct hb_recording *c) {
+        return (double)((c->over ? c->ended_ns : hb_now_ns()) - c->began_ns) / 1e9;
+}
+
+void hb_recording_brief(struct hb_recording *c, struct hb_recording_brief *ret) {
+        struct hb_recorder_status s;
+        hb_recording_status(c, &s);
+        *ret = (struct hb_recording_brief){state_of(c, &s), age_of(c), s.bytes};
+}
+
 json_t *hb_recording_json(struct hb_recording *c) {
         struct hb_recorder_status s;
         if (!c)
                 return json_null();
         hb_recording_status(c, &s);
-        double age = (double)((c->over ? c->ended_ns : hb_now_ns()) - c->began_ns) / 1e9;
+        double age = age_of(c);
         json_t *j = json_pack("{s:s,s:s,s:s,s:f,s:b}", "guest", c->guest, "state", state_of(c, &s), "side",
                               role_names[c->role], "seconds", age, "exact", c->exact && !s.inputs_lost);
         json_object_set_new(j, "file", hb_ctl_text(s.file[0] ? s.file : c->path));

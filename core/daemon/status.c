@@ -4,12 +4,12 @@
 #include "daemon/duplicates.h"
 #include "daemon/guest.h"
 #include "daemon/hardware.h"
+#include "daemon/hosts.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
 #include "daemon/policy_registry.h"
 #include "daemon/recording.h"
-#include <math.h>
 #include <sys/stat.h>
 
 static const char *backing_name(enum hb_backing b) {
@@ -72,61 +72,6 @@ static json_t *states_json(const struct hb_engine_stats *s) {
                          (json_int_t)s->zero_pages);
 }
 
-static json_t *known(double v) {
-        return isfinite(v) ? json_real(v) : json_null();
-}
-
-/* By the definition of docs/POLICY_API.md, as far as the target hears of the guest. */
-static json_t *quality_json(const struct hb_incoming *in) {
-        struct hb_quality_result q;
-        if (!in->judge)
-                return json_null();
-        hb_judge_result(in->judge, &q);
-        return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o}", "moments", (json_int_t)q.all.moments, "precision",
-                         known(q.all.precision), "recall", known(q.all.recall), "f1", known(q.all.f1),
-                         "f1_returning", known(q.returning.f1), "f1_new", known(q.fresh.f1), "f1_writes",
-                         known(q.writes.f1));
-}
-
-json_t *hb_incoming_json(const struct hb_incoming *in) {
-        struct hb_engine_stats s;
-        hb_engine_stats(in->engine, &s);
-        char id[33], digest[17];
-        hb_id_hex(in->id, id);
-        snprintf(digest, sizeof digest, "%016llx", (unsigned long long)s.digest);
-        json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "id", id, "guest", in->guest, "from", in->host,
-                              "dir", in->dir, "state",
-                              !in->session ? "lost"
-                              : s.frozen   ? "frozen"
-                              : s.draining ? "draining"
-                              : s.ready    ? "ready"
-                                           : "filling",
-                              "decision_digest", digest);
-        json_object_update_new(
-                j, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "resident_pages", (json_int_t)s.resident,
-                             "fresh_pages", (json_int_t)s.fresh, "stale_pages", (json_int_t)s.stale,
-                             "absent_pages", (json_int_t)s.absent, "fetching_pages", (json_int_t)s.fetching,
-                             "zero_pages", (json_int_t)s.zero_pages, "pages", (json_int_t)s.fetched_pages,
-                             "wire_bytes", (json_int_t)s.wire_bytes));
-        json_object_update_new(j, json_pack("{s:I,s:i,s:f,s:f,s:f,s:I,s:I}", "wasted_pages",
-                                            (json_int_t)s.wasted_pages, "processed", (int)s.processed,
-                                            "threshold", s.threshold, "precision", s.precision, "recall",
-                                            s.recall, "above_threshold", (json_int_t)s.above_threshold,
-                                            "failed_pages", (json_int_t)s.failed_pages));
-        json_object_update_new(j, json_pack("{s:I,s:I,s:I}", "known_pages", (json_int_t)s.known_pages,
-                                            "copied_pages", (json_int_t)s.copied_pages, "refuted_pages",
-                                            (json_int_t)s.refuted_pages));
-        json_object_set_new(j, "spill", hb_incoming_spill_json(in));
-        json_object_set_new(j, "no_room", json_boolean(in->no_room));
-        json_object_set_new(j, "paths", hb_incoming_paths_json(in));
-        json_object_set_new(j, "recording", hb_recording_json(in->recording));
-        json_object_set_new(j, "policies", hb_policy_placed_json(in));
-        json_object_set_new(j, "swaps", hb_policy_swaps_json(in));
-        json_object_set_new(j, "quality", quality_json(in));
-        json_object_set_new(j, "learning", hb_incoming_teach_json(in));
-        return j;
-}
-
 json_t *hb_image_info_json(const struct hb_incoming *in) {
         struct hb_engine_stats s;
         hb_engine_stats(in->engine, &s);
@@ -168,7 +113,7 @@ static int add_dormant(void *arg, const struct hb_store_placement *p) {
 }
 
 json_t *hb_status_json(const hb_daemon *d, const char *only) {
-        json_t *guests = json_array(), *incoming = json_array(), *moves = json_array();
+        json_t *guests = json_array(), *incoming = json_array();
         for (const struct hb_guest *g = d->guests; g; g = g->next)
                 if (wanted(g->name, only))
                         json_array_append_new(guests, hb_guest_json(g));
@@ -177,12 +122,9 @@ json_t *hb_status_json(const hb_daemon *d, const char *only) {
                         json_array_append_new(incoming, hb_incoming_json(in));
         struct dormant x = {d, only, incoming};
         hb_store_placements(d->store, add_dormant, &x);
-        for (const struct hb_handover *h = d->handovers; h; h = h->next)
-                if (wanted(h->guest, only))
-                        json_array_append_new(moves, hb_handover_json(h));
-        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version",
+        return json_pack("{s:s,s:s,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "host", d->settings->name, "version",
                          HB_VERSION, "uptime_s", (double)(hb_now_ns() - d->started_ns) / 1e9, "guests",
-                         guests, "incoming", incoming, "handovers", moves, "policies",
+                         guests, "incoming", incoming, "handovers", hb_handovers_json(d, only), "policies",
                          hb_policy_registry_json(d), "duplicates", hb_duplicates_json(d), "hardware",
-                         hb_hardware_json(d));
+                         hb_hardware_json(d), "hosts", hb_hosts_json(d));
 }

@@ -2,8 +2,10 @@
  * planner's batch, which it uses, is scratch between two plans. Cost: the pages looked at, and one batch of
  * the policies for each HB_POLICY_BATCH of them. */
 #include "place/engine_priv.h"
+#include "policy/change.h"
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 struct hb_engine_page_view hb_engine_view_of(const struct hb_engine *e, uint64_t gfn, uint32_t i) {
         const struct hb_image_page *p = &e->ledger.pages[gfn];
@@ -81,4 +83,33 @@ int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
         for (uint64_t done = 0; done < n;)
                 done += look(e, &in, with, gfn + done, n - done, ret + done);
         return 0;
+}
+
+int hb_engine_glance(hb_engine *e, const uint32_t *gfn, uint32_t n, float *read_heat, float *write_heat,
+                     float *expected) {
+        struct hb_columns *c = &e->planner.batch;
+        struct hb_policy_guest guest;
+        struct hb_plan_inputs in;
+        int r = n <= e->planner.batch_max ? 0 : -EINVAL;
+
+        memset(expected, 0, n * sizeof(*expected));
+        memset(read_heat, 0, n * sizeof(*read_heat));
+        memset(write_heat, 0, n * sizeof(*write_heat));
+        for (uint32_t i = 0; i < n && r == 0; i++)
+                if (gfn[i] >= e->ledger.npages)
+                        r = -EINVAL;
+        if (r < 0 || n == 0)
+                return r;
+        hb_engine_plan_view(e, e->now_ns, &guest, &in);
+        memcpy(c->gfn, gfn, n * sizeof(*gfn));
+        hb_columns_fill(c, &in, n);
+        for (uint32_t i = 0; i < n; i++)
+                c->run_length[i] = 1; /* of no matter to a predictor, but it must be a number */
+        memcpy(read_heat, c->read_heat, n * sizeof(*read_heat));
+        memcpy(write_heat, c->write_heat, n * sizeof(*write_heat));
+        r = hb_policies_expect(e->planner.policies, &c->view, &guest, c->predicted, c->predicted_writes,
+                               NULL);
+        if (r == 0)
+                memcpy(expected, c->predicted, n * sizeof(*expected));
+        return r;
 }

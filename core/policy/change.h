@@ -76,6 +76,10 @@ typedef void hb_policy_term(void *arg, enum hb_policy_kind k, const char *name, 
 struct hb_policy_explained {
         double accesses, writes, score;
 };
+/* What the predictor that answers now says of these pages (at most HB_POLICY_BATCH), asked aside: nothing it
+ * remembers or that is counted of it changes, and its failure harms nobody. */
+int hb_policies_expect(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g,
+                       float *accesses, float *writes, struct hb_err *e);
 int hb_policies_explain(hb_policies *p, bool shadow, const struct hb_policy_pages *pages, uint32_t at,
                         const struct hb_policy_guest *g, const struct hb_policy_link *l,
                         const struct hb_policy_accuracy *a, hb_policy_term *term, void *arg,

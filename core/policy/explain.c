@@ -121,3 +121,17 @@ int hb_policies_explain(hb_policies *p, bool shadow, const struct hb_policy_page
         free(room);
         return rc;
 }
+
+int hb_policies_expect(hb_policies *p, const struct hb_policy_pages *pages, const struct hb_policy_guest *g,
+                       float *accesses, float *writes, struct hb_err *e) {
+        struct explaining x = {.p = p, .lane = HB_LANE_ACTIVE, .e = e, .pages = *pages};
+        int rc;
+
+        x.call = (struct hb_plugin_call){.pages = &x.pages, .guest = g};
+        rc = ask(&x, HB_POLICY_PREDICTOR, accesses, writes);
+        if (rc < 0)
+                return rc;
+        hb_vec_clamp_into(accesses, accesses, 0, FLT_MAX, pages->n);
+        hb_vec_clamp_into(writes, writes, 0, FLT_MAX, pages->n);
+        return 0;
+}

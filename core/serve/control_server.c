@@ -12,11 +12,15 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define MAX_CLIENTS     64u
@@ -307,20 +311,26 @@ unsigned hb_control_server_clients(const hb_control_server *s) {
         return s->nclients;
 }
 
+static void end_request(hb_request *r) {
+        if (r->client) {
+                LIST_REMOVE(r, link);
+                r->client->under_way--;
+        }
+        free(r);
+}
+
 /* Takes msg and r. */
 static void finish(hb_request *r, json_t *msg) {
         struct client *c = r->client;
 
         if (!c) {
                 json_decref(msg);
-                free(r);
+                end_request(r);
                 return;
         }
         enter(c);
         send_message(c, msg);
-        LIST_REMOVE(r, link);
-        c->under_way--;
-        free(r);
+        end_request(r);
         leave(c);
 }
 
@@ -350,6 +360,99 @@ void hb_request_progress(hb_request *r, json_t *p) {
         enter(c);
         send_message(c, hb_ctl_progress(r->id, p));
         leave(c);
+}
+
+/* ---- progress that is text ---- */
+
+/* What the socket takes now, when nothing waits before it. An error is met again by whoever sends the rest.
+ */
+static size_t send_now(struct client *c, const struct iovec *v, unsigned n) {
+        struct msghdr m = {.msg_iov = (struct iovec *)v, .msg_iovlen = n};
+        ssize_t sent = -1;
+
+        if (evbuffer_get_length(bufferevent_get_output(c->bev)) == 0 && !hb_fault("control.send_now"))
+                sent = sendmsg(bufferevent_getfd(c->bev), &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return sent > 0 ? (size_t)sent : 0;
+}
+
+static void let_go(const void *data, size_t len, void *text) {
+        hb_shared_text_unref(text);
+}
+
+/* text NULL: bytes of the caller's, copied. */
+static int queue_rest(struct client *c, const struct iovec *v, size_t skip, hb_shared_text *text) {
+        struct evbuffer *out = bufferevent_get_output(c->bev);
+        const char *from = (const char *)v->iov_base + skip;
+        size_t len = v->iov_len - skip;
+
+        if (!text)
+                return evbuffer_add(out, from, len);
+        if (evbuffer_add_reference(out, from, len, let_go, hb_shared_text_ref(text)) == 0)
+                return 0;
+        hb_shared_text_unref(text);
+        return -1;
+}
+
+/* One line of parts between a head and a tail. The client may be doomed afterwards. */
+static void send_text(struct client *c, const char *head, const char *tail, hb_shared_text *const *parts,
+                      unsigned n) {
+        struct iovec v[HB_PROGRESS_PARTS + 2];
+        size_t all = 0, sent;
+
+        v[0] = (struct iovec){(void *)head, strlen(head)};
+        for (unsigned i = 0; i < n; i++)
+                v[i + 1] =
+                        (struct iovec){(void *)hb_shared_text_bytes(parts[i]), hb_shared_text_size(parts[i])};
+        v[n + 1] = (struct iovec){(void *)tail, strlen(tail)};
+        for (unsigned i = 0; i < n + 2; i++)
+                all += v[i].iov_len;
+        sent = send_now(c, v, n + 2);
+        if (all > HB_CTL_MAX_LINE ||
+            evbuffer_get_length(bufferevent_get_output(c->bev)) + all - sent > MAX_OUTPUT)
+                doom(c);
+        for (unsigned i = 0; i < n + 2 && !c->doomed; i++) {
+                size_t done = sent < v[i].iov_len ? sent : v[i].iov_len;
+
+                sent -= done;
+                if (done < v[i].iov_len && queue_rest(c, &v[i], done, i && i <= n ? parts[i - 1] : NULL) < 0)
+                        doom(c);
+        }
+}
+
+void hb_request_progress_text(hb_request *r, hb_shared_text *const *parts, unsigned n) {
+        struct client *c = r->client;
+        char head[48];
+
+        if (!c || c->doomed || n > HB_PROGRESS_PARTS)
+                return;
+        snprintf(head, sizeof(head), "{\"id\":%d,\"progress\":", r->id);
+        enter(c);
+        send_text(c, head, "}\n", parts, n);
+        leave(c);
+}
+
+void hb_request_ok_text(hb_request *r, hb_shared_text *text) {
+        struct client *c = r->client;
+        char head[48];
+
+        snprintf(head, sizeof(head), "{\"id\":%d,\"result\":", r->id);
+        if (c) {
+                enter(c);
+                send_text(c, head, ",\"ok\":true}\n", &text, 1);
+        }
+        end_request(r);
+        if (c)
+                leave(c);
+}
+
+bool hb_request_behind(const hb_request *r) {
+        int unread = 0;
+
+        if (!r->client)
+                return false;
+        if (evbuffer_get_length(bufferevent_get_output(r->client->bev)) > 0)
+                return true;
+        return ioctl(bufferevent_getfd(r->client->bev), SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
 bool hb_request_alive(const hb_request *r) {
