@@ -16,48 +16,12 @@ double hb_view_number(const json_t *o, const char *path) {
         return hb_view_known(hb_json_number(o, path));
 }
 
-json_t *hb_view_real(double v) {
-        return isfinite(v) ? json_real(v) : json_null();
-}
-
-json_t *hb_view_string(const char *s) {
-        json_t *j = s && *s ? json_string(s) : NULL;
-
-        return j ? j : json_null();
-}
-
 bool hb_view_false(const json_t *o, const char *path) {
         return json_is_false(hb_json_at(o, path));
 }
 
-bool hb_view_true(const json_t *o, const char *path) {
-        return json_is_true(hb_json_at(o, path));
-}
-
 const char *hb_view_or(const char *s, const char *other) {
         return s && *s ? s : other;
-}
-
-void hb_view_add(char *buf, size_t size, const char *fmt, ...) {
-        size_t n = strlen(buf);
-        va_list ap;
-
-        if (n + 1 >= size)
-                return;
-        va_start(ap, fmt);
-        vsnprintf(buf + n, size - n, fmt, ap);
-        va_end(ap);
-}
-
-const char *hb_view_key(const struct hb_view_ctx *c, enum hb_action a, char buf[24]) {
-        for (unsigned i = 0; i < c->nkeys; i++) {
-                if (c->keys[i].action != a || !c->keys[i].keys || !c->keys[i].keys[0])
-                        continue;
-                snprintf(buf, 24, "%.*s", (int)strcspn(c->keys[i].keys, ", "), c->keys[i].keys);
-                return buf[0] ? buf : c->keys[i].keys;
-        }
-        snprintf(buf, 24, "<%s>", hb_action_name(a));
-        return buf;
 }
 
 bool hb_view_on_screen(const struct hb_view_ctx *c) {
@@ -169,13 +133,13 @@ const struct hb_guest_seen *hb_view_guest_of(struct hb_view_ctx *c) {
 }
 
 void hb_view_no_guest(struct hb_view_ctx *c, hb_doc *d) {
-        char key[24];
+        char key[HB_PART_TEXT];
 
         if (c->memory->subject[0])
                 hb_doc_note(d, "missing", HB_STYLE_WARN, '!',
                             "There is no guest %s on the hosts looked at (any more). Choose another in the "
                             "overview (%s), or look in the events for what became of it.",
-                            c->memory->subject, hb_view_key(c, HB_DO_VIEW_OVERVIEW, key));
+                            c->memory->subject, hb_part_key(c, HB_DO_VIEW_OVERVIEW, key));
         else
                 hb_doc_note(d, "missing", HB_STYLE_NOTE, 'i',
                             "No guests yet. Attach one on the host it runs on: harbinger guest attach NAME "

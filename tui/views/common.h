@@ -3,6 +3,7 @@
  * missing, null or -1 ("unknown") everywhere: NaN here, "-" on the screen. */
 #pragma once
 #include "draw/format.h"
+#include "views/parts.h"
 #include "views/view.h"
 
 #define HB_VIEW_PAGE 4096.0 /* bytes */
@@ -10,16 +11,9 @@
 /* ---- values ---- */
 double hb_view_known(double v);                           /* negative ("unknown") becomes NaN */
 double hb_view_number(const json_t *o, const char *path); /* the same of a member */
-json_t *hb_view_real(double v);                           /* null for what is not finite */
-json_t *hb_view_string(const char *s);                    /* null for "" and what is no UTF-8 */
 bool hb_view_false(const json_t *o, const char *path);    /* says no, rather than nothing */
-bool hb_view_true(const json_t *o, const char *path);
 const char *hb_view_or(const char *s, const char *other); /* other where s is "" */
-/* Appends, cut off where there is no room. */
-void hb_view_add(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* First of the keys of an action: "p"; its name in <> where it has none. */
-const char *hb_view_key(const struct hb_view_ctx *c, enum hb_action a, char buf[24]);
-unsigned hb_view_width(const struct hb_view_ctx *c); /* 80 x 24 where there is no screen */
+unsigned hb_view_width(const struct hb_view_ctx *c);      /* 80 x 24 where there is no screen */
 unsigned hb_view_height(const struct hb_view_ctx *c);
 bool hb_view_on_screen(const struct hb_view_ctx *c);
 

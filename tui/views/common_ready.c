@@ -128,7 +128,7 @@ void hb_view_judge(const hb_world *w, const struct hb_guest_seen *g, struct hb_r
         }
         snprintf(ret->why, sizeof(ret->why), "%s", ret_cause->why);
         if (ret_cause->next[0])
-                hb_view_add(ret->why, sizeof(ret->why), "; %s", ret_cause->next);
+                hb_part_add(ret->why, sizeof(ret->why), "; %s", ret_cause->next);
 }
 
 void hb_view_readiness(const struct hb_guest_seen *g, struct hb_readiness *ret) {

@@ -23,7 +23,7 @@ static bool target_troubled(const struct hb_view_figures *f, struct hb_view_caus
         const char *spill = hb_json_text(f->incoming, "spill.state");
         char num[HB_FMT_SIZE];
 
-        if (hb_view_true(f->incoming, "no_room"))
+        if (hb_part_true(f->incoming, "no_room"))
                 return say(c, "free space there, or give another image_dir",
                            "the target's image_dir is full");
         if (strcmp(spill, "full") == 0)

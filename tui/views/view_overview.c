@@ -1,0 +1,204 @@
+/* view_overview: the screen that is left open all day: what needs a look, the hosts, and every guest with how
+ * ready it is and why not more. Order is by name unless the operator sorts, so that nothing moves by itself.
+ * Cost: a row's figures for each guest, once a tick. */
+#include "views/view_overview.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ROOMY    16u  /* lines from which hosts, links and costs are shown too */
+#define WHY_FITS 150u /* columns from which a row has room for its own why */
+
+/* ---- what needs a look ---- */
+
+enum { READY, FILLING, MOVING, STALLED, LOST, UNKNOWN, UNFIT, ABSENT, KINDS };
+static const struct {
+        const char *words; /* of hb_readiness, with '|' around each */
+        const char *say;
+        bool look; /* needs one */
+} kinds[KINDS] = {
+        [LOST] = {"|lost|gone|", "lost", true},
+        [STALLED] = {"|stalled|", "stalled", true},
+        [UNKNOWN] = {"|unknown|", "unknown", true},
+        [UNFIT] = {"|cannot move|", "cannot move", true},
+        [MOVING] = {"|moving|", "moving", false},
+        [FILLING] = {"|filling|connecting|attaching|", "filling", false},
+        [READY] = {"|ready|", "ready", false},
+        [ABSENT] = {"|not placed|", "not placed", false},
+};
+
+static unsigned kind_of(const char *word) {
+        char key[32];
+
+        snprintf(key, sizeof(key), "|%s|", word);
+        for (unsigned k = 0; k < KINDS; k++)
+                if (strstr(kinds[k].words, key))
+                        return k;
+        return UNKNOWN;
+}
+
+static void list(const unsigned count[KINDS], bool look, char *buf, size_t size) {
+        static const unsigned order[KINDS] = {LOST, STALLED, UNKNOWN, UNFIT, MOVING, FILLING, READY, ABSENT};
+
+        for (unsigned i = 0; i < KINDS; i++)
+                if (count[order[i]] && kinds[order[i]].look == look)
+                        hb_part_add(buf, size, "%s%u %s", *buf ? ", " : "", count[order[i]],
+                                    kinds[order[i]].say);
+}
+
+static void attention(struct hb_view_ctx *c, hb_doc *d) {
+        const struct hb_guest_seen *g;
+        unsigned n = hb_world_guests(c->world, &g), count[KINDS] = {0}, look = 0;
+        char bad[160] = "", good[160] = "";
+        struct hb_view_cause cause;
+        struct hb_readiness r;
+
+        for (unsigned i = 0; i < n; i++) {
+                hb_view_judge(c->world, &g[i], &r, &cause);
+                count[kind_of(r.word)]++;
+        }
+        for (unsigned k = 0; k < KINDS; k++)
+                look += kinds[k].look ? count[k] : 0;
+        list(count, true, bad, sizeof(bad));
+        list(count, false, good, sizeof(good));
+        if (look)
+                hb_doc_note(d, "attention", count[LOST] ? HB_STYLE_BAD : HB_STYLE_WARN, '!',
+                            "%u of %u guest%s need%s a look: %s%s%s", look, n, n == 1 ? "" : "s",
+                            look == 1 ? "s" : "", bad, good[0] ? "; " : "", good);
+        else if (n)
+                hb_doc_note(d, "attention", HB_STYLE_GOOD, '+', "nothing needs a look: %u guest%s, %s", n,
+                            n == 1 ? "" : "s", good);
+}
+
+/* ---- guests ---- */
+
+static const struct hb_doc_column columns[] = {
+        {"guest", "guest", false, 0, 6, false},
+        {"host", "host", false, 4, 0, false},
+        {"to", "to", false, 1, 0, false},
+        {"ready", "ready", false, 0, 16, false},
+        {"left_bytes", "left", true, 0, 8, false},
+        {"dirty_bytes_per_s", "written", true, 3, 10, false},
+        {"rate_bytes_per_s", "coming", true, 3, 10, false},
+        {"downtime_ms", "downtime", true, 1, 8, false},
+        {"trend", "trend", false, 2, 0, false},
+        {"resident_bytes", "memory", true, 6, 8, false},
+        {"state", "state", false, 7, 0, false},
+        {"cost_share", "cost", true, 8, 6, false},
+        {"why", "why, and what next", false, 5, 24, true},
+};
+
+static void cell_bytes(hb_doc_table *t, double v) {
+        hb_part_cell_as(t, HB_STYLE_NORMAL, v, hb_fmt_bytes);
+}
+
+static void ready_cell(hb_doc_table *t, const struct hb_readiness *r) {
+        hb_doc_cell_bar(t, r->style, r->share, json_string(r->word), "%c %s", r->sign, r->word);
+}
+
+static void why_cell(hb_doc_table *t, const struct hb_readiness *r, const struct hb_view_figures *f) {
+        char after[HB_FMT_SIZE];
+
+        if (r->why[0])
+                hb_doc_cell(t, r->style, hb_part_string(r->why), "%s", r->why);
+        else
+                hb_doc_cell(t, HB_STYLE_DIM, json_null(), "a move sends %s more",
+                            hb_fmt_bytes(f->after_bytes, after));
+}
+
+static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_guest_seen *g) {
+        const char *from = hb_view_seat_label(c->world, g->seat);
+        struct hb_view_cause cause;
+        struct hb_view_figures f;
+        struct hb_readiness r;
+        char text[64];
+
+        hb_view_judge(c->world, g, &r, &cause);
+        hb_view_figures(g, &f);
+        hb_doc_row(t, g->id);
+        hb_part_cell(t, HB_STYLE_STRONG, g->id);
+        hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(from, f.from));
+        hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(f.to, hb_view_seat_label(c->world, g->target)));
+        ready_cell(t, &r);
+        cell_bytes(t, f.left_bytes);
+        hb_part_cell_as(t, HB_STYLE_NORMAL, f.dirty, hb_fmt_rate);
+        hb_part_cell_as(t, HB_STYLE_NORMAL, f.rate, hb_fmt_rate);
+        hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_number(f.downtime_ms), "%s",
+                    hb_view_downtime(f.downtime_ms, text));
+        hb_doc_cell(t, hb_view_trend_style(&f), hb_part_string(f.trend), "%s",
+                    hb_view_trend(&f, text, sizeof(text)));
+        cell_bytes(t, hb_view_number(g->guest, "resident_bytes"));
+        hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(g->guest, "state"));
+        hb_part_cell_as(t, HB_STYLE_DIM, hb_view_number(g->guest, "guest_cost_share"), hb_fmt_share);
+        why_cell(t, &r, &f);
+}
+
+static void guests(struct hb_view_ctx *c, hb_doc *d) {
+        const struct hb_guest_seen *g;
+        unsigned n = hb_world_guests(c->world, &g);
+        hb_doc_table *t = hb_doc_table_new(
+                d, "guests", NULL, columns, sizeof(columns) / sizeof(columns[0]), true,
+                "No guests yet. Attach one on its host: harbinger guest attach NAME --qmp SOCKET");
+
+        for (unsigned i = 0; i < n; i++)
+                guest_row(c, t, &g[i]);
+}
+
+/* ---- the selected one, where its row has no room for the why ---- */
+
+/* Always two lines, so that the table stays where it is when the selection moves. */
+static void selected(struct hb_view_ctx *c, hb_doc *d) {
+        const struct hb_guest_seen *all, *g = hb_world_guest(c->world, c->memory->place.row);
+        struct hb_view_cause cause = {{0}};
+        struct hb_readiness r = {.style = HB_STYLE_DIM};
+
+        if (!g && !c->memory->place.row[0] && hb_world_guests(c->world, &all) > 0)
+                g = &all[0];
+        if (g)
+                hb_view_judge(c->world, g, &r, &cause);
+        if (g && !cause.why[0]) {
+                struct hb_view_figures f;
+                char after[HB_FMT_SIZE], down[HB_FMT_SIZE];
+
+                hb_view_figures(g, &f);
+                snprintf(cause.why, sizeof(cause.why), "%s; a move now stops it for %s and sends %s", r.word,
+                         hb_view_downtime(f.downtime_ms, down), hb_fmt_bytes(f.after_bytes, after));
+        }
+        hb_doc_field(d, NULL, g ? g->id : "why", r.style, NULL, "%s", hb_view_or(cause.why, "-"));
+        if (hb_view_height(c) >= ROOMY)
+                hb_doc_field(d, NULL, "next", HB_STYLE_NORMAL, NULL, "%s", hb_view_or(cause.next, "-"));
+}
+
+static int build(struct hb_view_ctx *c, hb_doc *d) {
+        bool roomy = hb_view_height(c) >= ROOMY;
+
+        attention(c, d);
+        hb_view_seat_note(d, c->world);
+        if (roomy)
+                hb_overview_hosts(c, d);
+        if (hb_view_on_screen(c) && c->width < WHY_FITS && hb_view_height(c) >= 8)
+                selected(c, d);
+        guests(c, d);
+        return 0;
+}
+
+static int act(struct hb_view_ctx *c, enum hb_action a, const char *row, const char *const *answers,
+               unsigned nanswers, struct hb_order *ret) {
+        const struct hb_guest_seen *g = row ? hb_world_guest(c->world, row) : NULL;
+
+        if (!g)
+                return 0;
+        if (a == HB_DO_OPEN)
+                a = HB_DO_VIEW_PLACEMENT;
+        return hb_view_guest_act(c, a, g, answers, nanswers, ret);
+}
+
+const struct hb_view hb_view_overview = {
+        .name = "overview",
+        .title = "overview",
+        .key = HB_DO_VIEW_OVERVIEW,
+        .build = build,
+        .act = act,
+        .hints = {HB_DO_OPEN, HB_DO_VIEW_GUEST, HB_DO_PLACE, HB_DO_ESTIMATE, HB_DO_MIGRATE, HB_DO_FILTER,
+                  HB_DO_SORT, HB_DO_FREEZE, HB_DO_VIEW_HELP, HB_DO_QUIT, HB_DO_NONE},
+};
