@@ -143,6 +143,16 @@ const json_t *hb_world_detail(hb_world *w, unsigned seat, const char *cmd, json_
         return d->result;
 }
 
+bool hb_world_asking(const hb_world *w) {
+        for (unsigned i = 0; i < HB_WORLD_DETAILS; i++) {
+                const struct detail *d = &w->details[i];
+
+                if (d->used && d->id && !d->result && !d->err.code)
+                        return true;
+        }
+        return false;
+}
+
 void hb_world_details_old(hb_world *w, unsigned seat) {
         for (unsigned i = 0; i < HB_WORLD_DETAILS; i++)
                 if (w->details[i].used && w->details[i].seat == seat)

@@ -121,8 +121,7 @@ uint64_t hb_world_events_missed(const hb_world *w); /* fell out of the rings, he
  * faster than five times a second each; what nobody asks for in 30 s is forgotten. */
 const json_t *hb_world_detail(hb_world *w, unsigned seat, const char *cmd, json_t *args, double max_age_s,
                               const struct hb_err **ret_err, double *ret_age_s);
-/* A detail that somebody wanted since the last pump but one was asked for and is not answered yet: what is
- * printed once waits for this. */
+/* Some detail has no answer at all so far: what is printed once waits for it. */
 bool hb_world_asking(const hb_world *w);
 /* Ask again with the next call (something was changed). */
 void hb_world_details_old(hb_world *w, unsigned seat);
