@@ -147,9 +147,13 @@ void hb_doc_text(hb_doc *d, const char *key, const char *title, const char *text
         b->text = hb_doc_copy(d, text);
         copy = hb_doc_alloc(d, expanded_size(text));
         b->lines.line = copy ? hb_doc_alloc(d, lines * sizeof(*b->lines.line)) : NULL;
+        b->lines.width = b->lines.line ? hb_doc_alloc(d, lines * sizeof(*b->lines.width)) : NULL;
         b->lines.diff = diff;
-        if (b->lines.line)
-                expand(text, copy, &b->lines);
+        if (!b->lines.width)
+                return;
+        expand(text, copy, &b->lines);
+        for (unsigned i = 0; i < b->lines.n; i++)
+                b->lines.width[i] = hb_doc_ascii_width(b->lines.line[i]);
 }
 
 void hb_doc_subject(hb_doc *d, const char *fmt, ...) {

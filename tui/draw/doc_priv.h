@@ -38,6 +38,7 @@ struct hb_doc_table {
 
 struct hb_doc_lines {
         const char **line;
+        uint16_t *width; /* of each; HB_DOC_ASK_WIDTH */
         unsigned n;
         bool diff;
 };
@@ -114,6 +115,7 @@ struct hb_doc_part *hb_doc_copy_parts(hb_doc *d, const struct hb_doc_part *parts
 
 /* The i-th row as arranged. */
 const struct hb_doc_row_data *hb_doc_row_at(const struct hb_doc_table *t, unsigned i);
+uint16_t hb_doc_ascii_width(const char *text); /* HB_DOC_ASK_WIDTH: ask */
 unsigned hb_doc_cell_width(const struct hb_doc_cell_data *c, bool utf8);
 /* doc_filter.c: is the row to be seen? */
 struct hb_doc_filter;

@@ -62,7 +62,7 @@ void hb_doc_row(hb_doc_table *t, const char *id) {
         t->rows[t->nrows++] = r;
 }
 
-static uint16_t ascii_width(const char *text) {
+uint16_t hb_doc_ascii_width(const char *text) {
         const char *p = text;
 
         while (*p >= ' ' && *p < 0x7f)
@@ -94,7 +94,7 @@ static void fill(hb_doc_table *t, bool bar, enum hb_style style, double share, j
                 .style = (uint8_t)style,
                 .bar = bar,
         };
-        c->width = ascii_width(c->text);
+        c->width = hb_doc_ascii_width(c->text);
 }
 
 void hb_doc_cell(hb_doc_table *t, enum hb_style style, json_t *value, const char *fmt, ...) {

@@ -1,0 +1,116 @@
+/* paint_rows: the main table and the row that is selected in it. Nothing jumps: the selected object stays on
+ * its line of the screen whatever comes, goes or is sorted above it, as far as the table's ends allow; a row
+ * that is gone hands over to the one that now stands where it stood. */
+#include "draw/paint_priv.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Which rows are seen, and where. */
+struct rows {
+        unsigned y, visible; /* the first row's line on the surface; lines for rows */
+        unsigned top, chosen;
+};
+
+static void choose(const struct hb_paint *p, const struct hb_doc_table *t, struct rows *r) {
+        struct hb_place_in_doc *place = p->place;
+        unsigned n = hb_doc_rows(t), first = r->y - p->r.y, line;
+
+        r->chosen = place->row[0] ? hb_doc_row_find(t, place->row) : 0;
+        if (r->chosen >= n)
+                r->chosen = hb_paint_min(place->row_index, n - 1);
+        line = place->row_line > first ? hb_paint_min(place->row_line - first, r->visible - 1) : 0;
+        r->top = r->chosen > line ? r->chosen - line : 0;
+        r->top = hb_paint_min(r->top, n > r->visible ? n - r->visible : 0);
+        place->row_line = first + r->chosen - r->top;
+        place->row_index = r->chosen;
+        snprintf(place->row, sizeof(place->row), "%s", hb_doc_row_id(t, r->chosen));
+}
+
+/* "12-30 of 500"; "" when all is seen. */
+static void position(const struct hb_doc_table *t, const struct rows *r, char *buf, size_t size) {
+        unsigned n = hb_doc_rows(t), all = hb_doc_rows_all(t), last = hb_paint_min(n, r->top + r->visible);
+
+        buf[0] = '\0';
+        if (n > r->visible && n < all)
+                snprintf(buf, size, "%u-%u of %u, %u in all", r->top + 1, last, n, all);
+        else if (n > r->visible)
+                snprintf(buf, size, "%u-%u of %u", r->top + 1, last, n);
+        else if (n < all)
+                snprintf(buf, size, "%u of %u rows", n, all);
+}
+
+static void title(const struct hb_paint *p, const struct hb_paint_item *it, const char *at, unsigned y) {
+        unsigned w = (unsigned)strlen(at), used = hb_text_width(it->b->label, p->utf8);
+
+        hb_surface_text(p->s, p->x, y, p->w, HB_STYLE_TITLE, it->b->label);
+        if (!w || w > p->w)
+                return;
+        if (used + 2 + w > p->w) /* the place in the table says more than the end of a title */
+                hb_surface_fill(p->s, p->x + p->w - w - (w < p->w), y, 1, 1, HB_STYLE_DIM, ' ');
+        hb_surface_right(p->s, p->x, y, p->w, HB_STYLE_DIM, at);
+}
+
+/* Beside the column heads, where the title has no line and there is room. */
+static void beside_head(const struct hb_paint *p, const struct hb_paint_item *it, const char *at,
+                        unsigned y) {
+        if (it->table.used + 1 + strlen(at) <= p->w)
+                hb_surface_right(p->s, p->x, y, p->w, HB_STYLE_DIM, at);
+}
+
+static void draw_rows(const struct hb_paint *p, const struct hb_paint_item *it, const struct rows *r) {
+        unsigned n = hb_doc_rows(it->b->table);
+
+        for (unsigned i = r->top; i < n && i < r->top + r->visible; i++) {
+                unsigned y = r->y + i - r->top;
+
+                hb_paint_table_row(p, it, i, y);
+                if (i != r->chosen)
+                        continue;
+                if (it->table.sign)
+                        hb_surface_put(p->s, p->x, y, HB_STYLE_STRONG, '>');
+                hb_surface_choose(p->s, p->x, y, p->w);
+                if (p->out->cursor_x < 0) {
+                        p->out->cursor_x = (int)p->x;
+                        p->out->cursor_y = (int)y;
+                }
+        }
+}
+
+static void draw_empty(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y,
+                       unsigned height) {
+        unsigned lines = hb_paint_empty_lines(p, it->b->table), used = height > lines && it->b->label[0];
+
+        if (used)
+                title(p, it, "", y);
+        for (unsigned i = 0; i < lines && used < height; i++)
+                hb_paint_empty_line(p, it->b->table, i, y + used++);
+}
+
+void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y,
+                         unsigned height) {
+        const struct hb_doc_table *t = it->b->table;
+        unsigned n = hb_doc_rows(t);
+        bool headed = height >= 3, titled;
+        struct rows r = {.y = y};
+        char at[64];
+
+        if (!height)
+                return;
+        if (!n) {
+                draw_empty(p, it, y, height);
+                return;
+        }
+        titled = height >= 4 && (it->b->label[0] || n + 1 > height || n < hb_doc_rows_all(t));
+        r.y = y + titled + headed;
+        r.visible = height - titled - headed;
+        choose(p, t, &r);
+        position(t, &r, at, sizeof(at));
+        if (titled)
+                title(p, it, at, y);
+        if (headed)
+                hb_paint_table_head(p, it, y + titled);
+        if (headed && !titled && *at)
+                beside_head(p, it, at, y);
+        p->out->table_lines = r.visible;
+        draw_rows(p, it, &r);
+}

@@ -1,0 +1,261 @@
+/* paint_table: tables. Columns go by rank when there is no room for all, then texts are cut; widths are made
+ * from all rows, seen or not, so that scrolling moves nothing sideways. */
+#include "draw/paint_priv.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GROW_LEAST 12u /* columns that a growing text is content with */
+#define CUT_LEAST  4u  /* columns below which nothing is cut further */
+
+static bool sorted_by(const struct hb_doc_table *t, unsigned i) {
+        return t->how.sort[0] && strcmp(t->how.sort, t->columns[i].key) == 0;
+}
+
+/* ---- widths ---- */
+
+static unsigned content(const struct hb_paint *p, const struct hb_doc_table *t, unsigned i, unsigned bar) {
+        unsigned most = 0, n = hb_doc_rows(t);
+
+        for (unsigned k = 0; k < n; k++) {
+                const struct hb_doc_row_data *r = hb_doc_row_at(t, k);
+                const struct hb_doc_cell_data *c = &r->cells[i];
+
+                if (i < r->n)
+                        most = hb_paint_max(most,
+                                            hb_doc_cell_width(c, p->utf8) + (c->bar ? bar + (bar > 0) : 0));
+        }
+        return most;
+}
+
+static unsigned most_for(const struct hb_paint *p) { /* a name may be as long as its giver likes */
+        return hb_paint_max(p->w / 3, 16);
+}
+
+/* What each column wants, and what it needs at least to be shown. */
+struct demand {
+        unsigned want[HB_DOC_COLUMNS_MAX], need[HB_DOC_COLUMNS_MAX];
+};
+
+static void ask(const struct hb_paint *p, const struct hb_doc_table *t, unsigned bar, struct demand *d) {
+        for (unsigned i = 0; i < t->ncolumns; i++) {
+                const struct hb_doc_column *c = &t->columns[i];
+                unsigned title = hb_text_width(c->title, p->utf8) + sorted_by(t, i);
+                unsigned want = hb_paint_max(hb_paint_max(title, c->min), content(p, t, i, bar));
+
+                if (!c->grow)
+                        want = hb_paint_min(want, most_for(p));
+                d->want[i] = hb_paint_max(want, 1);
+                d->need[i] = d->want[i];
+                if (c->grow)
+                        d->need[i] = hb_paint_max(hb_paint_min(d->want[i], GROW_LEAST), c->min);
+        }
+}
+
+static unsigned total(const struct hb_paint_table_shape *s, unsigned n) {
+        unsigned sum = s->sign;
+
+        for (unsigned i = 0; i < n; i++)
+                sum += s->width[i] ? s->width[i] + s->gap : 0;
+        return sum > s->gap + s->sign ? sum - s->gap : sum;
+}
+
+/* The last of those with the highest rank; n: all that are left must stay. */
+static unsigned least_wanted(const struct hb_doc_table *t, const struct hb_paint_table_shape *s) {
+        unsigned found = t->ncolumns;
+
+        for (unsigned i = 0; i < t->ncolumns; i++)
+                if (s->width[i] && t->columns[i].rank &&
+                    (found == t->ncolumns || t->columns[i].rank >= t->columns[found].rank))
+                        found = i;
+        return found;
+}
+
+static unsigned widest(const struct hb_paint_table_shape *s, unsigned n) {
+        unsigned found = 0;
+
+        for (unsigned i = 1; i < n; i++)
+                if (s->width[i] > s->width[found])
+                        found = i;
+        return found;
+}
+
+static void squeeze(const struct hb_paint *p, const struct hb_doc_table *t, struct hb_paint_table_shape *s) {
+        unsigned n = t->ncolumns, i;
+
+        while (total(s, n) > p->w && (i = least_wanted(t, s)) < n)
+                s->width[i] = 0;
+        while (total(s, n) > p->w && s->width[i = widest(s, n)] > CUT_LEAST)
+                s->width[i]--;
+}
+
+/* First everyone gets what it wants, then growing columns share the rest. */
+static void spread(const struct hb_paint *p, const struct hb_doc_table *t, const struct demand *d,
+                   struct hb_paint_table_shape *s) {
+        unsigned n = t->ncolumns, used = total(s, n), rest = p->w > used ? p->w - used : 0, growing = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                unsigned more = s->width[i] && s->width[i] < d->want[i] ? d->want[i] - s->width[i] : 0;
+
+                more = hb_paint_min(more, rest);
+                s->width[i] = (uint16_t)(s->width[i] + more);
+                rest -= more;
+                growing += s->width[i] && t->columns[i].grow;
+        }
+        for (unsigned i = 0; i < n && growing; i++) {
+                unsigned more = rest / growing;
+
+                if (!s->width[i] || !t->columns[i].grow)
+                        continue;
+                s->width[i] = (uint16_t)(s->width[i] + more);
+                rest -= more;
+                growing--;
+        }
+}
+
+static void shape(const struct hb_paint *p, const struct hb_paint_item *it, struct hb_paint_table_shape *s) {
+        const struct hb_doc_table *t = it->b->table;
+        struct demand d;
+
+        *s = (struct hb_paint_table_shape){
+                .bar = p->w >= 100  ? 12
+                       : p->w >= 60 ? 8
+                       : p->w >= 40 ? 5
+                                    : 0,
+                .gap = p->w >= 60 ? 2 : 1,
+                .sign = it->b->main && p->mono && p->w > 8 ? 2 : 0,
+        };
+        ask(p, t, s->bar, &d);
+        for (unsigned i = 0; i < t->ncolumns; i++)
+                s->width[i] = (uint16_t)hb_paint_min(d.need[i], UINT16_MAX);
+        squeeze(p, t, s);
+        spread(p, t, &d, s);
+        s->used = total(s, t->ncolumns);
+}
+
+/* ---- lines ---- */
+
+void hb_paint_table_head(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y) {
+        const struct hb_doc_table *t = it->b->table;
+        const struct hb_paint_table_shape *s = &it->table;
+        unsigned x = p->x + s->sign, end = p->x + p->w;
+
+        for (unsigned i = 0; i < t->ncolumns && x < end; i++) {
+                unsigned w = hb_paint_min(s->width[i], end - x), arrow = sorted_by(t, i) && w > 1, n;
+                const char *title = t->columns[i].title;
+
+                if (!w)
+                        continue;
+                n = hb_paint_min(hb_text_width(title, p->utf8), w - arrow);
+                n = hb_surface_text(p->s, x + (t->columns[i].right ? w - arrow - n : 0), y, n,
+                                    HB_STYLE_COLUMN, title);
+                if (arrow)
+                        hb_surface_put(p->s, x + (t->columns[i].right ? w - 1 : n), y, HB_STYLE_COLUMN,
+                                       hb_glyph_line(p->g, t->how.descending ? HB_LINE_DOWN : HB_LINE_UP));
+                x += w + s->gap;
+        }
+}
+
+static unsigned draw_bar(const struct hb_paint *p, const struct hb_paint_table_shape *s,
+                         const struct hb_doc_cell_data *c, unsigned x, unsigned y, unsigned w) {
+        double cells = (double)c->share * s->bar;
+
+        if (!s->bar || w <= s->bar)
+                return 0;
+        for (unsigned i = 0; i < s->bar; i++) {
+                double in = cells - i;
+
+                if (in > 0.01)
+                        hb_surface_put(p->s, x + i, y, (enum hb_style)c->style,
+                                       hb_glyph_bar(p->g, in > 1 ? 1 : in));
+                else
+                        hb_surface_put(p->s, x + i, y, HB_STYLE_DIM,
+                                       isnan(c->share) ? '?' : hb_glyph_line(p->g, HB_LINE_DOT));
+        }
+        return s->bar + 1;
+}
+
+static void draw_cell(const struct hb_paint *p, const struct hb_paint_table_shape *s,
+                      const struct hb_doc_column *column, const struct hb_doc_cell_data *c, unsigned x,
+                      unsigned y, unsigned w) {
+        unsigned bar = c->bar ? draw_bar(p, s, c, x, y, w) : 0;
+
+        if (column->right)
+                hb_surface_right(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
+        else
+                hb_surface_text(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
+}
+
+void hb_paint_table_row(const struct hb_paint *p, const struct hb_paint_item *it, unsigned i, unsigned y) {
+        const struct hb_doc_table *t = it->b->table;
+        const struct hb_doc_row_data *r = hb_doc_row_at(t, i);
+        const struct hb_paint_table_shape *s = &it->table;
+        unsigned x = p->x + s->sign, end = p->x + p->w;
+
+        for (unsigned k = 0; k < r->n && x < end; k++) {
+                unsigned w = hb_paint_min(s->width[k], end - x);
+
+                if (!w)
+                        continue;
+                draw_cell(p, s, &t->columns[k], &r->cells[k], x, y, w);
+                x += w + s->gap;
+        }
+}
+
+/* ---- a table without a row ---- */
+
+static const char *why_empty(const struct hb_doc_table *t, char buf[160]) {
+        if (!t->nrows)
+                return *t->empty ? t->empty : "none";
+        snprintf(buf, 160, "no row has \"%s\" (%u without the filter)", t->how.filter, t->nrows);
+        return buf;
+}
+
+unsigned hb_paint_empty_lines(const struct hb_paint *p, const struct hb_doc_table *t) {
+        char buf[160];
+
+        return hb_paint_wrap_lines(why_empty(t, buf), p->w, p->utf8, false);
+}
+
+void hb_paint_empty_line(const struct hb_paint *p, const struct hb_doc_table *t, unsigned i, unsigned y) {
+        char buf[HB_PAINT_LINE], why[160];
+
+        hb_surface_text(p->s, p->x, y, p->w, HB_STYLE_DIM,
+                        hb_paint_wrap_line(why_empty(t, why), p->w, p->utf8, false, i, false, buf));
+}
+
+/* ---- as a block ---- */
+
+static void measure(const struct hb_paint *p, struct hb_paint_item *it) {
+        const struct hb_doc_table *t = it->b->table;
+        unsigned n = hb_doc_rows(t), head;
+
+        shape(p, it, &it->table);
+        head = it->b->label[0] != '\0' || (it->b->main && n && n < t->nrows);
+        it->natural = head + (n ? n + 1 : hb_paint_empty_lines(p, t));
+        it->least = hb_paint_min(it->natural, head + 4);
+}
+
+/* Of a table that is not the main one: the last line says how many rows are not seen. */
+static void line(const struct hb_paint *p, const struct hb_paint_item *it, unsigned i, unsigned y) {
+        const struct hb_doc_table *t = it->b->table;
+        unsigned n = hb_doc_rows(t);
+
+        if (it->b->label[0]) {
+                if (i == 0) {
+                        hb_surface_text(p->s, p->x, y, p->w, HB_STYLE_TITLE, it->b->label);
+                        return;
+                }
+                i--;
+        }
+        if (!n)
+                hb_paint_empty_line(p, t, i, y);
+        else if (i == 0)
+                hb_paint_table_head(p, it, y);
+        else if (it->height < it->natural && i + 1 + (it->b->label[0] != '\0') == it->height)
+                hb_surface_textf(p->s, p->x, y, p->w, HB_STYLE_DIM, "... %u more", n - (i - 1));
+        else
+                hb_paint_table_row(p, it, i - 1, y);
+}
+
+const struct hb_paint_ops hb_paint_table = {measure, line};
