@@ -3,7 +3,7 @@
  * has lines of its own. Cost: a line is found by walking the run. */
 #include "draw/paint_priv.h"
 
-#define PITCH      38u /* columns of a field that stands beside others */
+#define PITCH      34u /* columns of a field that stands beside others */
 #define SIDE_MAX   4u
 #define ROOM_LEAST 10u /* for a text beside its label; with less it stands below */
 

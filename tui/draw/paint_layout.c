@@ -125,23 +125,33 @@ static void shrink(struct column *c, unsigned lines) {
         }
 }
 
-/* Nobody has more lines than could be seen, so that shrinking takes no longer than a screen is high. */
-static void bound(struct column *c, unsigned lines) {
+/* Nobody has more lines than `most`, so that shrinking takes no longer than a screen is high. */
+static void bound(struct column *c, unsigned most) {
         for (unsigned i = 0; i < c->n; i++)
-                if (may_shrink(c, i) && c->items[i].height > lines)
-                        c->items[i].height = hb_paint_max(lines, c->items[i].least);
+                if (may_shrink(c, i) && c->items[i].height > most)
+                        c->items[i].height = hb_paint_max(most, c->items[i].least);
+}
+
+static unsigned least_of_others(const struct column *c) {
+        unsigned n = lines_of_others(c);
+
+        for (unsigned i = 0; i < c->n; i++)
+                n -= may_shrink(c, i) ? c->items[i].height - c->items[i].least : 0;
+        return n;
 }
 
 /* Returns the lines that are left to the other blocks. */
 static unsigned share_out(const struct hb_paint *p, struct column *c) {
         unsigned keep = 0, others;
 
-        bound(c, p->h);
+        bound(c, p->h - p->h / 3);
         if (c->main < c->n) {
                 keep = hb_paint_min(c->items[c->main].natural, hb_paint_max(p->h / 3, 3));
                 keep = hb_paint_min(keep, p->h);
         }
-        shrink(c, p->h - keep);
+        if (c->main < c->n ||
+            least_of_others(c) <= p->h) /* else it scrolls anyway, with pictures worth seeing */
+                shrink(c, p->h - keep);
         others = hb_paint_min(lines_of_others(c), p->h - keep);
         if (c->main < c->n)
                 c->items[c->main].height = hb_paint_min(c->items[c->main].natural, p->h - others);
@@ -163,11 +173,13 @@ static void draw_line(const struct hb_paint *p, const struct hb_paint_item *it, 
         if (it->gap && i == 0)
                 return;
         inner.height -= it->gap;
+        inner.natural -= it->gap;
         ops_of(it->b->kind)->line(p, &inner, i - it->gap, y);
 }
 
 static void draw_mark(const struct hb_paint *p, const struct window *v, unsigned y) {
-        hb_surface_textf(p->s, p->x, y, p->w, HB_STYLE_DIM, "-- lines %u-%u of %u --", v->first + 1,
+        hb_surface_textf(p->s, p->x, y, p->w, HB_STYLE_DIM,
+                         p->w < 30 ? "%u-%u of %u" : "-- lines %u-%u of %u --", v->first + 1,
                          v->first + v->n - 1, v->all);
 }
 

@@ -26,6 +26,7 @@ struct hb_paint_field_shape {
 };
 struct hb_paint_table_shape {
         uint16_t width[HB_DOC_COLUMNS_MAX]; /* 0: left out */
+        bool number[HB_DOC_COLUMNS_MAX];    /* flush right, or bars */
         unsigned bar, gap, sign;            /* columns of a bar, between columns, of the '>' */
         unsigned used;                      /* columns in all */
 };

@@ -90,7 +90,7 @@ void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *i
                          unsigned height) {
         const struct hb_doc_table *t = it->b->table;
         unsigned n = hb_doc_rows(t);
-        bool headed = height >= 3, titled;
+        bool headed = height >= 3 || height + it->gap >= it->natural, titled;
         struct rows r = {.y = y};
         char at[64];
 
@@ -100,7 +100,8 @@ void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *i
                 draw_empty(p, it, y, height);
                 return;
         }
-        titled = height >= 4 && (it->b->label[0] || n + 1 > height || n < hb_doc_rows_all(t));
+        titled = (height >= 4 || height + it->gap >= it->natural) &&
+                 (it->b->label[0] || n + 1 > height || n < hb_doc_rows_all(t));
         r.y = y + titled + headed;
         r.visible = height - titled - headed;
         choose(p, t, &r);

@@ -14,16 +14,20 @@ static bool sorted_by(const struct hb_doc_table *t, unsigned i) {
 
 /* ---- widths ---- */
 
-static unsigned content(const struct hb_paint *p, const struct hb_doc_table *t, unsigned i, unsigned bar) {
-        unsigned most = 0, n = hb_doc_rows(t);
+static unsigned content(const struct hb_paint *p, const struct hb_doc_table *t, unsigned i,
+                        struct hb_paint_table_shape *s) {
+        unsigned most = 0, n = hb_doc_rows(t), bar = s->bar + (s->bar > 0);
+
+        s->number[i] = t->columns[i].right;
 
         for (unsigned k = 0; k < n; k++) {
                 const struct hb_doc_row_data *r = hb_doc_row_at(t, k);
                 const struct hb_doc_cell_data *c = &r->cells[i];
 
-                if (i < r->n)
-                        most = hb_paint_max(most,
-                                            hb_doc_cell_width(c, p->utf8) + (c->bar ? bar + (bar > 0) : 0));
+                if (i >= r->n)
+                        continue;
+                most = hb_paint_max(most, hb_doc_cell_width(c, p->utf8) + (c->bar ? bar : 0));
+                s->number[i] |= c->bar;
         }
         return most;
 }
@@ -37,11 +41,12 @@ struct demand {
         unsigned want[HB_DOC_COLUMNS_MAX], need[HB_DOC_COLUMNS_MAX];
 };
 
-static void ask(const struct hb_paint *p, const struct hb_doc_table *t, unsigned bar, struct demand *d) {
+static void ask(const struct hb_paint *p, const struct hb_doc_table *t, struct hb_paint_table_shape *s,
+                struct demand *d) {
         for (unsigned i = 0; i < t->ncolumns; i++) {
                 const struct hb_doc_column *c = &t->columns[i];
                 unsigned title = hb_text_width(c->title, p->utf8) + sorted_by(t, i);
-                unsigned want = hb_paint_max(hb_paint_max(title, c->min), content(p, t, i, bar));
+                unsigned want = hb_paint_max(hb_paint_max(title, c->min), content(p, t, i, s));
 
                 if (!c->grow)
                         want = hb_paint_min(want, most_for(p));
@@ -71,11 +76,13 @@ static unsigned least_wanted(const struct hb_doc_table *t, const struct hb_paint
         return found;
 }
 
-static unsigned widest(const struct hb_paint_table_shape *s, unsigned n) {
-        unsigned found = 0;
+/* A number that is cut says something else: words are cut first. n: nothing is left to cut. */
+static unsigned widest(const struct hb_doc_table *t, const struct hb_paint_table_shape *s, bool numbers) {
+        unsigned found = t->ncolumns;
 
-        for (unsigned i = 1; i < n; i++)
-                if (s->width[i] > s->width[found])
+        for (unsigned i = 0; i < t->ncolumns; i++)
+                if (s->width[i] > CUT_LEAST && (numbers || !s->number[i]) &&
+                    (found == t->ncolumns || s->width[i] > s->width[found]))
                         found = i;
         return found;
 }
@@ -85,7 +92,9 @@ static void squeeze(const struct hb_paint *p, const struct hb_doc_table *t, stru
 
         while (total(s, n) > p->w && (i = least_wanted(t, s)) < n)
                 s->width[i] = 0;
-        while (total(s, n) > p->w && s->width[i = widest(s, n)] > CUT_LEAST)
+        while (total(s, n) > p->w && (i = widest(t, s, false)) < n)
+                s->width[i]--;
+        while (total(s, n) > p->w && (i = widest(t, s, true)) < n)
                 s->width[i]--;
 }
 
@@ -125,7 +134,7 @@ static void shape(const struct hb_paint *p, const struct hb_paint_item *it, stru
                 .gap = p->w >= 60 ? 2 : 1,
                 .sign = it->b->main && p->mono && p->w > 8 ? 2 : 0,
         };
-        ask(p, t, s->bar, &d);
+        ask(p, t, s, &d);
         for (unsigned i = 0; i < t->ncolumns; i++)
                 s->width[i] = (uint16_t)hb_paint_min(d.need[i], UINT16_MAX);
         squeeze(p, t, s);
@@ -180,7 +189,7 @@ static void draw_cell(const struct hb_paint *p, const struct hb_paint_table_shap
                       unsigned y, unsigned w) {
         unsigned bar = c->bar ? draw_bar(p, s, c, x, y, w) : 0;
 
-        if (column->right)
+        if (column->right || bar) /* so that a digit more moves nothing */
                 hb_surface_right(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
         else
                 hb_surface_text(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
