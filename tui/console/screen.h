@@ -27,10 +27,15 @@ enum hb_glyphs hb_screen_glyphs(const hb_screen *s); /* what config and locale g
 void hb_screen_show(hb_screen *s, const hb_surface *what, int cursor_x, int cursor_y);
 /* The next key that waits, never blocking: HB_KEY_NONE: none. HB_KEY_RESIZE: the size has changed. */
 int hb_screen_key(hb_screen *s);
-int hb_screen_fd(const hb_screen *s); /* readable: keys wait. A signal that interrupts poll may mean a resize:
-                                       * ask hb_screen_key then too */
+/* Where the last HB_KEY_MOUSE was pressed. The wheel comes as HB_KEY_UP and HB_KEY_DOWN. */
+void hb_screen_mouse(const hb_screen *s, unsigned *ret_x, unsigned *ret_y);
+int hb_screen_fd(const hb_screen *s);       /* readable: keys wait, or a signal came: ask hb_screen_key. What
+                                             * interrupts poll may be a resize: ask it then too */
 bool hb_screen_hung_up(const hb_screen *s); /* the terminal is gone (EOF, EIO): end */
-/* A signal asked us to end (SIGHUP, SIGINT, SIGTERM, SIGQUIT): leave the loop, put everything away. */
+/* A signal asked us to end (SIGHUP, SIGINT, SIGTERM, SIGQUIT): leave the loop, put everything away. The third
+ * one ends the process by itself. */
 bool hb_screen_ended(const hb_screen *s, int *ret_signal);
-void hb_screen_redraw(hb_screen *s);  /* everything again with the next show */
-void hb_screen_suspend(hb_screen *s); /* terminal restored, SIGTSTP to ourselves, and back when continued */
+void hb_screen_redraw(hb_screen *s); /* everything again with the next show */
+/* Terminal restored, SIGTSTP to this process and its group, and back when continued; the next key is then
+ * HB_KEY_RESIZE. hb_screen_key does the same when SIGTSTP or SIGCONT came from outside. */
+void hb_screen_suspend(hb_screen *s);
