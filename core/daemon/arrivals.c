@@ -2,7 +2,7 @@
  * their placement. A host must be in our settings to be heard at all: a certificate of the cluster's CA alone
  * opens nothing; and it has so many sessions without a placement, each for so long. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include <errno.h>
@@ -34,7 +34,8 @@ static void arrival_free(struct hb_arrival *a, bool with_session) {
 
 static void turn_away(struct hb_arrival *a, const struct hb_err *why) {
         hb_session *s = a->session;
-        hb_log_err(HB_LOG_WARNING, "turning a host away", why);
+        hb_daemon_event_err(a->d, HB_LOG_WARNING, HB_ON_NETWORK, NULL, hb_session_host(s),
+                            "turning a host away", why);
         arrival_free(a, false);
         hb_session_refuse(s, why);
 }
@@ -130,7 +131,7 @@ static void on_session(void *arg, hb_session *s) {
                 hb_arrival_adopt(d, s);
                 return;
         }
-        hb_log_err(HB_LOG_WARNING, "turning a host away", &e);
+        hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_NETWORK, NULL, host, "turning a host away", &e);
         hb_session_refuse(s, &e);
 }
 
@@ -140,7 +141,7 @@ static int on_data(void *arg, struct hb_data_conn *c) {
 }
 
 static void on_note(void *arg, const struct hb_err *why) {
-        hb_log_err(HB_LOG_WARNING, "connection turned away", why);
+        hb_daemon_event_err(arg, HB_LOG_WARNING, HB_ON_NETWORK, NULL, NULL, "connection turned away", why);
 }
 
 const struct hb_listener_callbacks hb_arrival_callbacks = {on_session, on_data, on_note, NULL};

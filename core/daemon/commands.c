@@ -105,6 +105,7 @@ static void cmd_detach(hb_daemon *d, hb_request *r, json_t *args) {
                 hb_recover_remove_memory(d, g->name);
         hb_store_guest_remove(d->store, g->name);
         hb_daemon_history(d, "detach", g->name, d->settings->name, "", "done", NULL);
+        hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_GUEST, g->name, NULL, NULL, "guest %s: detached", g->name);
         hb_guest_free(g, false);
         hb_request_ok(r, json_object());
 }
@@ -171,6 +172,8 @@ static void cmd_unplace(hb_daemon *d, hb_request *r, json_t *args) {
         } else {
                 hb_daemon_history(d, "placement", name, d->settings->name, g->placement->host, "unplaced",
                                   hb_outgoing_json(g->placement));
+                hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_PLACEMENT, name, g->placement->host, NULL,
+                                "placement of %s on %s: given up", name, g->placement->host);
                 hb_outgoing_free(g->placement, true);
                 hb_request_ok(r, json_object());
         }

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "daemon/duplicates_priv.h"
+#include "daemon/events.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -105,13 +106,15 @@ static void leave_done(void *owner, void *arg, int rc) {
         x->coming_bytes -= l->max_pages * HB_PAGE_SIZE;
         if (rc < 0) {
                 x->n.kept_failed++;
-                hb_log_err(HB_LOG_WARNING, "keeping the memory of a guest that left", &l->err);
+                hb_daemon_event_err(x->d, HB_LOG_WARNING, HB_ON_GUEST, l->m.guest, NULL,
+                                    "keeping the memory of a guest that left", &l->err);
                 return;
         }
         if (!x->keep || hb_keep_add(x->keep, &l->m) < 0)
                 return;
-        hb_log(HB_LOG_NOTICE, "guest %s: %.1f MiB of its memory are kept in case it comes back", l->m.guest,
-               (double)l->m.pages * HB_PAGE_SIZE / (1 << 20));
+        hb_daemon_event(x->d, HB_LOG_NOTICE, HB_ON_GUEST, l->m.guest, NULL, NULL,
+                        "guest %s: %.1f MiB of its memory are kept in case it comes back", l->m.guest,
+                        (double)l->m.pages * HB_PAGE_SIZE / (1 << 20));
         hb_dup_fill_kept(x, &l->m);
 }
 
@@ -137,7 +140,8 @@ static struct hb_dup_source *source_of(struct hb_duplicates *x, const struct hb_
 static void dropping(void *arg, const struct hb_kept *m) {
         struct hb_duplicates *x = arg;
 
-        hb_log(HB_LOG_INFO, "the kept memory of guest %s gives way", m->guest);
+        hb_daemon_event(x->d, HB_LOG_INFO, HB_ON_GUEST, m->guest, NULL, NULL,
+                        "the kept memory of guest %s gives way", m->guest);
         hb_dup_source_drop(x, source_of(x, m));
 }
 
@@ -242,7 +246,8 @@ int hb_dup_keep_begin(struct hb_duplicates *x) {
         if (r < 0) {
                 snprintf(x->keep_trouble, sizeof x->keep_trouble,
                          "no memory of guests that leave is kept: %.120s", e.what);
-                hb_log_err(HB_LOG_WARNING, "opening the kept memory of guests", &e);
+                hb_daemon_event_err(x->d, HB_LOG_WARNING, HB_ON_DAEMON, NULL, NULL,
+                                    "opening the kept memory of guests", &e);
                 return r;
         }
         if (thrown)
@@ -262,7 +267,7 @@ void hb_dup_fill_kept(struct hb_duplicates *x, const struct hb_kept *m) {
         if (m->secret_id != hb_fingerprint_id(x->f))
                 return;
         if (hb_keep_open_memory(hb_keep_dir(x->keep), m, &part.fd, &e) < 0) {
-                hb_log_err(HB_LOG_WARNING, "kept memory", &e);
+                hb_daemon_event_err(x->d, HB_LOG_WARNING, HB_ON_GUEST, m->guest, NULL, "kept memory", &e);
                 return;
         }
         if (hb_dup_source_new(x, HB_DUP_KEPT, m->guest, &part, 1, &s) < 0)

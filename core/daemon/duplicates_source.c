@@ -6,8 +6,8 @@
  * when it is asked for, with a stamp of its own; one whose tag has changed meanwhile is not sent, for the
  * page was written and will be announced. 4 bytes a page are kept, and three bits. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates_priv.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,8 @@ void hb_dup_guest_attached(struct hb_guest *g) {
         if (!dg->tags || hb_bitmap_init(&dg->tagged, pages) < 0 || hb_bitmap_init(&dg->unsent, pages) < 0 ||
             hb_bitmap_init(&dg->asked, pages) < 0 ||
             hb_print_schedule_new(pages, SETTLE, rank_of, dg, &dg->schedule) < 0 || open_source(dg) < 0) {
-                hb_log(HB_LOG_WARNING, "guest %s: no memory to look for duplicates of its pages", g->name);
+                hb_daemon_event(g->d, HB_LOG_WARNING, HB_ON_GUEST, g->name, NULL, NULL,
+                                "guest %s: no memory to look for duplicates of its pages", g->name);
                 guest_free(dg);
                 return;
         }

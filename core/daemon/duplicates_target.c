@@ -7,8 +7,8 @@
  * here costs at most that memory and a look at the index; nothing of it is believed before the copy was
  * printed here. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates_priv.h"
+#include "daemon/events.h"
 #include "daemon/incoming_priv.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -110,7 +110,8 @@ void hb_dup_image_begin(struct hb_incoming *in) {
         di->blocks = calloc(di->nblocks, sizeof *di->blocks);
         if (!di->blocks || hb_bitmap_init(&di->to_ask, in->shape.pages) < 0 ||
             hb_bitmap_init(&di->printed, in->shape.pages) < 0 || open_source(di) < 0) {
-                hb_log(HB_LOG_WARNING, "placement of %s: no memory to look for duplicates", in->guest);
+                hb_daemon_event(in->d, HB_LOG_WARNING, HB_ON_PLACEMENT, in->guest, in->host, NULL,
+                                "placement of %s: no memory to look for duplicates", in->guest);
                 image_free(di);
                 return;
         }

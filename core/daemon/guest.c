@@ -4,8 +4,8 @@
  * a second fetch. */
 #include "daemon/guest.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
 #include "daemon/recording.h"
@@ -48,7 +48,7 @@ void hb_guest_free(struct hb_guest *g, bool leave) {
         if (leave)
                 g->tracker = hb_tracker_free(g->tracker);
         else if (g->tracker && hb_tracker_detach(g->tracker, &e) < 0 && !g->gone)
-                hb_log_err(HB_LOG_WARNING, "detaching", &e);
+                hb_daemon_event_err(g->d, HB_LOG_WARNING, HB_ON_GUEST, g->name, NULL, "detaching", &e);
         g->map = hb_page_map_free(g->map);
         if (!leave)
                 hb_guest_unlink_files(g->d, g->name);
@@ -158,10 +158,12 @@ static void note_mappers(struct hb_guest *g, const struct scan_job *s) {
         if (!s->check_mappers)
                 return;
         if (s->nmappers > 0 && g->nmappers <= 0)
-                hb_log(HB_LOG_WARNING,
-                       "guest %s: process %d (%s) now maps region %s writable; tracking goes on by content "
-                       "hash, all pages sent again",
-                       g->name, (int)s->mappers[0].pid, s->mappers[0].comm, s->mappers[0].region);
+                hb_daemon_event(
+                        g->d, HB_LOG_WARNING, HB_ON_GUEST, g->name, NULL,
+                        "end that process, if it is not meant to",
+                        "guest %s: process %d (%s) now maps region %s writable; tracking goes on by content "
+                        "hash, all pages sent again",
+                        g->name, (int)s->mappers[0].pid, s->mappers[0].comm, s->mappers[0].region);
         g->nmappers = s->nmappers;
         memcpy(g->mappers, s->mappers, sizeof g->mappers);
 }
@@ -171,7 +173,8 @@ static void guest_gone(struct hb_guest *g) {
                 return;
         g->gone = true;
         event_del(g->epoch_timer);
-        hb_log(HB_LOG_WARNING, "guest %s: its process %d has ended", g->name, (int)g->target->pid);
+        hb_daemon_event(g->d, HB_LOG_WARNING, HB_ON_GUEST, g->name, NULL, "harbinger guest detach it",
+                        "guest %s: its process %d has ended", g->name, (int)g->target->pid);
         struct hb_err e;
         hb_err_set(&e, -ESRCH, g->name, "harbinger guest detach it", "the guest's process has ended");
         if (g->placement)
@@ -205,7 +208,7 @@ static void scan_done(void *owner, void *arg, int rc) {
         } else if (rc == -ESRCH) {
                 guest_gone(g);
         } else {
-                hb_log_err(HB_LOG_ERR, "scanning", &s->err);
+                hb_daemon_event_err(g->d, HB_LOG_ERR, HB_ON_GUEST, g->name, NULL, "scanning", &s->err);
         }
         if (g->scanned)
                 g->scanned(g, rc, &s->err);

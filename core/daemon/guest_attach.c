@@ -1,8 +1,8 @@
 /* guest_attach: a guest is opened by a job that works on things of its own; they become the guest's on the
  * loop, when all of them are there. So nothing of a guest that is still being attached is touched from two
  * threads, and a failure or the daemon's end leaves nothing half done. */
-#include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/guest.h"
 #include "daemon/migrate.h"
 #include "daemon/recording.h"
@@ -157,7 +157,8 @@ static void remember(struct hb_guest *g) {
         snprintf(s.tracker, sizeof s.tracker, "%s", g->tracker_wanted);
         struct hb_err e;
         if (hb_store_guest_put(g->d->store, &s, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "remembering the guest", &e);
+                hb_daemon_event_err(g->d, HB_LOG_WARNING, HB_ON_GUEST, g->name, NULL, "remembering the guest",
+                                    &e);
 }
 
 static void attach_done(void *owner, void *arg, int rc) {
@@ -174,9 +175,10 @@ static void attach_done(void *owner, void *arg, int rc) {
         remember(g);
         hb_dup_guest_attached(g);
         hb_recording_attached(g);
-        hb_log(HB_LOG_NOTICE, "guest %s: attached to pid %d, tracker %s%s%s", g->name, (int)g->target->pid,
-               g->caps->name, g->resumed ? ", tracking resumed without a gap" : "",
-               g->nmappers > 0 ? " (another process maps its memory)" : "");
+        hb_daemon_event(g->d, HB_LOG_NOTICE, HB_ON_GUEST, g->name, NULL, NULL,
+                        "guest %s: attached to pid %d, tracker %s%s%s", g->name, (int)g->target->pid,
+                        g->caps->name, g->resumed ? ", tracking resumed without a gap" : "",
+                        g->nmappers > 0 ? " (another process maps its memory)" : "");
         hb_guest_start_clock(g);
         call_back(a, g, NULL);
 }

@@ -1,8 +1,8 @@
 /* hardware: held from start to end of the daemon, for a library that was loaded may have threads of its own
  * and states in use on any connection; so the setting is fixed. */
 #include "daemon/hardware.h"
-#include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/events.h"
 #include "sum/sum.h"
 #include "transport/page_codec.h"
 #include <errno.h>
@@ -20,7 +20,8 @@ int hb_hardware_new(struct hb_daemon *d) {
                 return -ENOMEM;
         if (d->settings->zstd_producer[0] &&
             hb_producer_load(d->settings->zstd_producer, &d->hardware->producer, &d->hardware->why_not) < 0)
-                hb_log_err(HB_LOG_WARNING, "zstd finds its matches itself", &d->hardware->why_not);
+                hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_DAEMON, NULL, NULL,
+                                    "zstd finds its matches itself", &d->hardware->why_not);
         return 0;
 }
 

@@ -2,8 +2,8 @@
  * the placement: what is in the image stays good, and the source may dial again. Loop thread. */
 #include "daemon/incoming.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
 #include "daemon/rdma_door.h"
@@ -33,8 +33,9 @@ static void op_complete(void *arg, uint32_t f) {
 static void op_resync(void *arg, uint32_t processed) {
         struct hb_incoming *in = arg;
         struct hb_buf b = {0};
-        hb_log(HB_LOG_NOTICE, "%s: an epoch's announcement is missing; %s is asked for all since epoch %u",
-               in->guest, in->host, processed);
+        hb_daemon_event(in->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, in->guest, in->host, NULL,
+                        "%s: an epoch's announcement is missing; %s is asked for all since epoch %u",
+                        in->guest, in->host, processed);
         hb_buf_u32(&b, processed);
         if (!b.failed)
                 hb_incoming_send(in, HB_MSG_RESYNC, b.data, b.len);
@@ -145,7 +146,7 @@ static void link_down(struct hb_incoming *in) {
 }
 
 void hb_incoming_cut(struct hb_incoming *in, const struct hb_err *why) {
-        hb_log_err(HB_LOG_ERR, "placement", why);
+        hb_daemon_event_err(in->d, HB_LOG_ERR, HB_ON_PLACEMENT, in->guest, in->host, "placement", why);
         if (in->session)
                 hb_session_refuse(in->session, why);
         in->session = NULL;
@@ -242,7 +243,8 @@ static void on_unplace(struct hb_incoming *in) {
                 return;
         }
         hb_incoming_send(in, HB_MSG_UNPLACED, NULL, 0);
-        hb_log(HB_LOG_NOTICE, "placement of %s from %s: given up by its source", in->guest, in->host);
+        hb_daemon_event(in->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, in->guest, in->host, NULL,
+                        "placement of %s from %s: given up by its source", in->guest, in->host);
         hb_daemon_history(in->d, "placement", in->guest, in->host, in->d->settings->name, "unplaced", NULL);
         hb_dup_image_given_up(in);
         hb_incoming_free(in, HB_IN_REMOVE);
@@ -290,7 +292,8 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
 
 static void on_closed(void *arg, hb_session *s, const struct hb_err *why) {
         struct hb_incoming *in = arg;
-        hb_log_err(HB_LOG_WARNING, "placement session lost", why);
+        hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_PLACEMENT, in->guest, in->host,
+                            "placement session lost", why);
         link_down(in);
 }
 

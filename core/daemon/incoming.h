@@ -56,6 +56,7 @@ struct hb_incoming {
                 struct event *event;
                 struct hb_err why;    /* why the image cannot spill; code 0: it can, or need not */
                 uint32_t complete_at; /* COMPLETE waits for the last page to come back; 0: it does not */
+                int told;             /* the error that an event told of; 0: none */
                 bool paused;          /* the budget is used, and nothing can leave */
         } spill;
         bool no_room, unplace_due; /* unplace_due: when the hand-over has ended */
@@ -91,7 +92,7 @@ enum hb_incoming_end {
 void hb_incoming_free(struct hb_incoming *in, enum hb_incoming_end how);
 json_t *hb_incoming_json(const struct hb_incoming *in);
 void hb_incoming_write(const struct hb_incoming *in, struct hb_json_out *o); /* in short */
-struct hb_incoming_path { /* that bulk takes now */
+struct hb_incoming_path {                                                    /* that bulk takes now */
         bool rdma;
         const char *why; /* static */
         struct hb_link_stats stats;

@@ -5,9 +5,9 @@
  * The fetcher of a session is a hb_paths: TCP connections join it as the source dials them, an RDMA
  * connection comes and goes beside them (incoming_rdma.c). */
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/pool.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
 #include "rdma/rdma.h"
@@ -204,7 +204,8 @@ int hb_incoming_fetch(void *arg, uint64_t gfn, uint32_t pages, enum hb_fetch_cla
                 return r;
         if (r < 0) {
                 if (!in->no_room)
-                        hb_log_err(HB_LOG_ERR, "prefetching pauses", &e);
+                        hb_daemon_event_err(in->d, HB_LOG_ERR, HB_ON_PLACEMENT, in->guest, in->host,
+                                            "prefetching pauses", &e);
                 in->no_room = true;
                 return -EAGAIN;
         }

@@ -3,8 +3,8 @@
  * moved here; an id belongs to one guest of one host, for the store knows placements of both directions by
  * it. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/guest.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
@@ -156,8 +156,9 @@ static void make_judge(struct hb_incoming *in) {
         if (r == 0)
                 return;
         in->judged = hb_policies_free(in->judged);
-        hb_log(HB_LOG_WARNING, "the predictor of the placement of %s is not judged: %s", in->guest,
-               e.code ? e.what : hb_errno_name(r));
+        hb_daemon_event(in->d, HB_LOG_WARNING, HB_ON_PLACEMENT, in->guest, in->host, NULL,
+                        "the predictor of the placement of %s is not judged: %s", in->guest,
+                        e.code ? e.what : hb_errno_name(r));
 }
 
 static int make_engine(struct hb_incoming *in, struct hb_err *e) {
@@ -206,7 +207,8 @@ static void remember(struct hb_incoming *in) {
         snprintf(s.image_dir, sizeof s.image_dir, "%s", in->dir);
         struct hb_err e;
         if (hb_store_placement_put(in->d->store, &s, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "remembering the placement", &e);
+                hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_PLACEMENT, in->guest, in->host,
+                                    "remembering the placement", &e);
 }
 
 static struct hb_incoming *blank(hb_daemon *d, const char *host, const struct hb_msg_place *m) {
@@ -250,8 +252,9 @@ static int incoming_new(hb_daemon *d, const char *host, const struct hb_msg_plac
         in->next = d->incoming;
         d->incoming = in;
         remember(in);
-        hb_log(HB_LOG_NOTICE, "placement of %s from %s: image in %s%s", in->guest, host, in->dir,
-               resumed ? ", resumed" : "");
+        hb_daemon_event(in->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, in->guest, in->host, NULL,
+                        "placement of %s from %s: image in %s%s", in->guest, host, in->dir,
+                        resumed ? ", resumed" : "");
         *ret = in;
         return 0;
 fail:
@@ -280,7 +283,8 @@ void hb_incoming_place(hb_daemon *d, hb_session *s, const uint8_t *payload, size
                 in->peer_secret_id = m.secret_id;
         if (in && hb_incoming_link_up(in, s, &e) == 0)
                 return;
-        hb_log_err(HB_LOG_WARNING, "refusing a placement", &e);
+        hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_PLACEMENT, e.code == -EBADMSG ? NULL : m.guest, host,
+                            "refusing a placement", &e);
         hb_session_refuse(s, &e);
 }
 

@@ -1,7 +1,7 @@
 /* incoming_rdma: the RDMA path of an incoming placement. The source dials; a connection that comes with the
  * session's next one-time token joins the fetcher's paths, and leaves them when it is lost. Pages are judged
  * by their stamps whichever way they came. Loop thread. */
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming_priv.h"
 #include "rdma/rdma.h"
 #include "transport/paths.h"
@@ -78,13 +78,15 @@ void hb_incoming_rdma(struct hb_incoming *in, struct hb_rdma_conn *c) {
         if (join(in, c, &e) < 0) {
                 in->rdma.why = e;
                 in->rdma.link = (struct hb_rdma_link){0};
-                hb_log_err(HB_LOG_WARNING, "an RDMA connection", &e);
+                hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_NETWORK, in->guest, in->host,
+                                    "an RDMA connection", &e);
                 return;
         }
         in->rdma.why = (struct hb_err){0};
-        hb_log(HB_LOG_NOTICE, "placement of %s from %s: pages can be read by RDMA (%s port %u, %s, MTU %u)",
-               in->guest, in->host, in->rdma.link.device, in->rdma.link.port, in->rdma.link.transport,
-               in->rdma.link.mtu);
+        hb_daemon_event(in->d, HB_LOG_NOTICE, HB_ON_NETWORK, in->guest, in->host, NULL,
+                        "placement of %s from %s: pages can be read by RDMA (%s port %u, %s, MTU %u)",
+                        in->guest, in->host, in->rdma.link.device, in->rdma.link.port,
+                        in->rdma.link.transport, in->rdma.link.mtu);
         hb_incoming_step(in);
 }
 
@@ -96,9 +98,9 @@ void hb_incoming_rdma_lost(struct hb_incoming *in) {
         if (!why.code)
                 return; /* there is another one already */
         in->rdma.why = why;
-        hb_log(HB_LOG_WARNING,
-               "placement of %s from %s: the RDMA connection is lost (%s); pages come over TCP", in->guest,
-               in->host, in->rdma.why.what);
+        hb_daemon_event(in->d, HB_LOG_WARNING, HB_ON_NETWORK, in->guest, in->host, in->rdma.why.next,
+                        "placement of %s from %s: the RDMA connection is lost (%s); pages come over TCP",
+                        in->guest, in->host, in->rdma.why.what);
         drop(in);
 }
 

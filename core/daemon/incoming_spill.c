@@ -6,7 +6,7 @@
  * budget does not hold: the guest will need that memory anyway, and the source goes on running it until all
  * of it is there. Loop thread; the disk is waited for elsewhere (core/place/spill_io.h). */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/migrate.h"
 #include "place/image_spill.h"
@@ -27,10 +27,12 @@ uint64_t hb_incoming_spill_share(const struct hb_incoming *in, uint64_t bytes) {
 
 static void op_lost(void *arg, uint64_t gfn, uint32_t pages) {
         struct hb_incoming *in = arg;
-        hb_log(HB_LOG_ERR,
-               "%s: %u pages from %llu on came back from the spill file other than they went; they are "
-               "fetched again",
-               in->guest, pages, (unsigned long long)gfn);
+        hb_daemon_event(
+                in->d, HB_LOG_ERR, HB_ON_PLACEMENT, in->guest, in->host,
+                "look at the health of the disk under spill_dir",
+                "%s: %u pages from %llu on came back from the spill file other than they went; they are "
+                "fetched again",
+                in->guest, pages, (unsigned long long)gfn);
         hb_engine_lost(in->engine, hb_now_ns(), gfn, pages);
 }
 
@@ -112,10 +114,11 @@ void hb_incoming_spill_begin(struct hb_incoming *in) {
         if (enable(in, &e) == 0)
                 return;
         in->spill.why = e;
-        hb_log_err(HB_LOG_WARNING,
-                   kept_whole(in) ? "an image stays in memory"
-                                  : "an image stays in memory, and is filled no further than its budget",
-                   &e);
+        hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_PLACEMENT, in->guest, in->host,
+                            kept_whole(in)
+                                    ? "an image stays in memory"
+                                    : "an image stays in memory, and is filled no further than its budget",
+                            &e);
 }
 
 void hb_incoming_spill_end(struct hb_incoming *in) {
@@ -124,10 +127,27 @@ void hb_incoming_spill_end(struct hb_incoming *in) {
         in->spill.event = NULL;
 }
 
+/* Once as it begins, once as it is over. */
+static void tell_error(struct hb_incoming *in) {
+        struct hb_image_spill_stats s;
+        hb_image_spill_stats(in->image, &s);
+        if (s.error == in->spill.told)
+                return;
+        in->spill.told = s.error;
+        if (s.error)
+                hb_daemon_event(in->d, HB_LOG_ERR, HB_ON_PLACEMENT, in->guest, in->host,
+                                "look at the disk under spill_dir", "%s: the spill file %s: %s", in->guest,
+                                s.path, hb_errno_name(s.error));
+        else
+                hb_daemon_event(in->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, in->guest, in->host, NULL,
+                                "%s: the spill file works again", in->guest);
+}
+
 void hb_incoming_spill_tick(struct hb_incoming *in) {
         hb_incoming_spill_begin(in);
         hb_image_spill_promote(in->image, moving(in));
         turn(in);
+        tell_error(in);
         give_up_if_stuck(in);
 }
 
@@ -148,9 +168,12 @@ static int room(const struct hb_incoming *in, uint32_t pages) {
 int hb_incoming_spill_room(struct hb_incoming *in, uint32_t pages) {
         int r = room(in, pages);
         if (r == -ENOSPC && !in->spill.paused)
-                hb_log(HB_LOG_WARNING,
-                       "%s: prefetching pauses: the image has used image_ram_bytes and %s; nothing is lost",
-                       in->guest, in->spill.why.code ? "cannot spill" : "spill_dir is full");
+                hb_daemon_event(
+                        in->d, HB_LOG_WARNING, HB_ON_PLACEMENT, in->guest, in->host,
+                        in->spill.why.code ? in->spill.why.next
+                                           : "make room under spill_dir, or raise image_ram_bytes",
+                        "%s: prefetching pauses: the image has used image_ram_bytes and %s; nothing is lost",
+                        in->guest, in->spill.why.code ? "cannot spill" : "spill_dir is full");
         if (r == -EAGAIN && in->spill.event)
                 event_active(in->spill.event, EV_READ, 0); /* not only at the next tick */
         if (r == 0 || r == -ENOSPC)

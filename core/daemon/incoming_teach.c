@@ -4,7 +4,7 @@
  * a recording holds them. A placement without a policy that asks the model costs a pupil that never learns
  * anything. Loop thread. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming_priv.h"
 #include "daemon/teacher.h"
 #include "nn/model.h"
@@ -20,7 +20,8 @@ static void give(struct hb_incoming *in, const void *data, size_t size) {
         struct hb_err e;
 
         if (hb_engine_change(in->engine, hb_now_ns(), &c, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "new weights of a placement's model", &e);
+                hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_POLICY, in->guest, in->host,
+                                    "new weights of a placement's model", &e);
 }
 
 static void on_learned(void *arg, const void *data, size_t size) {
@@ -53,7 +54,8 @@ static bool use(struct hb_incoming *in, const char *path) {
         if (access(path, F_OK) < 0)
                 return false;
         if (hb_model_read(path, &m, &e) < 0) {
-                hb_log_err(HB_LOG_WARNING, "a model is not used", &e);
+                hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_POLICY, in->guest, in->host,
+                                    "a model is not used", &e);
                 return false;
         }
         if (hb_model_encode(m, &bytes) == 0 && !bytes.failed)
@@ -84,8 +86,9 @@ void hb_incoming_teach_begin(struct hb_incoming *in) {
         if (r == 0)
                 r = hb_pupil_new(d->teacher, &o, &in->pupil);
         if (r < 0)
-                hb_log(HB_LOG_WARNING, "the model of the placement of %s is not trained: %s", in->guest,
-                       hb_errno_name(r));
+                hb_daemon_event(in->d, HB_LOG_WARNING, HB_ON_POLICY, in->guest, in->host, NULL,
+                                "the model of the placement of %s is not trained: %s", in->guest,
+                                hb_errno_name(r));
         else
                 hb_policies_set_teacher(in->policies, hb_pupil_lesson, in->pupil);
 }

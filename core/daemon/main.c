@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/guest.h"
 #include "daemon/guest_look.h"
 #include "daemon/hardware.h"
@@ -107,7 +108,8 @@ int hb_daemon_reload(hb_daemon *d, struct hb_err *e) {
         recheck_hosts(d);
         hb_rdma_door_reloaded(d);
         hb_policy_registry_reloaded(d);
-        hb_log(HB_LOG_NOTICE, "settings read again from %s", d->settings_path);
+        hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_DAEMON, NULL, NULL, NULL, "settings read again from %s",
+                        d->settings_path);
         return 0;
 }
 
@@ -124,7 +126,8 @@ static void on_hup(evutil_socket_t sig, short what, void *arg) {
         struct hb_err e;
         hb_notify("RELOADING=1");
         if (hb_daemon_reload(arg, &e) < 0)
-                hb_log_err(HB_LOG_ERR, "reading the settings again; the old ones stay", &e);
+                hb_daemon_event_err(arg, HB_LOG_ERR, HB_ON_DAEMON, NULL, NULL,
+                                    "reading the settings again; the old ones stay", &e);
         hb_notify("READY=1");
 }
 
@@ -245,8 +248,9 @@ static int serve(hb_daemon *d) {
                 sigs[0] = watch_signal(d, SIGTERM, on_stop);
                 sigs[1] = watch_signal(d, SIGINT, on_stop);
                 sigs[2] = watch_signal(d, SIGHUP, on_hup);
-                hb_log(HB_LOG_NOTICE, "harbingerd %s on host %s, peers on %s, control on %s", HB_VERSION,
-                       d->settings->name, d->settings->listen, d->settings->control_socket);
+                hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_DAEMON, NULL, NULL, NULL,
+                                "harbingerd %s on host %s, peers on %s, control on %s", HB_VERSION,
+                                d->settings->name, d->settings->listen, d->settings->control_socket);
                 hb_notify("READY=1");
                 event_base_dispatch(d->base);
                 hb_notify("STOPPING=1");

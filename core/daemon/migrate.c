@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/migrate_job.h"
 #include "daemon/recover.h"
 #include <errno.h>
@@ -121,8 +122,9 @@ static void arm_timeout(struct hb_handover *h) {
 /* False: a state that is to be in the journal is not. */
 static bool enter(struct hb_handover *h, const struct hb_ho_transition *t, enum hb_ho_event ev,
                   struct hb_err *e) {
-        hb_log(HB_LOG_INFO, "hand-over of %s: %s --%s--> %s", h->guest, hb_ho_state_name(h->state),
-               hb_ho_event_name(ev), hb_ho_state_name(t->to));
+        hb_daemon_event(h->d, HB_LOG_INFO, HB_ON_MIGRATION, h->guest, h->peer, NULL,
+                        "hand-over of %s: %s: %s --%s--> %s", h->guest, hb_ho_state_text(t->to),
+                        hb_ho_state_name(h->state), hb_ho_event_name(ev), hb_ho_state_name(t->to));
         bool moved = t->to != h->state || ev == HB_EV_TIMEOUT || ev == HB_EV_RECOVER;
         if (h->state == HB_S_CONVERGE && t->to != HB_S_CONVERGE)
                 hb_migrate_left_converge(h);
@@ -144,8 +146,9 @@ static bool enter(struct hb_handover *h, const struct hb_ho_transition *t, enum 
                 hb_recover_remove_files(h->memory);
         if (hb_ho_recorded(h->state) && hb_handover_record(h, e) < 0) {
                 recorded = false;
-                hb_log_err(HB_LOG_ERR, "writing the journal",
-                           e); /* the former record stands; recovery goes on from there */
+                hb_daemon_event_err(h->d, HB_LOG_ERR, HB_ON_MIGRATION, h->guest, h->peer,
+                                    "writing the journal",
+                                    e); /* the former record stands; recovery goes on from there */
         }
         /* A named point at each state, so that tests can kill either side exactly there. */
         char point[48];
@@ -238,7 +241,8 @@ void hb_handover_done(struct hb_handover *h, unsigned generation, int rc, const 
         }
         hb_handover_why(h, e);
         if (e && e->code)
-                hb_log_err(HB_LOG_WARNING, hb_ho_state_text(h->state), e);
+                hb_daemon_event_err(h->d, HB_LOG_WARNING, HB_ON_MIGRATION, h->guest, h->peer,
+                                    hb_ho_state_text(h->state), e);
         h->next_action = HB_HO_MAX_ACTIONS;
         bool gone = rc == -ESRCH && hb_ho_next(h->state, HB_EV_VMM_GONE);
         hb_handover_event(h, gone ? HB_EV_VMM_GONE : HB_EV_FAIL);
@@ -267,7 +271,8 @@ void hb_handover_tunnel_ended(struct hb_handover *h, uint64_t bytes, const struc
         /* A target that has taken the guest lets go of the tunnel: no news then. */
         bool moved = h->state == HB_S_FINISH || h->state == HB_S_DONE;
         if (e->code)
-                hb_log_err(moved ? HB_LOG_DEBUG : HB_LOG_WARNING, "device-state tunnel", e);
+                hb_daemon_event_err(h->d, moved ? HB_LOG_DEBUG : HB_LOG_WARNING, HB_ON_MIGRATION, h->guest,
+                                    h->peer, "device-state tunnel", e);
 }
 
 static void on_vmm_gone(evutil_socket_t fd, short what, void *arg) {

@@ -1,5 +1,6 @@
 /* migrate_commands: what an operator asks of hand-overs. */
 #include "base/clock.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include "daemon/recover.h"
 #include <errno.h>
@@ -98,6 +99,9 @@ struct hb_handover *hb_migrate_begin(struct hb_guest *g, int max_downtime_ms, in
         h->fig.summary_before = g->placement->summary_bytes;
         uint64_t until = g->placement->ready_ns ? g->placement->ready_ns : hb_now_ns();
         h->fig.placement_s = (double)(until - g->placement->began_ns) / 1e9;
+        hb_daemon_event(h->d, HB_LOG_NOTICE, HB_ON_MIGRATION, h->guest, h->peer, NULL,
+                        "hand-over of %s to %s: asked for, at most %d ms stopped", h->guest, h->peer,
+                        max_downtime_ms);
         hb_handover_note_memory(h);
         hb_handover_watch_vmm(h, g->target->pid);
         h->progress = event_new(g->d->base, -1, EV_PERSIST, on_progress, h);
@@ -177,6 +181,8 @@ void hb_migrate_abort(hb_daemon *d, const char *guest, hb_request *r) {
         }
         hb_err_set(&e, -ECANCELED, guest, "harbinger status", "aborted by the operator");
         hb_handover_why(h, &e);
+        hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_MIGRATION, guest, h->peer, NULL,
+                        "hand-over of %s: the operator gives it up", guest);
         hb_request_ok(r, hb_handover_json(h));
         hb_handover_event(h, HB_EV_OPERATOR_ABORT);
 }
@@ -215,6 +221,8 @@ static int resume_kept(hb_daemon *d, struct kept *k, struct hb_err *e) {
                 h->port = g->port;
         }
         hb_err_set(&h->why, -EOWNERDEAD, k->guest, NULL, "the operator resumed the copy kept on the source");
+        hb_daemon_event(d, HB_LOG_WARNING, HB_ON_MIGRATION, h->guest, h->peer, NULL,
+                        "hand-over of %s: the operator resumes the copy kept here", h->guest);
         hb_handover_event(h, HB_EV_RECOVER);
         return 0;
 }
@@ -225,6 +233,8 @@ static void take_back(struct hb_handover *h, hb_request *r) {
         hb_err_set(&e, -EOWNERDEAD, h->guest, NULL,
                    "the operator took the guest back while host %s did not answer", h->peer);
         hb_handover_why(h, &e);
+        hb_daemon_event(h->d, HB_LOG_WARNING, HB_ON_MIGRATION, h->guest, h->peer,
+                        "see that host %s does not run it as well", "hand-over of %s: %s", h->guest, e.what);
         json_t *j = hb_handover_json(h);
         json_object_set_new(j, "action", json_string("letting the guest go on here, by the operator's word"));
         hb_request_ok(r, j);

@@ -4,6 +4,7 @@
  * peer named in the record is answered. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -34,8 +35,9 @@ static void ask_closed(void *arg, hb_session *s, const struct hb_err *why) {
         h->ask = hb_session_free(h->ask);
         h->ask_ready = false;
         char line[512];
-        hb_log(HB_LOG_INFO, "hand-over of %s: asking %s: %s", h->guest, h->peer,
-               hb_err_line(why, line, sizeof line));
+        hb_daemon_event(h->d, HB_LOG_INFO, HB_ON_MIGRATION, h->guest, h->peer, NULL,
+                        "hand-over of %s: asking %s: %s", h->guest, h->peer,
+                        hb_err_line(why, line, sizeof line));
 }
 
 static const struct hb_session_callbacks ask_cb = {ask_ready, ask_message, ask_closed};
@@ -58,10 +60,12 @@ void hb_migrate_ask(struct hb_handover *h) {
         if (!host) {
                 hb_err_set(&e, -ENOENT, h->peer, "put its [host.NAME] section back and reload",
                            "the settings no longer name this host");
-                hb_log_err(HB_LOG_ERR, "asking about a hand-over", &e);
+                hb_daemon_event_err(h->d, HB_LOG_ERR, HB_ON_MIGRATION, h->guest, h->peer,
+                                    "asking about a hand-over", &e);
         } else if (hb_session_dial(h->d->base, h->d->tls, h->peer, host->address, &ask_cb, h, &h->ask, &e) <
                    0) {
-                hb_log_err(HB_LOG_INFO, "asking about a hand-over", &e);
+                hb_daemon_event_err(h->d, HB_LOG_INFO, HB_ON_MIGRATION, h->guest, h->peer,
+                                    "asking about a hand-over", &e);
         }
 }
 
@@ -148,7 +152,8 @@ static void refuse_unknown(hb_daemon *d, hb_session *s, const uint8_t *id) {
         snprintf(j.state, sizeof j.state, "%s", hb_ho_state_name(HB_T_ABORTED));
         snprintf(j.detail, sizeof j.detail, "asked about before it was ever heard of: refused");
         if (hb_journal_put(d->store, &j, &e) < 0) {
-                hb_log_err(HB_LOG_ERR, "recording a refusal", &e);
+                hb_daemon_event_err(d, HB_LOG_ERR, HB_ON_MIGRATION, NULL, hb_session_host(s),
+                                    "recording a refusal", &e);
                 return; /* no record, no answer: it will be asked again */
         }
         answer(s, id, HB_EV_VERDICT_REFUSED);

@@ -1,8 +1,8 @@
 /* migrate_end: what a hand-over leaves behind: the journal's last word, a line of history, the answer to
  * whoever waits, and the next life of the guest's objects on this host. Frees the hand-over. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include "daemon/recording.h"
 #include "daemon/recover.h"
@@ -90,6 +90,21 @@ static void fail_request(struct hb_handover *h) {
         h->request = NULL;
 }
 
+/* A move that did not come about is worth a look; a guest that is no more is worth more. */
+static enum hb_log_level level_of(const struct hb_handover *h) {
+        switch (h->state) {
+        case HB_S_DONE:
+        case HB_T_DONE:
+                return HB_LOG_NOTICE;
+        case HB_S_DEAD:
+        case HB_T_DEAD:
+        case HB_S_KEPT:
+                return HB_LOG_ERR;
+        default:
+                return HB_LOG_WARNING;
+        }
+}
+
 static void tell(struct hb_handover *h) {
         h->fig.ended_ns = hb_now_ns();
         json_t *fig = h->role == HB_ROLE_SOURCE ? source_figures(h)
@@ -100,8 +115,9 @@ static void tell(struct hb_handover *h) {
         bool out = h->role == HB_ROLE_SOURCE;
         hb_daemon_history(h->d, "migration", h->guest, out ? h->d->settings->name : h->peer,
                           out ? h->peer : h->d->settings->name, result_name(h->state), json_incref(fig));
-        hb_log(HB_LOG_NOTICE, "hand-over of %s %s %s: %s%s%s", h->guest, out ? "to" : "from", h->peer,
-               hb_ho_state_text(h->state), h->why.code ? ": " : "", h->why.code ? h->why.what : "");
+        hb_daemon_event(h->d, level_of(h), HB_ON_MIGRATION, h->guest, h->peer, h->why.next,
+                        "hand-over of %s %s %s: %s%s%s", h->guest, out ? "to" : "from", h->peer,
+                        hb_ho_state_text(h->state), h->why.code ? ": " : "", h->why.code ? h->why.what : "");
         if (h->request && h->state == HB_S_DONE) {
                 hb_request_ok(h->request, json_incref(fig));
                 h->request = NULL;

@@ -1,7 +1,7 @@
 /* migrate_target: what the target does at each step. Device state comes through the tunnel, which joins two
  * halves that may arrive in either order: the VMM's stream and the source's connection. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/migrate_job.h"
 #include "daemon/verify.h"
 #include <errno.h>
@@ -186,7 +186,8 @@ bool hb_migrate_target_action(struct hb_handover *h, enum hb_ho_action a) {
 
 static void turn_down_for(struct hb_incoming *in, const uint8_t *id, const struct hb_err *e) {
         struct hb_buf b = {0};
-        hb_log_err(HB_LOG_WARNING, "turning a hand-over down", e);
+        hb_daemon_event_err(in->d, HB_LOG_WARNING, HB_ON_MIGRATION, in->guest, in->host,
+                            "turning a hand-over down", e);
         hb_buf_raw(&b, id, HB_ID_SIZE);
         hb_msg_error_put(e, &b);
         if (!b.failed)

@@ -3,8 +3,8 @@
  * is down. Loop thread; dialling of data connections is a job. */
 #include "daemon/outgoing.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/duplicates.h"
+#include "daemon/events.h"
 #include "daemon/hardware.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing_priv.h"
@@ -17,6 +17,7 @@
 #define BACKOFF_MIN_MS 250u
 #define BACKOFF_MAX_MS 5000u
 #define PLACED_DUE_NS  (30 * HB_NS_PER_S)
+#define TREND_NS       (3 * HB_NS_PER_S)
 
 static void remember(struct hb_outgoing *p);
 
@@ -41,7 +42,8 @@ static void dial_done(void *owner, void *arg, int rc) {
         p->dialling--;
         if (rc < 0) {
                 p->last_error = j->err;
-                hb_log_err(HB_LOG_WARNING, "dialling a page connection", &j->err);
+                hb_daemon_event_err(p->d, HB_LOG_WARNING, HB_ON_NETWORK, p->g->name, p->host,
+                                    "dialling a page connection", &j->err);
                 return;
         }
         if (!p->session || memcmp(p->placed.token, j->token, HB_TOKEN_SIZE) != 0)
@@ -101,7 +103,8 @@ static void lose(struct hb_outgoing *p, const struct hb_err *why) {
         hb_tcp_server_cut(p->server); /* bound to the session that is over */
         hb_outgoing_rdma_stop(p);
         if (was_open || p->backoff_ms == BACKOFF_MIN_MS)
-                hb_log_err(HB_LOG_WARNING, was_open ? "placement session lost" : "placing", why);
+                hb_daemon_event_err(p->d, HB_LOG_WARNING, HB_ON_PLACEMENT, p->g->name, p->host,
+                                    was_open ? "placement session lost" : "placing", why);
         p->since_ns = hb_now_ns();
         retry_later(p);
         hb_waiters_failed(p, why);
@@ -153,8 +156,9 @@ static void on_ready(void *arg, hb_session *s) {
 /* The image is of an earlier life of this guest's map: of no use, and its epochs would lie. UNPLACED ends the
  * session, and the next one places anew. */
 static void start_over(struct hb_outgoing *p) {
-        hb_log(HB_LOG_WARNING, "placement of %s on %s: the image there is of another tracking; starting over",
-               p->g->name, p->host);
+        hb_daemon_event(p->d, HB_LOG_WARNING, HB_ON_PLACEMENT, p->g->name, p->host, NULL,
+                        "placement of %s on %s: the image there is of another tracking; starting over",
+                        p->g->name, p->host);
         hb_outgoing_send(p, HB_MSG_UNPLACE, NULL, 0);
         hb_store_placement_remove(p->d->store, p->id);
         hb_id_random(p->id);
@@ -181,7 +185,7 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         p->backoff_ms = BACKOFF_MIN_MS;
         p->since_ns = hb_now_ns();
         p->sent_epoch = m.processed;
-        p->have_report = false;
+        p->have_report = p->told_ready = false;
         hb_summary_coarse(p->encoder, hb_session_version(p->session) >= 2 &&
                                               g->target->shape.pages << HB_PAGE_SHIFT >=
                                                       p->d->settings->summary_blocks_bytes);
@@ -194,17 +198,50 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         hb_outgoing_rdma_check(p);
         if (p->draining)
                 hb_outgoing_drain(p, true);
-        hb_log(HB_LOG_NOTICE, "placement of %s on %s: open, %llu pages there already fresh", g->name, p->host,
-               (unsigned long long)m.fresh_pages);
+        hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, p->g->name, p->host, NULL,
+                        "placement of %s on %s: open, %llu pages there already fresh", g->name, p->host,
+                        (unsigned long long)m.fresh_pages);
         hb_migrate_link(g->handover, true);
+}
+
+/* A trend that turns every other report is no event: one that has lasted is. The first good one is not news.
+ */
+static void tell_trend(struct hb_outgoing *p) {
+        bool stalled = strcmp(p->trend, "stalled") == 0;
+        if (stalled == p->told_stalled || p->report_ns - p->trend_since_ns < TREND_NS)
+                return;
+        p->told_stalled = stalled;
+        if (stalled)
+                hb_daemon_event(
+                        p->d, HB_LOG_WARNING, HB_ON_PLACEMENT, p->g->name, p->host,
+                        "raise the link's cap, or wait for a quieter time",
+                        "placement of %s on %s: stalled, the guest writes %.1f MiB/s and %.1f MiB/s cross",
+                        p->g->name, p->host,
+                        hb_page_map_dirty_pages_per_s(p->g->map) * HB_PAGE_SIZE / 1048576.0,
+                        p->report.rate_bytes_per_s / 1048576.0);
+        else
+                hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, p->g->name, p->host, NULL,
+                                "placement of %s on %s: converging again", p->g->name, p->host);
 }
 
 static void track_trend(struct hb_outgoing *p) {
         const char *now = p->report.converging || p->report.ready ? "converging" : "stalled";
-        if (strcmp(now, p->trend) == 0)
+        if (strcmp(now, p->trend) == 0) {
+                tell_trend(p);
                 return;
+        }
         snprintf(p->trend, sizeof p->trend, "%s", now);
         p->trend_since_ns = hb_now_ns();
+}
+
+/* Once a session: a guest that writes makes it flicker. */
+static void tell_ready(struct hb_outgoing *p) {
+        if (!p->report.ready || p->told_ready)
+                return;
+        p->told_ready = true;
+        hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, p->g->name, p->host, NULL,
+                        "placement of %s on %s: ready, %llu of %llu pages are fresh there", p->g->name,
+                        p->host, (unsigned long long)p->report.fresh, (unsigned long long)p->report.resident);
 }
 
 /* What is counted in pages of the guest cannot be more than it has. */
@@ -225,6 +262,7 @@ static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size
         p->report_ns = hb_now_ns();
         if (m.ready && !p->ready_ns)
                 p->ready_ns = p->report_ns;
+        tell_ready(p);
         track_trend(p);
         hb_waiters_check(p);
         if (p->g->handover)
@@ -387,7 +425,8 @@ static void remember(struct hb_outgoing *p) {
         snprintf(s.host, sizeof s.host, "%s", p->host);
         struct hb_err e;
         if (hb_store_placement_put(p->d->store, &s, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "remembering the placement", &e);
+                hb_daemon_event_err(p->d, HB_LOG_WARNING, HB_ON_PLACEMENT, p->g->name, p->host,
+                                    "remembering the placement", &e);
 }
 
 int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, struct hb_err *e) {
@@ -431,6 +470,8 @@ int hb_outgoing_new(struct hb_guest *g, const char *host, const uint8_t *id, str
         event_add(p->ping, &second);
         g->placement = p;
         remember(p);
+        hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, g->name, host, NULL,
+                        "placement of %s on %s: begun", g->name, host);
         dial(p);
         if (e)
                 e->code = 0;

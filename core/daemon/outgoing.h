@@ -33,6 +33,7 @@ struct hb_outgoing {
         struct hb_err last_error;
         struct hb_waiter *waiters; /* `place --wait` */
         bool draining, holes_due;
+        bool told_ready, told_stalled; /* as events */
         char trend[16];
         uint64_t trend_since_ns;
 };

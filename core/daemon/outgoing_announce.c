@@ -4,7 +4,7 @@
  * queued in whole does not count: the next one begins where this one did. Loop thread; looking for holes is a
  * job of the guest's. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/outgoing_priv.h"
 #include "map/announce.h"
 #include <errno.h>
@@ -84,7 +84,8 @@ static void holes_done(void *owner, void *arg, int rc) {
         struct holes *h = arg;
         struct hb_guest *g = owner;
         if (rc < 0) {
-                hb_log_err(HB_LOG_WARNING, "looking for holes in the guest's memory", &h->err);
+                hb_daemon_event_err(g->d, HB_LOG_WARNING, HB_ON_GUEST, g->name, NULL,
+                                    "looking for holes in the guest's memory", &h->err);
                 return;
         }
         struct hb_outgoing *p = g->placement;

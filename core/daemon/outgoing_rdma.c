@@ -7,7 +7,7 @@
 #include "daemon/outgoing_rdma.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming.h"
 #include "daemon/outgoing.h"
 #include "rdma/rdma.h"
@@ -150,8 +150,9 @@ static void lost(struct hb_outgoing *p) {
         hang_up(r);
         r->why = why;
         try_later(r);
-        hb_log(HB_LOG_WARNING, "placement of %s on %s: the RDMA connection is lost (%s); pages go over TCP",
-               p->g->name, p->host, why.what);
+        hb_daemon_event(p->d, HB_LOG_WARNING, HB_ON_NETWORK, p->g->name, p->host, why.next,
+                        "placement of %s on %s: the RDMA connection is lost (%s); pages go over TCP",
+                        p->g->name, p->host, why.what);
 }
 
 static void on_ended_mail(struct hb_mail *m) {
@@ -206,8 +207,9 @@ static void dialled(struct hb_outgoing *p) {
         r->since_ns = hb_now_ns();
         r->why = (struct hb_err){0};
         hb_rdma_server_link(r->serving->server, &r->link);
-        hb_log(HB_LOG_NOTICE, "placement of %s on %s: it may read pages by RDMA (%s port %u, %s, MTU %u)",
-               p->g->name, p->host, r->link.device, r->link.port, r->link.transport, r->link.mtu);
+        hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_NETWORK, p->g->name, p->host, NULL,
+                        "placement of %s on %s: it may read pages by RDMA (%s port %u, %s, MTU %u)",
+                        p->g->name, p->host, r->link.device, r->link.port, r->link.transport, r->link.mtu);
         pthread_mutex_lock(&r->serving->end_lock);
         bool over = r->serving->ended && !r->serving->posted; /* said and heard while we dialled */
         pthread_mutex_unlock(&r->serving->end_lock);
@@ -220,8 +222,10 @@ static void dial_failed(struct hb_outgoing *p, int rc) {
         if (rc == -EACCES || rc == -EREMOTEIO)
                 r->token++; /* refused: it is spent, perhaps by a dial whose answer we did not wait for */
         if (strcmp(r->why.what, r->serving->why.what) != 0)
-                hb_log_err(strcmp(p->d->settings->rdma, "yes") == 0 ? HB_LOG_WARNING : HB_LOG_INFO,
-                           "dialling by RDMA; pages go over TCP", &r->serving->why);
+                hb_daemon_event_err(p->d,
+                                    strcmp(p->d->settings->rdma, "yes") == 0 ? HB_LOG_WARNING : HB_LOG_INFO,
+                                    HB_ON_NETWORK, p->g->name, p->host, "dialling by RDMA; pages go over TCP",
+                                    &r->serving->why);
         struct hb_err why = r->serving->why;
         hang_up(r);
         r->why = why;

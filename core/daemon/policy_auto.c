@@ -7,7 +7,7 @@
  * old one can come back; one that was rolled back is not promoted by itself again, nor come back to. With
  * [policy] canary a promotion first takes that share of the guests, where it divides them. Lanes are of whole
  * sets: with shadows of two kinds nobody could say which one is the better, so then nothing is done. */
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming.h"
 #include "daemon/notify.h"
 #include "daemon/policy_priv.h"
@@ -58,7 +58,8 @@ static void take_back(hb_policy_registry *reg, struct hb_registry_kind *k, const
             !hb_lead_takes_back(&rules, v == k->shadow, good_previous))
                 return;
         if (hb_policy_act(reg, k, &a, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "taking a policy back", &e);
+                hb_daemon_event_err(reg->d, HB_LOG_WARNING, HB_ON_POLICY, NULL, NULL, "taking a policy back",
+                                    &e);
 }
 
 static void look_at_place(hb_policy_registry *reg, struct hb_incoming *in, struct hb_registry_kind *k,
@@ -152,7 +153,8 @@ static void decide(hb_policy_registry *reg, struct hb_registry_kind *k) {
                  (unsigned long long)(says == HB_LEAD_DROP ? k->lead.total : k->lead.lessons));
         a.verb = verbs[says];
         if (hb_policy_act(reg, k, &a, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "deciding about policies", &e);
+                hb_daemon_event_err(reg->d, HB_LOG_WARNING, HB_ON_POLICY, NULL, NULL,
+                                    "deciding about policies", &e);
 }
 
 void hb_policy_auto_tick(hb_policy_registry *reg) {

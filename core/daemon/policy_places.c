@@ -6,7 +6,7 @@
  * another part of a canary or has just begun ends up right all the same. Loop thread; loading a policy that
  * has passed its check costs the loop about a millisecond a placement. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming.h"
 #include "daemon/policy_priv.h"
 #include <errno.h>
@@ -154,12 +154,15 @@ static void name_event(struct hb_store_policy_event *ev, const struct hb_policy_
         memcpy(ev->hash, v->hash, sizeof ev->hash);
 }
 
-static void log_event(const struct hb_store_policy_event *ev) {
-        bool bad = strcmp(ev->result, "done") != 0;
-        hb_log(bad ? HB_LOG_WARNING : HB_LOG_NOTICE, "policies: %s %s %s by %s%s%s%s%s%s%s", ev->op, ev->kind,
-               ev->name, ev->who[0] ? ev->who : "harbingerd", ev->guests[0] && bad ? " for " : "",
-               bad ? ev->guests : "", ev->why[0] ? ": " : "", ev->why, bad ? ": " : "",
-               bad ? ev->result : "");
+/* Of one guest alone where it is about one. */
+static void log_event(hb_policy_registry *reg, const struct hb_store_policy_event *ev) {
+        bool said = strcmp(ev->result, "done") != 0, bad = said && strcmp(ev->op, "tune") != 0;
+        const char *guest = hb_incoming_find(reg->d, ev->guests) ? ev->guests : NULL;
+        hb_daemon_event(reg->d, bad ? HB_LOG_WARNING : HB_LOG_NOTICE, HB_ON_POLICY, guest, NULL,
+                        bad ? "harbinger policy list" : NULL, "policies: %s %s %s by %s%s%s%s%s%s%s", ev->op,
+                        ev->kind, ev->name, ev->who[0] ? ev->who : "harbingerd",
+                        ev->guests[0] && bad ? " for " : "", bad ? ev->guests : "", ev->why[0] ? ": " : "",
+                        ev->why, said ? ": " : "", said ? ev->result : "");
 }
 
 void hb_policy_event(hb_policy_registry *reg, enum hb_policy_kind kind, const char *op, const char *who,
@@ -171,9 +174,10 @@ void hb_policy_event(hb_policy_registry *reg, enum hb_policy_kind kind, const ch
         name_event(&ev, v);
         snprintf(ev.guests, sizeof ev.guests, "%s", guests);
         snprintf(ev.result, sizeof ev.result, "%s", result);
-        log_event(&ev);
+        log_event(reg, &ev);
         if (hb_store_policy_decide(reg->d->store, NULL, &ev, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "writing the history of policies", &e);
+                hb_daemon_event_err(reg->d, HB_LOG_WARNING, HB_ON_POLICY, NULL, NULL,
+                                    "writing the history of policies", &e);
 }
 
 static void hash_into(char out[33], const struct hb_policy_version *v) {
@@ -364,7 +368,7 @@ int hb_policy_act(hb_policy_registry *reg, struct hb_registry_kind *k, const str
                 return r;
         take_over(k, &n);
         hb_policy_auto_anew(reg);
-        log_event(&ev);
+        log_event(reg, &ev);
         bring_all(reg, k, a->failed);
         return 0;
 }
@@ -432,6 +436,7 @@ int hb_policy_tune(hb_policy_registry *reg, struct hb_registry_kind *k, bool sha
         r = hb_store_policy_tune(reg->d->store, &row, &ev, e);
         if (r < 0)
                 return r;
+        log_event(reg, &ev);
         hb_policy_version_set(v, param, value);
         hb_policy_auto_anew(reg);
         tune_all(reg, k, v, param, value, list);

@@ -5,7 +5,7 @@
  * settings name is read anew. */
 #include "daemon/policy_registry.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming.h"
 #include "daemon/policy_priv.h"
 #include <errno.h>
@@ -47,23 +47,25 @@ static void take_up(hb_policy_registry *reg, enum hb_policy_kind kind, const cha
         w.packed = b.data;
         w.size = b.len;
         if (hb_policy_check_now(reg, &w, ret, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "a policy that was in use before the restart", &e);
+                hb_daemon_event_err(reg->d, HB_LOG_WARNING, HB_ON_POLICY, NULL, NULL,
+                                    "a policy that was in use before the restart", &e);
 out:
         hb_buf_free(&b);
 }
 
 /* What the settings name cannot be used: what was active before, if anything was, goes on. */
-static void stays(struct hb_registry_kind *k, const char *name, const struct hb_err *e) {
+static void stays(hb_policy_registry *reg, struct hb_registry_kind *k, const char *name,
+                  const struct hb_err *e) {
         bool said = k->trouble.code == e->code && strcmp(k->trouble.what, e->what) == 0;
         k->trouble = *e;
         snprintf(k->trouble_name, sizeof k->trouble_name, "%s", name);
         if (!k->active)
                 k->broken = *e;
         if (!said)
-                hb_log_err(HB_LOG_ERR,
-                           k->active ? "the policy that the settings name; the one there stays"
-                                     : "policies: no guest can be placed here",
-                           e);
+                hb_daemon_event_err(reg->d, HB_LOG_ERR, HB_ON_POLICY, NULL, NULL,
+                                    k->active ? "the policy that the settings name; the one there stays"
+                                              : "policies: no guest can be placed here",
+                                    e);
 }
 
 static void from_file(hb_policy_registry *reg, struct hb_registry_kind *k) {
@@ -81,7 +83,7 @@ static void from_file(hb_policy_registry *reg, struct hb_registry_kind *k) {
         }
         hb_policy_version_unref(v);
         if (r < 0)
-                stays(k, w.name, &e);
+                stays(reg, k, w.name, &e);
 }
 
 static void begin_kind(hb_policy_registry *reg, struct hb_registry_kind *k) {
@@ -119,7 +121,8 @@ static void begin_watch(hb_policy_registry *reg) {
         reg->watch = hb_policy_watch_free(reg->watch);
         snprintf(reg->watched, sizeof reg->watched, "%s", reg->d->settings->policy_dir);
         if (reg->d->settings->watch && hb_policy_watch_new(reg, &reg->watch, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "policy files are not watched", &e);
+                hb_daemon_event_err(reg->d, HB_LOG_WARNING, HB_ON_POLICY, NULL, NULL,
+                                    "policy files are not watched", &e);
 }
 
 int hb_policy_registry_new(hb_daemon *d, struct hb_err *e) {
@@ -176,7 +179,7 @@ static void settings_checked(hb_policy_registry *reg, const struct hb_policy_wis
                 return; /* changed again meanwhile */
         if (v && hb_policy_act(reg, k, &a, &why) == 0)
                 return;
-        stays(k, w->name, v ? &why : e);
+        stays(reg, k, w->name, v ? &why : e);
 }
 
 static void ask_settings(hb_policy_registry *reg, enum hb_policy_kind k, const char *why) {

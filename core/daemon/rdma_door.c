@@ -6,7 +6,7 @@
 #include "daemon/rdma_door.h"
 #include "base/clock.h"
 #include "base/fault.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/incoming.h"
 #include "rdma/rdma.h"
 #include <errno.h>
@@ -96,14 +96,16 @@ static void open_door(struct hb_rdma_door *door) {
         if (r == 0) {
                 door->port = (uint16_t)hb_rdma_listener_port(door->listener);
                 door->why = (struct hb_err){0};
-                hb_log(HB_LOG_INFO, "RDMA connections are taken on port %u", door->port);
+                hb_daemon_event(door->d, HB_LOG_INFO, HB_ON_NETWORK, NULL, NULL, NULL,
+                                "RDMA connections are taken on port %u", door->port);
                 return;
         }
         struct timeval tv = hb_timeval(RETRY_NS);
         event_add(door->retry, &tv);
         if (strcmp(before.what, door->why.what) != 0)
-                hb_log_err(strcmp(door->d->settings->rdma, "yes") == 0 ? HB_LOG_WARNING : HB_LOG_DEBUG,
-                           "listening for RDMA connections", &door->why);
+                hb_daemon_event_err(
+                        door->d, strcmp(door->d->settings->rdma, "yes") == 0 ? HB_LOG_WARNING : HB_LOG_DEBUG,
+                        HB_ON_NETWORK, NULL, NULL, "listening for RDMA connections", &door->why);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg) {

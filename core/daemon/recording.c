@@ -2,7 +2,7 @@
  * is asked of a recorder's thread (is the file there, is it whole) is looked at a few times a second; nobody
  * waits for a disk but the end of the daemon. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/guest.h"
 #include "daemon/incoming.h"
 #include "daemon/outgoing.h"
@@ -67,11 +67,12 @@ void hb_recording_settle(struct hb_recording *c) {
         }
         if (c->last.state == HB_RECORDER_FAILED) {
                 e = c->last.err;
-                hb_log_err(HB_LOG_ERR, "recording", &e);
+                hb_daemon_event_err(c->d, HB_LOG_ERR, HB_ON_TRACE, c->guest, NULL, "recording", &e);
         } else {
-                hb_log(HB_LOG_NOTICE, "recording of %s: %s, %llu bytes in %s%s", c->guest, c->why,
-                       (unsigned long long)c->last.bytes, c->last.file[0] ? c->last.file : "no file",
-                       c->last.dropped ? "; some of it was dropped" : "");
+                hb_daemon_event(c->d, HB_LOG_NOTICE, HB_ON_TRACE, c->guest, NULL, NULL,
+                                "recording of %s: %s, %llu bytes in %s%s", c->guest, c->why,
+                                (unsigned long long)c->last.bytes, c->last.file[0] ? c->last.file : "no file",
+                                c->last.dropped ? "; some of it was dropped" : "");
         }
         c->over = true;
         c->ended_ns = hb_now_ns();

@@ -1,7 +1,7 @@
 /* recording_commands: recordings asked for, stopped and shown. Who may have a file written where is decided
  * here. Loop thread. */
 #include "base/clock.h"
-#include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/recording_priv.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -170,7 +170,8 @@ void hb_recording_start(hb_daemon *d, const struct hb_recording_wish *w, hb_requ
         hb_recording_begin(c);
         if (!c->over && c->role == HB_RECORD_WAITING)
                 hb_recording_answer(&c->starter, c, NULL);
-        hb_log(HB_LOG_NOTICE, "recording of %s: asked for, into %s", c->guest, c->path);
+        hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_TRACE, c->guest, NULL, NULL,
+                        "recording of %s: asked for, into %s", c->guest, c->path);
 }
 
 void hb_recording_stop(hb_daemon *d, const char *guest, hb_request *r) {

@@ -2,6 +2,7 @@
  * later. */
 #include "daemon/recover.h"
 #include "base/log.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
 #include "place/image_spill.h"
@@ -42,7 +43,7 @@ void hb_recover_remember(hb_daemon *d, const char *guest, const char *kind, cons
         snprintf(s.kind, sizeof s.kind, "%s", kind);
         snprintf(s.port_path, sizeof s.port_path, "%s", path);
         if (hb_store_guest_put(d->store, &s, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "remembering a guest", &e);
+                hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_GUEST, guest, NULL, "remembering a guest", &e);
 }
 
 void hb_recover_forget(hb_daemon *d, const char *guest) {
@@ -99,13 +100,15 @@ static void taken_up(void *arg, const char *name, struct hb_guest *g, const stru
         struct hb_err err;
         if (g) {
                 if (find_placement(d, name, false, &p) && hb_outgoing_new(g, p.host, p.id, &err) < 0)
-                        hb_log_err(HB_LOG_WARNING, "taking up a placement again", &err);
+                        hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_PLACEMENT, name, p.host,
+                                            "taking up a placement again", &err);
                 return;
         }
         if (e->code == -ECANCELED)
                 return; /* the daemon ends; its next start tries again */
         bool ended = has_ended(e->code);
-        hb_log_err(HB_LOG_WARNING, ended ? "a guest of this host has ended" : "taking up a guest", e);
+        hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_GUEST, name, NULL,
+                            ended ? "a guest of this host has ended" : "taking up a guest", e);
         hb_daemon_history(d, "guest", name, d->settings->name, "", ended ? "dead" : "not tracked",
                           json_pack("{s:o}", "error", hb_ctl_error_json(e)));
         if (!ended)
@@ -118,7 +121,7 @@ void hb_recover_attach(hb_daemon *d, const char *name, const char *kind, const c
                        const char *tracker) {
         struct hb_err e;
         if (hb_guest_attach(d, name, kind, path, tracker, taken_up, d, &e) < 0)
-                hb_log_err(HB_LOG_ERR, "taking up a guest", &e);
+                hb_daemon_event_err(d, HB_LOG_ERR, HB_ON_GUEST, name, NULL, "taking up a guest", &e);
 }
 
 static void image_file(const struct hb_store_placement *p, const char *suffix, char out[512]) {
@@ -175,9 +178,10 @@ static int sweep(hb_daemon *d, const char *dir, const uint8_t *but) {
                 r += hb_image_spill_sweep(d->settings->spill_dir, k.ids, k.n);
         free(k.ids);
         if (r < 0)
-                hb_log_err(HB_LOG_WARNING, "removing images", &e);
+                hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_DAEMON, NULL, NULL, "removing images", &e);
         else if (r > 0)
-                hb_log(HB_LOG_NOTICE, "removed %d files of images that are no longer wanted from %s", r, dir);
+                hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_DAEMON, NULL, NULL, NULL,
+                                "removed %d files of images that are no longer wanted from %s", r, dir);
         return r;
 }
 
@@ -223,9 +227,9 @@ static int take_up_handover(void *arg, const struct hb_journal_entry *j) {
 void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
         int state = hb_ho_state_from_name(j->state);
         if (state < 0) {
-                hb_log(HB_LOG_ERR,
-                       "hand-over of %s: the journal names a state this version does not know: %s", j->guest,
-                       j->state);
+                hb_daemon_event(d, HB_LOG_ERR, HB_ON_MIGRATION, j->guest, j->peer, "update harbingerd",
+                                "hand-over of %s: the journal names a state this version does not know: %s",
+                                j->guest, j->state);
                 return;
         }
         struct hb_handover *h =
@@ -239,8 +243,9 @@ void hb_migrate_resume(hb_daemon *d, const struct hb_journal_entry *j) {
         snprintf(h->memory, sizeof h->memory, "%s", j->image);
         hb_err_set(&h->why, -EOWNERDEAD, j->guest, "harbinger history",
                    "the daemon was restarted while it was: %s", hb_ho_state_text((enum hb_ho_state)state));
-        hb_log(HB_LOG_NOTICE, "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer,
-               j->state);
+        hb_daemon_event(d, HB_LOG_NOTICE, HB_ON_MIGRATION, j->guest, j->peer, NULL,
+                        "hand-over of %s with %s was under way (%s): recovering", j->guest, j->peer,
+                        j->state);
         hb_handover_event(h, HB_EV_RECOVER);
 }
 

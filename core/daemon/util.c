@@ -1,7 +1,7 @@
 /* util: small things the wiring files share. */
 #include "base/clock.h"
-#include "base/log.h"
 #include "daemon/daemon.h"
+#include "daemon/events.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,7 @@ void hb_daemon_history(hb_daemon *d, const char *kind, const char *guest, const 
         char *text = figures ? json_dumps(figures, JSON_COMPACT) : NULL;
         snprintf(h->json, sizeof h->json, "%s", text && strlen(text) < sizeof h->json ? text : "{}");
         if (hb_history_add(d->store, h, &e) < 0)
-                hb_log_err(HB_LOG_WARNING, "writing history", &e);
+                hb_daemon_event_err(d, HB_LOG_WARNING, HB_ON_DAEMON, NULL, NULL, "writing history", &e);
         free(text);
         json_decref(figures);
         free(h);
