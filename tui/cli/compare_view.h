@@ -21,7 +21,7 @@ void hb_compare_view_csv(FILE *f, const struct hb_compare_table *t);
         {"latency", 0, HB_CLI_TEXT, "TIME", false, 0, 0, "there and back (default: 200us)"}, \
         {"image-size", 0, HB_CLI_TEXT, "SIZE", false, 0, 0, "room on the target (default: all of the guest)"}, \
         {"budget", 0, HB_CLI_TEXT, "HOW", false, 0, 0, \
-         "pages a prediction may name: working-set (default) or oracle"}, \
+         "pages a prediction may name: working-set (default) or oracle", "working-set oracle"}, \
         {"moments", 0, HB_CLI_COUNT, "N", false, 0, HB_REPLAY_MOMENTS, \
          "moves asked for, evenly over each trace (default: 2)"}, \
         {"seed", 0, HB_CLI_COUNT, "N", false, 0, 9e15, "of the policies and the intervals"}, \
