@@ -20,12 +20,8 @@ static enum hb_background background(const struct hb_config *c) {
         return n == 7 || (n >= 9 && n <= 15) ? HB_BACKGROUND_LIGHT : HB_BACKGROUND_DARK;
 }
 
-static enum hb_colors wanted(const struct hb_config *c, bool no_color) {
-        enum hb_colors most = COLORS >= 256 ? HB_COLORS_256 : HB_COLORS_16;
-
-        if (no_color || !has_colors() || (c && c->colors == HB_COLORS_NONE))
-                return HB_COLORS_NONE;
-        return c && c->colors == HB_COLORS_16 ? HB_COLORS_16 : most;
+static enum hb_colors wanted(const struct hb_config *c) {
+        return COLORS < 256 || (c && c->colors == HB_COLORS_16) ? HB_COLORS_16 : HB_COLORS_256;
 }
 
 /* What the terminal has instead of this colour. */
@@ -60,16 +56,12 @@ static struct hb_screen_look screen_look(struct hb_look l, short pair, bool colo
 }
 
 void hb_screen_colors_init(hb_screen *s, bool no_color) {
-        enum hb_colors colors = wanted(s->config, no_color);
         enum hb_background back = background(s->config);
-        bool own = false;
+        bool may = !no_color && has_colors() && !(s->config && s->config->colors == HB_COLORS_NONE),
+             own = may && start_color() == OK &&
+                   use_default_colors() == OK; /* COLORS is known from here on */
+        enum hb_colors colors = may ? wanted(s->config) : HB_COLORS_NONE;
 
-        if (colors != HB_COLORS_NONE) {
-                start_color();
-                own = use_default_colors() == OK;
-                if (colors == HB_COLORS_256 && COLORS < 256) /* known only after start_color */
-                        colors = wanted(s->config, no_color);
-        }
         s->colors = colors != HB_COLORS_NONE;
         for (short i = 0; i < HB_STYLES; i++) {
                 struct hb_look l = s->config && s->config->themed[i]
