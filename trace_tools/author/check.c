@@ -74,10 +74,10 @@ struct life { /* what it answered at each moment */
         uint32_t n;
 };
 
-static int make_world(hb_world **ret) {
+static int make_world(hb_made_world **ret) {
         struct hb_pattern p;
-        hb_world *w;
-        int rc = hb_world_new(16384, 5, &w);
+        hb_made_world *w;
+        int rc = hb_made_world_new(16384, 5, &w);
 
         for (int k = 0; rc == 0 && k < HB_PATTERN_KINDS; k++) {
                 hb_pattern_default((enum hb_pattern_kind)k, &p);
@@ -86,7 +86,7 @@ static int make_world(hb_world **ret) {
                 p.per_s = k == HB_PATTERN_SCAN ? 120 : 40;
                 p.reads = 1 + 3 * (k == HB_PATTERN_HOT);
                 p.write_share = 0.25;
-                rc = hb_world_add(w, &p, NULL);
+                rc = hb_made_world_add(w, &p, NULL);
         }
         if (rc == 0)
                 *ret = w;
@@ -124,7 +124,7 @@ static void swing(unsigned t, struct hb_policy_link *l, struct hb_policy_accurac
         g->draining = t > LIFE_S - 10;
 }
 
-static int ask(struct checking *k, hb_plugin *p, hb_world *w, unsigned t, struct life *life) {
+static int ask(struct checking *k, hb_plugin *p, hb_made_world *w, unsigned t, struct life *life) {
         enum hb_policy_kind kind = k->r->policy.kind;
         uint32_t histogram[HB_POLICY_BUCKETS] = {0};
         struct hb_policy_accuracy a;
@@ -134,8 +134,8 @@ static int ask(struct checking *k, hb_plugin *p, hb_world *w, unsigned t, struct
         struct hb_plugin_call c;
         int rc;
 
-        hb_world_pages(w, &pages);
-        hb_world_guest(w, &g);
+        hb_made_world_pages(w, &pages);
+        hb_made_world_guest(w, &g);
         swing(t, &l, &a, &g);
         for (unsigned i = 0; i < HB_POLICY_BUCKETS; i++)
                 histogram[i] = (i * t * 37) % 900;
@@ -159,18 +159,18 @@ static int ask(struct checking *k, hb_plugin *p, hb_world *w, unsigned t, struct
 /* 0: it lived; else a problem was told of, or -ENOMEM. */
 static int live(struct checking *k, hb_plugin *p, struct life *life) {
         char message[HB_PLUGIN_MESSAGE] = "";
-        hb_world *w = NULL;
+        hb_made_world *w = NULL;
         bool predictor = k->r->policy.kind == HB_POLICY_PREDICTOR;
         int rc = make_world(&w);
 
         for (unsigned t = 0; t < LIFE_S && rc == 0; t++) {
-                rc = hb_world_run(w, 1, predictor ? p : NULL, message);
+                rc = hb_made_world_run(w, 1, predictor ? p : NULL, message);
                 if (rc < 0 && *message)
                         tell(k, "run", message);
                 if (rc == 0 && (k->r->policy.kind == HB_POLICY_THRESHOLD || t % MOMENT_S == MOMENT_S - 1))
                         rc = ask(k, p, w, t, life);
         }
-        hb_world_free(w);
+        hb_made_world_free(w);
         return rc;
 }
 

@@ -25,8 +25,8 @@ void *hb_lua_buffer(lua_State *L, size_t size); /* zeroed, pushed */
 /* lua_policy.c, lua_pages.c: make their types, push a constructor. */
 void hb_lua_open_policy(lua_State *L);
 void hb_lua_open_pages(lua_State *L);
-struct hb_world;
-struct hb_world *hb_lua_test_world(lua_State *L, int index); /* NULL: something else */
+struct hb_made_world;
+struct hb_made_world *hb_lua_test_world(lua_State *L, int index); /* NULL: something else */
 hb_plugin *hb_lua_test_policy(lua_State *L, int index);
 /* What score reads as the predictor's answer for a world's pages; NULL: zeros. */
 void hb_lua_world_expected(lua_State *L, int index, const float **ret_accesses, const float **ret_writes);

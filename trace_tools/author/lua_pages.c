@@ -8,12 +8,12 @@
 #define TYPE "harbinger.pages"
 
 struct box {
-        hb_world *world;
+        hb_made_world *world;
         const float *accesses, *writes; /* by expect; as many as there were touched pages */
         uint32_t expected;
 };
 
-hb_world *hb_lua_test_world(lua_State *L, int index) {
+hb_made_world *hb_lua_test_world(lua_State *L, int index) {
         struct box *b = luaL_testudata(L, index, TYPE);
         return b ? b->world : NULL;
 }
@@ -28,7 +28,7 @@ static struct box *check_box(lua_State *L) {
 static int m_gc(lua_State *L) {
         struct box *b = luaL_checkudata(L, 1, TYPE);
 
-        b->world = hb_world_free(b->world);
+        b->world = hb_made_world_free(b->world);
         return 0;
 }
 
@@ -54,10 +54,10 @@ static int f_pages(lua_State *L) {
         b = lua_newuserdatauv(L, sizeof(*b), 2);
         memset(b, 0, sizeof(*b));
         luaL_setmetatable(L, TYPE);
-        rc = hb_world_new((uint32_t)pages, (uint64_t)(int64_t)seed, &b->world);
+        rc = hb_made_world_new((uint32_t)pages, (uint64_t)(int64_t)seed, &b->world);
         if (rc < 0)
                 return luaL_error(L, "pages: %s", strerror(-rc));
-        hb_world_set_horizon(b->world, horizon_s);
+        hb_made_world_set_horizon(b->world, horizon_s);
         return 1;
 }
 
@@ -83,7 +83,7 @@ static int m_pattern(lua_State *L) {
         p.for_s = hb_lua_number_field(L, 2, name, "for_s", p.for_s);
         p.start_s = hb_lua_number_field(L, 2, name, "start_s", p.start_s);
         p.stop_s = hb_lua_number_field(L, 2, name, "stop_s", p.stop_s);
-        if (hb_world_add(b->world, &p, &e) < 0)
+        if (hb_made_world_add(b->world, &p, &e) < 0)
                 return luaL_error(L, "%s", e.what);
         lua_settop(L, 1);
         return 1;
@@ -100,7 +100,7 @@ static int m_run(lua_State *L) {
         luaL_argcheck(L, seconds >= 0 && seconds <= HB_WORLD_LONGEST, 2, "0 to 100000 seconds");
         luaL_argexpected(L, with || lua_isnoneornil(L, 3), 3, "policy");
         b->expected = 0;
-        rc = hb_world_run(b->world, (uint32_t)seconds, with, message);
+        rc = hb_made_world_run(b->world, (uint32_t)seconds, with, message);
         if (rc < 0)
                 return luaL_error(L, "%s", *message ? message : strerror(-rc));
         lua_settop(L, 1);
@@ -108,7 +108,7 @@ static int m_run(lua_State *L) {
 }
 
 static uint32_t count_pages(struct box *b, struct hb_policy_pages *p) {
-        hb_world_pages(b->world, p);
+        hb_made_world_pages(b->world, p);
         return p->n;
 }
 
@@ -187,7 +187,7 @@ static void set_share(lua_State *L, const char *field, double v) {
 /* :judge(accesses [, writes]): how good they are; what is unknown is nil. */
 static int m_judge(lua_State *L) {
         struct box *b = check_box(L);
-        struct hb_world_quality q;
+        struct hb_made_world_quality q;
         struct hb_policy_pages p;
         uint32_t n = count_pages(b, &p);
         float *d[2] = {NULL, NULL};
@@ -199,7 +199,7 @@ static int m_judge(lua_State *L) {
                         d[k] = hb_lua_buffer(L, n * sizeof(float));
                         hb_lua_read_floats(L, 2 + k, k ? "writes" : "accesses", d[k], n);
                 }
-        rc = hb_world_judge(b->world, d[0], d[1], &q);
+        rc = hb_made_world_judge(b->world, d[0], d[1], &q);
         if (rc < 0)
                 return luaL_error(L, "judge: %s", strerror(-rc));
         lua_createtable(L, 0, 5);
@@ -214,7 +214,7 @@ static int m_judge(lua_State *L) {
 static int m_horizon(lua_State *L) {
         struct box *b = check_box(L);
 
-        hb_world_set_horizon(b->world, luaL_checknumber(L, 2));
+        hb_made_world_set_horizon(b->world, luaL_checknumber(L, 2));
         lua_settop(L, 1);
         return 1;
 }

@@ -126,12 +126,12 @@ static int f_policy(lua_State *L) {
 /* ---- asking ---- */
 
 void hb_lua_read_asked(lua_State *L, struct hb_lua_asked *a, int guest) {
-        hb_world *w = hb_lua_test_world(L, 2);
+        hb_made_world *w = hb_lua_test_world(L, 2);
 
         a->guest = hb_lua_some_guest;
         if (w) {
-                hb_world_pages(w, &a->pages);
-                hb_world_guest(w, &a->guest);
+                hb_made_world_pages(w, &a->pages);
+                hb_made_world_guest(w, &a->guest);
         } else {
                 hb_lua_read_pages(L, 2, &a->pages);
         }

@@ -11,7 +11,7 @@
 
 #define NEVER_S 1e9f
 
-static int alloc_pages(hb_world *w) {
+static int alloc_pages(hb_made_world *w) {
         float **columns[] = {&w->read_heat,  &w->write_heat,    &w->age_s, &w->version_age_s,
                              &w->run_length, &w->bytes_to_send, &w->known, &w->zeros};
 
@@ -24,8 +24,8 @@ static int alloc_pages(hb_world *w) {
         return w->gfn && w->page && w->now ? 0 : -ENOMEM;
 }
 
-int hb_world_new(uint32_t pages, uint64_t seed, hb_world **ret) {
-        hb_world *w;
+int hb_made_world_new(uint32_t pages, uint64_t seed, hb_made_world **ret) {
+        hb_made_world *w;
         int rc;
 
         if (!pages || pages > HB_WORLD_PAGES)
@@ -41,14 +41,14 @@ int hb_world_new(uint32_t pages, uint64_t seed, hb_world **ret) {
         if (rc == 0)
                 rc = hb_history_new(pages, &w->history);
         if (rc < 0) {
-                hb_world_free(w);
+                hb_made_world_free(w);
                 return rc;
         }
         *ret = w;
         return 0;
 }
 
-hb_world *hb_world_free(hb_world *w) {
+hb_made_world *hb_made_world_free(hb_made_world *w) {
         if (w) {
                 float *columns[] = {w->read_heat,  w->write_heat,    w->age_s, w->version_age_s,
                                     w->run_length, w->bytes_to_send, w->known, w->zeros};
@@ -67,9 +67,9 @@ hb_world *hb_world_free(hb_world *w) {
 
 /* ---- an epoch ---- */
 
-static int touch(hb_world *w, uint32_t gfn) {
-        struct hb_world_page *p = &w->page[gfn];
-        const struct hb_world_access *a = &w->now[gfn];
+static int touch(hb_made_world *w, uint32_t gfn) {
+        struct hb_made_world_page *p = &w->page[gfn];
+        const struct hb_made_world_access *a = &w->now[gfn];
         double now_s = w->epoch;
 
         for (uint32_t i = 0; i < a->reads; i++)
@@ -88,12 +88,12 @@ static int touch(hb_world *w, uint32_t gfn) {
         return hb_history_note(w->history, gfn, w->epoch, a->writes != 0);
 }
 
-static int step(hb_world *w) {
+static int step(hb_made_world *w) {
         int rc = 0;
 
         w->epoch++;
         w->accessed = w->written = 0;
-        hb_world_accesses(w, w->epoch, w->now);
+        hb_made_world_accesses(w, w->epoch, w->now);
         for (uint32_t gfn = 0; gfn < w->npages && rc == 0; gfn++)
                 if (w->now[gfn].reads || w->now[gfn].writes) {
                         w->accessed++;
@@ -103,7 +103,7 @@ static int step(hb_world *w) {
         return rc;
 }
 
-int hb_world_run(hb_world *w, uint32_t epochs, hb_plugin *with, char message[HB_PLUGIN_MESSAGE]) {
+int hb_made_world_run(hb_made_world *w, uint32_t epochs, hb_plugin *with, char message[HB_PLUGIN_MESSAGE]) {
         int rc = 0;
 
         if (epochs > HB_WORLD_LONGEST || w->epoch + epochs > HB_WORLD_LONGEST)
@@ -111,27 +111,27 @@ int hb_world_run(hb_world *w, uint32_t epochs, hb_plugin *with, char message[HB_
         for (uint32_t i = 0; i < epochs && rc == 0; i++) {
                 rc = step(w);
                 if (rc == 0 && with)
-                        rc = hb_world_teach(w, with, message);
+                        rc = hb_made_world_teach(w, with, message);
         }
         return rc;
 }
 
 /* ---- looking ---- */
 
-uint32_t hb_world_epoch(const hb_world *w) {
+uint32_t hb_made_world_epoch(const hb_made_world *w) {
         return w->epoch;
 }
 
-double hb_world_horizon(const hb_world *w) {
+double hb_made_world_horizon(const hb_made_world *w) {
         return w->horizon_s;
 }
 
-void hb_world_set_horizon(hb_world *w, double horizon_s) {
+void hb_made_world_set_horizon(hb_made_world *w, double horizon_s) {
         w->horizon_s = fmin(fmax(floor(horizon_s), 1), 60);
 }
 
-static void fill_page(hb_world *w, uint32_t i, uint32_t gfn) {
-        const struct hb_world_page *p = &w->page[gfn];
+static void fill_page(hb_made_world *w, uint32_t i, uint32_t gfn) {
+        const struct hb_made_world_page *p = &w->page[gfn];
         double now_s = w->epoch;
         float decay = hb_decay(now_s - p->last_s, HB_HEAT_TAU_S);
 
@@ -143,7 +143,7 @@ static void fill_page(hb_world *w, uint32_t i, uint32_t gfn) {
         w->bytes_to_send[i] = 2048 + 64;
 }
 
-static void fill_runs(hb_world *w) {
+static void fill_runs(hb_made_world *w) {
         for (uint32_t i = 0, end; i < w->touched; i = end) {
                 for (end = i + 1; end < w->touched && w->gfn[end] == w->gfn[end - 1] + 1; end++)
                         ;
@@ -152,7 +152,7 @@ static void fill_runs(hb_world *w) {
         }
 }
 
-void hb_world_pages(hb_world *w, struct hb_policy_pages *ret) {
+void hb_made_world_pages(hb_made_world *w, struct hb_policy_pages *ret) {
         if (w->columns_of != w->epoch) {
                 uint32_t n = 0;
                 for (uint32_t gfn = 0; gfn < w->npages; gfn++)
@@ -176,7 +176,7 @@ void hb_world_pages(hb_world *w, struct hb_policy_pages *ret) {
                                         .window = w->epoch};
 }
 
-void hb_world_guest(const hb_world *w, struct hb_policy_guest *ret) {
+void hb_made_world_guest(const hb_made_world *w, struct hb_policy_guest *ret) {
         *ret = (struct hb_policy_guest){.now_s = w->epoch,
                                         .horizon_s = w->horizon_s,
                                         .pages = w->npages,

@@ -34,27 +34,27 @@ const char *hb_pattern_name(enum hb_pattern_kind k);
 void hb_pattern_default(enum hb_pattern_kind k,
                         struct hb_pattern *ret); /* from 0, 64 pages, no writes, for ever */
 
-typedef struct hb_world hb_world;
-int hb_world_new(uint32_t pages, uint64_t seed, hb_world **ret); /* -EINVAL, -ENOMEM */
-hb_world *hb_world_free(hb_world *w);
+typedef struct hb_made_world hb_made_world;
+int hb_made_world_new(uint32_t pages, uint64_t seed, hb_made_world **ret); /* -EINVAL, -ENOMEM */
+hb_made_world *hb_made_world_free(hb_made_world *w);
 /* -EINVAL with the reason, -E2BIG. */
-int hb_world_add(hb_world *w, const struct hb_pattern *p, struct hb_err *e);
+int hb_made_world_add(hb_made_world *w, const struct hb_pattern *p, struct hb_err *e);
 
 /* Lives through so many epochs. With a predictor, it observes each, and every HB_LESSON_S epochs is shown a
  * sample and, a horizon later, what became of it. -EINVAL and the policy's message when it fails; -ENOMEM. */
-int hb_world_run(hb_world *w, uint32_t epochs, hb_plugin *with, char message[HB_PLUGIN_MESSAGE]);
+int hb_made_world_run(hb_made_world *w, uint32_t epochs, hb_plugin *with, char message[HB_PLUGIN_MESSAGE]);
 
-uint32_t hb_world_epoch(const hb_world *w); /* how many are over */
-double hb_world_horizon(const hb_world *w);
-void hb_world_set_horizon(hb_world *w, double horizon_s); /* 10 unless set; 1 to 60 */
+uint32_t hb_made_world_epoch(const hb_made_world *w); /* how many are over */
+double hb_made_world_horizon(const hb_made_world *w);
+void hb_made_world_set_horizon(hb_made_world *w, double horizon_s); /* 10 unless set; 1 to 60 */
 /* Valid until the next run. */
-void hb_world_pages(hb_world *w, struct hb_policy_pages *ret);
-void hb_world_guest(const hb_world *w, struct hb_policy_guest *ret);
+void hb_made_world_pages(hb_made_world *w, struct hb_policy_pages *ret);
+void hb_made_world_guest(const hb_made_world *w, struct hb_policy_guest *ret);
 
-struct hb_world_quality { /* docs/POLICY_API.md, "Prediction quality"; -1: unknown */
+struct hb_made_world_quality { /* docs/POLICY_API.md, "Prediction quality"; -1: unknown */
         double precision, recall, f1, f1_returning, f1_writes;
 };
-/* Of predictions for the pages of hb_world_pages: the best as many as were accessed (written) within the
+/* Of predictions for the pages of hb_made_world_pages: the best as many as were accessed (written) within the
  * horizon before, beside what will be. */
-int hb_world_judge(hb_world *w, const float *accesses, const float *writes,
-                   struct hb_world_quality *ret); /* -ENOMEM */
+int hb_made_world_judge(hb_made_world *w, const float *accesses, const float *writes,
+                        struct hb_made_world_quality *ret); /* -ENOMEM */

@@ -30,11 +30,11 @@ static double f1_of(const struct tally *t) {
         return precision + recall > 0 ? 2 * precision * recall / (precision + recall) : 0;
 }
 
-struct sides { /* of each page, by gfn: bits of hb_world_between; 4: among the predicted */
+struct sides { /* of each page, by gfn: bits of hb_made_world_between; 4: among the predicted */
         uint8_t *past, *future;
 };
 
-static int pick(hb_world *w, const float *values, const struct sides *s, uint8_t bit) {
+static int pick(hb_made_world *w, const float *values, const struct sides *s, uint8_t bit) {
         struct entry *order = malloc((w->touched + 1) * sizeof(*order));
         uint32_t budget = 0;
 
@@ -53,7 +53,7 @@ static int pick(hb_world *w, const float *values, const struct sides *s, uint8_t
         return 0;
 }
 
-static struct tally count(const hb_world *w, const struct sides *s, uint8_t bit, bool returning) {
+static struct tally count(const hb_made_world *w, const struct sides *s, uint8_t bit, bool returning) {
         struct tally t = {0, 0, 0};
 
         for (uint32_t i = 0; i < w->npages; i++) {
@@ -67,20 +67,22 @@ static struct tally count(const hb_world *w, const struct sides *s, uint8_t bit,
         return t;
 }
 
-static int look(hb_world *w, const struct sides *s) {
+static int look(hb_made_world *w, const struct sides *s) {
         uint32_t horizon = (uint32_t)w->horizon_s;
-        int rc = hb_world_between(w, w->epoch >= horizon ? w->epoch - horizon + 1 : 1, w->epoch, s->past);
+        int rc =
+                hb_made_world_between(w, w->epoch >= horizon ? w->epoch - horizon + 1 : 1, w->epoch, s->past);
 
-        return rc < 0 ? rc : hb_world_between(w, w->epoch + 1, w->epoch + horizon, s->future);
+        return rc < 0 ? rc : hb_made_world_between(w, w->epoch + 1, w->epoch + horizon, s->future);
 }
 
-int hb_world_judge(hb_world *w, const float *accesses, const float *writes, struct hb_world_quality *ret) {
+int hb_made_world_judge(hb_made_world *w, const float *accesses, const float *writes,
+                        struct hb_made_world_quality *ret) {
         struct sides s = {malloc(w->npages), malloc(w->npages)};
-        struct hb_world_quality q = {-1, -1, -1, -1, -1};
+        struct hb_made_world_quality q = {-1, -1, -1, -1, -1};
         struct hb_policy_pages pages;
         int rc = s.past && s.future ? look(w, &s) : -ENOMEM;
 
-        hb_world_pages(w, &pages); /* makes w->gfn */
+        hb_made_world_pages(w, &pages); /* makes w->gfn */
         if (rc == 0)
                 rc = pick(w, accesses, &s, 1);
         if (rc == 0) {

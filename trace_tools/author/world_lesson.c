@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t list_runs(const hb_world *w, struct hb_policy_run *runs, bool *ret_cut) {
+static uint32_t list_runs(const hb_made_world *w, struct hb_policy_run *runs, bool *ret_cut) {
         uint32_t n = 0;
 
         *ret_cut = false;
@@ -24,7 +24,7 @@ static uint32_t list_runs(const hb_world *w, struct hb_policy_run *runs, bool *r
         return n;
 }
 
-static int observe(const hb_world *w, hb_plugin *p, const struct hb_policy_guest *g, char *message) {
+static int observe(const hb_made_world *w, hb_plugin *p, const struct hb_policy_guest *g, char *message) {
         struct hb_policy_run *runs = malloc(HB_OBSERVED_RUNS * sizeof(*runs));
         struct hb_policy_observed o = {.epoch = w->epoch,
                                        .now_s = w->epoch,
@@ -47,12 +47,12 @@ struct outcome {
         float *accessed, *written, *reads, *writes;
 };
 
-static void count_outcome(const hb_world *w, const struct hb_world_lesson *l, struct hb_world_access *now,
-                          struct outcome *o) {
+static void count_outcome(const hb_made_world *w, const struct hb_made_world_lesson *l,
+                          struct hb_made_world_access *now, struct outcome *o) {
         for (uint32_t epoch = l->asked + 1; epoch <= w->epoch; epoch++) {
-                hb_world_accesses(w, epoch, now);
+                hb_made_world_accesses(w, epoch, now);
                 for (uint32_t i = 0; i < l->n; i++) {
-                        const struct hb_world_access *a = &now[l->gfn[i]];
+                        const struct hb_made_world_access *a = &now[l->gfn[i]];
                         o->reads[i] += a->reads || a->writes ? 1 : 0;
                         o->writes[i] += a->writes ? 1 : 0;
                 }
@@ -63,10 +63,10 @@ static void count_outcome(const hb_world *w, const struct hb_world_lesson *l, st
         }
 }
 
-static int learn(hb_world *w, hb_plugin *p, const struct hb_policy_guest *g, char *message) {
-        struct hb_world_lesson *l = &w->lessons[0];
+static int learn(hb_made_world *w, hb_plugin *p, const struct hb_policy_guest *g, char *message) {
+        struct hb_made_world_lesson *l = &w->lessons[0];
         float *room = calloc(4 * (size_t)l->n + 1, sizeof(*room));
-        struct hb_world_access *now = calloc(w->npages, sizeof(*now));
+        struct hb_made_world_access *now = calloc(w->npages, sizeof(*now));
         struct outcome o = {NULL, NULL, NULL, NULL};
         struct hb_policy_outcome out = {.lesson = l->number,
                                         .n = l->n,
@@ -91,7 +91,7 @@ static int learn(hb_world *w, hb_plugin *p, const struct hb_policy_guest *g, cha
         return rc;
 }
 
-static void close_oldest(hb_world *w) {
+static void close_oldest(hb_made_world *w) {
         free(w->lessons[0].gfn);
         memmove(&w->lessons[0], &w->lessons[1], (HB_LESSONS - 1) * sizeof(w->lessons[0]));
         memset(&w->lessons[HB_LESSONS - 1], 0, sizeof(w->lessons[0]));
@@ -105,11 +105,11 @@ struct sample {
 };
 
 /* Every k-th of the touched pages, so that there are no more than a lesson holds. */
-static int make_sample(hb_world *w, struct hb_world_lesson *l, struct sample *s) {
+static int make_sample(hb_made_world *w, struct hb_made_world_lesson *l, struct sample *s) {
         struct hb_policy_pages all;
         uint32_t stride, n;
 
-        hb_world_pages(w, &all);
+        hb_made_world_pages(w, &all);
         stride = (all.n + HB_LESSON_PAGES - 1) / HB_LESSON_PAGES;
         n = stride ? (all.n + stride - 1) / stride : 0;
         l->gfn = calloc(n + 1, sizeof(*l->gfn) + 1);
@@ -139,10 +139,10 @@ static int make_sample(hb_world *w, struct hb_world_lesson *l, struct sample *s)
         return 0;
 }
 
-static int classify(const hb_world *w, struct hb_world_lesson *l) {
+static int classify(const hb_made_world *w, struct hb_made_world_lesson *l) {
         uint32_t back = (uint32_t)w->horizon_s, first = w->epoch > back ? w->epoch - back + 1 : 1;
         uint8_t *past = malloc(w->npages);
-        int rc = past ? hb_world_between(w, first, w->epoch, past) : -ENOMEM;
+        int rc = past ? hb_made_world_between(w, first, w->epoch, past) : -ENOMEM;
 
         for (uint32_t i = 0; rc == 0 && i < l->n; i++) {
                 uint8_t bits = past[l->gfn[i]];
@@ -154,8 +154,8 @@ static int classify(const hb_world *w, struct hb_world_lesson *l) {
         return rc;
 }
 
-static int rehearse(hb_world *w, hb_plugin *p, const struct hb_policy_guest *g, char *message) {
-        struct hb_world_lesson *l;
+static int rehearse(hb_made_world *w, hb_plugin *p, const struct hb_policy_guest *g, char *message) {
+        struct hb_made_world_lesson *l;
         struct sample s = {{NULL}};
         unsigned open = 0;
         int rc;
@@ -180,11 +180,11 @@ static int rehearse(hb_world *w, hb_plugin *p, const struct hb_policy_guest *g, 
         return rc;
 }
 
-int hb_world_teach(hb_world *w, hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
+int hb_made_world_teach(hb_made_world *w, hb_plugin *p, char message[HB_PLUGIN_MESSAGE]) {
         struct hb_policy_guest g;
         int rc;
 
-        hb_world_guest(w, &g);
+        hb_made_world_guest(w, &g);
         rc = observe(w, p, &g, message);
         if (rc == 0 && w->lessons[0].gfn && w->epoch >= w->lessons[0].asked + (uint32_t)w->horizon_s) {
                 rc = learn(w, p, &g, message);

@@ -20,7 +20,7 @@ void hb_pattern_default(enum hb_pattern_kind k, struct hb_pattern *ret) {
                                    .stop_s = INFINITY};
 }
 
-int hb_world_add(hb_world *w, const struct hb_pattern *p, struct hb_err *e) {
+int hb_made_world_add(hb_made_world *w, const struct hb_pattern *p, struct hb_err *e) {
         const char *name = hb_pattern_name(p->kind);
 
         if (w->npatterns == HB_WORLD_PATTERNS)
@@ -49,8 +49,8 @@ static uint64_t mix(uint64_t x) { /* SplitMix64 */
         return x ^ x >> 31;
 }
 
-static void access_page(const hb_world *w, const struct hb_pattern *p, uint32_t at,
-                        struct hb_world_access *ret) {
+static void access_page(const hb_made_world *w, const struct hb_pattern *p, uint32_t at,
+                        struct hb_made_world_access *ret) {
         uint32_t gfn = p->from + at;
         uint32_t reads = ret[gfn].reads + (uint32_t)p->reads;
 
@@ -61,20 +61,21 @@ static void access_page(const hb_world *w, const struct hb_pattern *p, uint32_t 
                 ret[gfn].reads = 1; /* an access it is, whatever its number */
 }
 
-static void sweep(const hb_world *w, const struct hb_pattern *p, uint32_t epoch,
-                  struct hb_world_access *ret) {
+static void sweep(const hb_made_world *w, const struct hb_pattern *p, uint32_t epoch,
+                  struct hb_made_world_access *ret) {
         uint64_t first = (uint64_t)(p->per_s * (epoch - 1)), end = (uint64_t)(p->per_s * epoch);
 
         for (uint64_t i = first; i < end; i++)
                 access_page(w, p, (uint32_t)(i % p->pages), ret);
 }
 
-static void draw(const hb_world *w, const struct hb_pattern *p, uint64_t salt, struct hb_world_access *ret) {
+static void draw(const hb_made_world *w, const struct hb_pattern *p, uint64_t salt,
+                 struct hb_made_world_access *ret) {
         for (uint64_t i = 0; i < (uint64_t)p->per_s; i++)
                 access_page(w, p, (uint32_t)(mix(w->seed + mix(salt << 20 | i)) % p->pages), ret);
 }
 
-static void apply(const hb_world *w, unsigned k, uint32_t epoch, struct hb_world_access *ret) {
+static void apply(const hb_made_world *w, unsigned k, uint32_t epoch, struct hb_made_world_access *ret) {
         const struct hb_pattern *p = &w->patterns[k];
 
         if (epoch <= p->start_s || epoch > p->stop_s)
@@ -88,20 +89,20 @@ static void apply(const hb_world *w, unsigned k, uint32_t epoch, struct hb_world
                         access_page(w, p, i, ret);
 }
 
-void hb_world_accesses(const hb_world *w, uint32_t epoch, struct hb_world_access *ret) {
+void hb_made_world_accesses(const hb_made_world *w, uint32_t epoch, struct hb_made_world_access *ret) {
         memset(ret, 0, w->npages * sizeof(*ret));
         for (unsigned k = 0; k < w->npatterns; k++)
                 apply(w, k, epoch, ret);
 }
 
-int hb_world_between(const hb_world *w, uint32_t first, uint32_t last, uint8_t *ret) {
-        struct hb_world_access *now = calloc(w->npages, sizeof(*now));
+int hb_made_world_between(const hb_made_world *w, uint32_t first, uint32_t last, uint8_t *ret) {
+        struct hb_made_world_access *now = calloc(w->npages, sizeof(*now));
 
         if (!now)
                 return -ENOMEM;
         memset(ret, 0, w->npages);
         for (uint32_t epoch = first; epoch <= last; epoch++) {
-                hb_world_accesses(w, epoch, now);
+                hb_made_world_accesses(w, epoch, now);
                 for (uint32_t i = 0; i < w->npages; i++)
                         if (now[i].reads || now[i].writes)
                                 ret[i] |= now[i].writes ? 3 : 1;

@@ -75,12 +75,14 @@ void hb_policies_verdict(const json_t *list, const char *kind, const char *place
  * changes them on some guests; kind NULL: as the lanes are). NaN. */
 double hb_policies_mean(const json_t *list, const char *kind, const char *place, const char *figure);
 /* One guest's figure; NaN. */
-double hb_policies_lane(const json_t *list, const char *kind, const json_t *guest, const char *place,
-                        const char *figure);
+double hb_view_policies_lane(const json_t *list, const char *kind, const json_t *guest, const char *place,
+                             const char *figure);
 enum hb_style hb_verdict_style(enum hb_verdict v);
 char hb_verdict_sign(enum hb_verdict v);
 /* "worse than active: 0.31 < 0.55 on 6 of 8 guests" */
 const char *hb_verdict_text(const struct hb_policy_verdict *v, const char *place, char *buf, size_t size);
+/* "! worse: 0.31 < 0.55 on 6/8", of guests; for a table's cell. */
+const char *hb_verdict_short(const struct hb_policy_verdict *v, char *buf, size_t size);
 
 /* ---- parts of the doc ---- */
 void hb_policies_build_lanes(struct hb_policies_look *k, hb_doc *d, bool main);

@@ -44,8 +44,8 @@ static const struct hb_doc_column lane_columns[] = {
 };
 
 static void lane_verdict(struct hb_policies_look *k, hb_doc_table *t, const char *kind, const json_t *g) {
-        double a = hb_policies_lane(k->list, kind, g, "active", "value");
-        double s = hb_policies_lane(k->list, kind, g, "shadow", "value");
+        double a = hb_view_policies_lane(k->list, kind, g, "active", "value");
+        double s = hb_view_policies_lane(k->list, kind, g, "shadow", "value");
         double diff = s - a;
 
         if (!isfinite(diff))
@@ -68,9 +68,9 @@ static void lane_row(struct hb_policies_look *k, hb_doc_table *t, const char *ki
                     canary ? "canary" : "active");
         for (unsigned i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
                 hb_part_cell_fixed(t, HB_STYLE_NORMAL,
-                                   hb_policies_lane(k->list, kind, g, "active", figures[i]), 2);
+                                   hb_view_policies_lane(k->list, kind, g, "active", figures[i]), 2);
                 hb_part_cell_fixed(t, HB_STYLE_NORMAL,
-                                   hb_policies_lane(k->list, kind, g, "shadow", figures[i]), 2);
+                                   hb_view_policies_lane(k->list, kind, g, "shadow", figures[i]), 2);
         }
         hb_part_cell_as(t, HB_STYLE_NORMAL, hb_json_number(g, "active.lessons"), hb_fmt_count);
         lane_verdict(k, t, kind, g);

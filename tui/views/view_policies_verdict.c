@@ -25,8 +25,8 @@ static bool swapped(const json_t *list, const char *kind, const json_t *guest) {
         return false;
 }
 
-double hb_policies_lane(const json_t *list, const char *kind, const json_t *guest, const char *place,
-                        const char *figure) {
+double hb_view_policies_lane(const json_t *list, const char *kind, const json_t *guest, const char *place,
+                             const char *figure) {
         bool shadow = strcmp(place, "shadow") == 0;
         char path[48];
 
@@ -43,7 +43,7 @@ double hb_policies_mean(const json_t *list, const char *kind, const char *place,
         size_t i;
 
         json_array_foreach(json_object_get(list, "guests"), i, g) {
-                double v = hb_policies_lane(list, kind, g, place, figure);
+                double v = hb_view_policies_lane(list, kind, g, place, figure);
 
                 if (isfinite(v)) {
                         sum += v;
@@ -85,8 +85,8 @@ static void compare(const json_t *list, const char *kind, const char *place, con
 
         v->figure = figure;
         json_array_foreach(json_object_get(list, "guests"), i, g) {
-                double mine = hb_policies_lane(list, kind, g, place, figure);
-                double base = hb_policies_lane(list, kind, g, other, figure);
+                double mine = hb_view_policies_lane(list, kind, g, place, figure);
+                double base = hb_view_policies_lane(list, kind, g, other, figure);
 
                 if (isfinite(mine) && isfinite(base))
                         add_guest(v, g, mine, base);
@@ -148,5 +148,21 @@ const char *hb_verdict_text(const struct hb_policy_verdict *v, const char *place
                 snprintf(buf, size, "%s than %s: %s %.2f %c %.2f on %u of %u guest%s",
                          worse ? "worse" : "better", other, v->figure, v->mine, worse ? '<' : '>',
                          v->baseline, worse ? v->worse : v->better, v->guests, v->guests == 1 ? "" : "s");
+        return buf;
+}
+
+const char *hb_verdict_short(const struct hb_policy_verdict *v, char *buf, size_t size) {
+        bool worse = v->verdict == HB_VERDICT_WORSE;
+
+        if (v->verdict == HB_VERDICT_NONE)
+                snprintf(buf, size, "- no shadow beside it");
+        else if (v->verdict == HB_VERDICT_UNJUDGED)
+                snprintf(buf, size, "- not judged yet");
+        else if (v->verdict == HB_VERDICT_SAME)
+                snprintf(buf, size, "= as good: %.2f, %.2f", v->mine, v->baseline);
+        else
+                snprintf(buf, size, "%c %s: %.2f %c %.2f on %u/%u", hb_verdict_sign(v->verdict),
+                         worse ? "worse" : "better", v->mine, worse ? '<' : '>', v->baseline,
+                         worse ? v->worse : v->better, v->guests);
         return buf;
 }
