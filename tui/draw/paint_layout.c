@@ -144,14 +144,15 @@ static unsigned least_of_others(const struct column *c) {
 static unsigned share_out(const struct hb_paint *p, struct column *c) {
         unsigned keep = 0, others;
 
-        bound(c, p->h - p->h / 3);
+        bound(c, p->h);
         if (c->main < c->n) {
                 keep = hb_paint_min(c->items[c->main].natural, hb_paint_max(p->h / 3, 3));
                 keep = hb_paint_min(keep, p->h);
         }
-        if (c->main < c->n ||
-            least_of_others(c) <= p->h) /* else it scrolls anyway, with pictures worth seeing */
+        if (c->main < c->n || least_of_others(c) <= p->h)
                 shrink(c, p->h - keep);
+        else /* it scrolls anyway: with pictures worth seeing */
+                bound(c, p->h - p->h / 3);
         others = hb_paint_min(lines_of_others(c), p->h - keep);
         if (c->main < c->n)
                 c->items[c->main].height = hb_paint_min(c->items[c->main].natural, p->h - others);

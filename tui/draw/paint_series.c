@@ -94,7 +94,7 @@ static void measure(const struct hb_paint *p, struct hb_paint_item *it) {
 }
 
 static void line(const struct hb_paint *p, const struct hb_paint_item *it, unsigned i, unsigned y) {
-        unsigned x = hb_paint_label(p, it->b->label, y), extreme = p->w >= 64 ? EXTREME + 1 : 0, cells;
+        unsigned x = hb_paint_label(p, it->b->label, y), extreme = p->w >= 64 ? EXTREME + 2 : 0, cells;
         const struct hb_doc_block *b = it->b;
 
         cells = x + p->said + 1 + extreme < p->w ? p->w - x - p->said - 1 - extreme : 0;

@@ -189,7 +189,7 @@ static void draw_cell(const struct hb_paint *p, const struct hb_paint_table_shap
                       unsigned y, unsigned w) {
         unsigned bar = c->bar ? draw_bar(p, s, c, x, y, w) : 0;
 
-        if (column->right || bar) /* so that a digit more moves nothing */
+        if (column->right || c->bar) /* so that a digit more moves nothing */
                 hb_surface_right(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
         else
                 hb_surface_text(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
