@@ -1,0 +1,290 @@
+/* view_guest_map: what both hosts say of a guest's memory as one picture. The source knows reads and writes,
+ * the target what lies there and what it expects; both are asked for the same cells. Heat is shown in steps
+ * of four, from a top that is itself a power of four, so that the picture does not flicker with its maximum.
+ */
+#include "views/view_guest.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAP_EVERY_S 2.0
+#define STEP        4.0 /* each level is so many times the one below */
+#define LEVELS      (HB_GLYPH_LEVELS - 1)
+
+/* ---- asking ---- */
+
+static const json_t *ask(struct hb_view_ctx *c, unsigned seat, const char *guest,
+                         const struct hb_map_frame *f, char why[256]) {
+        const struct hb_err *e = NULL;
+        const json_t *r;
+
+        if (!hb_view_seat(c->world, seat)) {
+                snprintf(why, 256, "its daemon is not looked at");
+                return NULL;
+        }
+        r = hb_world_detail(c->world, seat, "guest.map",
+                            json_pack("{s:s,s:I,s:I,s:i}", "guest", guest, "first", (json_int_t)f->first,
+                                      "pages", (json_int_t)f->span, "cells", (int)f->cells),
+                            MAP_EVERY_S, &e, NULL);
+        if (!r)
+                snprintf(why, 256, "%s", e ? e->what : "asking for it");
+        return json_is_object(hb_json_at(r, "planes")) ? r : NULL;
+}
+
+void hb_map_ask(struct hb_view_ctx *c, const struct hb_guest_seen *g, struct hb_map_seen *ret) {
+        *ret = (struct hb_map_seen){0};
+        hb_map_frame(c, g, &ret->frame);
+        if (ret->frame.pages == 0)
+                return;
+        if (g->guest)
+                ret->source = ask(c, g->seat, g->name, &ret->frame, ret->why_source);
+        if (g->incoming)
+                ret->target = ask(c, g->target, g->name, &ret->frame, ret->why_target);
+        else if (json_is_object(hb_json_at(g->guest, "placement")))
+                snprintf(ret->why_target, sizeof(ret->why_target), "the target's daemon is not looked at");
+        else
+                snprintf(ret->why_target, sizeof(ret->why_target), "it is not placed");
+}
+
+static const json_t *plane_of(const struct hb_map_seen *m, const char *plane) {
+        const json_t *sides[] = {m->source, m->target};
+
+        for (size_t i = 0; i < 2; i++) {
+                const json_t *a = json_object_get(hb_json_at(sides[i], "planes"), plane);
+
+                if (json_is_array(a))
+                        return a;
+        }
+        return NULL;
+}
+
+bool hb_map_knows(const struct hb_map_seen *m, const char *plane) {
+        return plane_of(m, plane) != NULL;
+}
+
+static double at(const json_t *plane, unsigned cell) {
+        const json_t *v = json_array_get(plane, cell);
+
+        return json_is_number(v) ? hb_view_known(json_number_value(v)) : NAN;
+}
+
+double hb_map_value(const struct hb_map_seen *m, const char *plane, unsigned cell) {
+        return at(plane_of(m, plane), cell);
+}
+
+/* ---- heat ---- */
+
+static double top_of(const json_t *plane, unsigned n) {
+        double most = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                most = fmax(most, at(plane, i)); /* NaN loses */
+        return most > 0 ? pow(STEP, ceil(log(most) / log(STEP) - 1e-9)) : 0;
+}
+
+static unsigned level_of(double v, double top) {
+        unsigned level = LEVELS;
+
+        if (!(v > 0) || !(top > 0))
+                return 0;
+        for (double from = top / STEP; level > 1 && v <= from; from /= STEP)
+                level--;
+        return level;
+}
+
+static struct hb_doc_cell_value heat_cell(double v, double top) {
+        unsigned level = level_of(v, top);
+
+        if (isnan(v))
+                return (struct hb_doc_cell_value){0, HB_STYLE_DIM, '?'};
+        return (struct hb_doc_cell_value){(unsigned char)level, (enum hb_style)(HB_STYLE_HEAT0 + level),
+                                          level ? (char)('0' + level) : '.'};
+}
+
+/* "under 0.25/s", ..., "up to 64/s": what each level means. */
+static unsigned heat_legend(double top, struct hb_doc_part legend[HB_GLYPH_LEVELS], char text[][40]) {
+        for (unsigned l = 0; l <= LEVELS; l++) {
+                double from = top * pow(STEP, (double)l - LEVELS - 1);
+
+                if (l == 0)
+                        snprintf(text[l], 40, "none");
+                else if (l == 1)
+                        snprintf(text[l], 40, "up to %.3g/s", from * STEP);
+                else
+                        snprintf(text[l], 40, "over %.3g/s", from);
+                legend[l] = (struct hb_doc_part){.key = text[l],
+                                                 .label = text[l],
+                                                 .letter = l ? (char)('0' + l) : '.',
+                                                 .style = (enum hb_style)(HB_STYLE_HEAT0 + l)};
+        }
+        return top > 0 ? HB_GLYPH_LEVELS : 1;
+}
+
+/* ---- state ---- */
+
+struct state {
+        double fresh, stale, absent, fetching, known, spilled;
+};
+
+static const struct class {
+        char letter; /* most of the cell; all of it: a capital */
+        enum hb_style style;
+        const char *label;
+} classes[] = {{'f', HB_STYLE_FRESH, "fresh"},        {'d', HB_STYLE_FRESH, "fresh, on its disk"},
+               {'>', HB_STYLE_SENT, "on its way"},    {'k', HB_STYLE_COPIED, "bytes known there"},
+               {'s', HB_STYLE_STALE, "stale"},        {'a', HB_STYLE_ABSENT, "absent"},
+               {'.', HB_STYLE_ZERO, "holds nothing"}, {'?', HB_STYLE_DIM, "not known"}};
+enum { FRESH, DISK, FETCHING, KNOWN, STALE, ABSENT, NOTHING, UNKNOWN, CLASSES };
+
+static double zero_if_unknown(double v) {
+        return isnan(v) ? 0 : v;
+}
+
+static struct hb_doc_cell_value state_cell(const json_t *planes[6], unsigned i) {
+        double fresh = at(planes[0], i), stale, absent, fetching, known, disk, all;
+        unsigned class = FRESH, level;
+
+        if (isnan(fresh))
+                return (struct hb_doc_cell_value){0, classes[UNKNOWN].style, classes[UNKNOWN].letter};
+        stale = zero_if_unknown(at(planes[1], i));
+        absent = zero_if_unknown(at(planes[2], i));
+        fetching = zero_if_unknown(at(planes[3], i));
+        known = zero_if_unknown(at(planes[4], i));
+        disk = zero_if_unknown(at(planes[5], i));
+        all = fresh + stale + absent + fetching;
+        if (!(all > 0))
+                return (struct hb_doc_cell_value){0, classes[NOTHING].style, classes[NOTHING].letter};
+        if (fetching > 0 && fetching >= fresh)
+                class = FETCHING;
+        else if (stale + absent > fresh)
+                class = known * 2 > stale + absent ? KNOWN : stale >= absent ? STALE : ABSENT;
+        else if (disk * 2 > fresh)
+                class = DISK;
+        level = (unsigned)lround(fmax(1, fresh / all * LEVELS));
+        if (class != FRESH && class != DISK)
+                level = LEVELS; /* trouble is drawn solid: its colour must be seen */
+        bool pure = (class == FRESH && fresh >= all) || (class == STALE && stale >= all) ||
+                    (class == ABSENT && absent >= all) || (class == DISK && disk >= all) ||
+                    (class == KNOWN && known >= all);
+        return (struct hb_doc_cell_value){
+                (unsigned char)level, classes[class].style,
+                (char)(pure ? classes[class].letter - 'a' + 'A' : classes[class].letter)};
+}
+
+static unsigned state_legend(const struct hb_doc_cell_value *cells, unsigned n,
+                             struct hb_doc_part legend[CLASSES]) {
+        unsigned k = 0;
+
+        for (unsigned i = 0; i < CLASSES; i++) {
+                bool there = i == FRESH || i == STALE || i == ABSENT;
+
+                for (unsigned j = 0; j < n && !there; j++)
+                        there = (cells[j].letter | 0x20) == (classes[i].letter | 0x20);
+                if (there)
+                        legend[k++] = (struct hb_doc_part){.key = classes[i].label,
+                                                           .label = classes[i].label,
+                                                           .letter = classes[i].letter,
+                                                           .style = classes[i].style};
+        }
+        return k;
+}
+
+/* ---- the picture ---- */
+
+static const char *row_label(void *arg, unsigned first_cell, char *buf, size_t size) {
+        const struct hb_map_frame *f = arg;
+        uint64_t page = f->first + first_cell * f->cell_pages;
+        char num[HB_FMT_SIZE];
+
+        if (f->cell_pages * f->columns >= 512) /* rows of 2 MiB and more: by address */
+                snprintf(buf, size, "%s", hb_fmt_bytes((double)page * HB_VIEW_PAGE, num));
+        else
+                snprintf(buf, size, "%llu", (unsigned long long)page);
+        return buf;
+}
+
+static json_t *values(const struct hb_map_seen *m) {
+        const struct hb_map_frame *f = &m->frame;
+        const json_t *s = hb_json_at(m->source, "planes"), *t = hb_json_at(m->target, "planes");
+
+        return json_pack("{s:I,s:I,s:I,s:i,s:O?,s:O?}", "first", (json_int_t)f->first, "pages",
+                         (json_int_t)f->span, "cell_pages", (json_int_t)f->cell_pages, "cells", (int)f->cells,
+                         "source", s, "target", t);
+}
+
+static void draw(hb_doc *d, const struct hb_map_seen *m, const char *title,
+                 const struct hb_doc_cell_value *cells, const struct hb_doc_part *legend, unsigned nlegend) {
+        struct hb_doc_grid g = {.key = "map",
+                                .title = title,
+                                .columns = m->frame.columns,
+                                .n = m->frame.cells,
+                                .cells = cells,
+                                .chosen = m->frame.chosen,
+                                .row_label = row_label,
+                                .arg = (void *)&m->frame,
+                                .legend = legend,
+                                .nlegend = nlegend,
+                                .values = values(m)};
+
+        hb_doc_grid(d, &g);
+}
+
+/* "2 MiB a cell": how much is behind one character. */
+static void title_of(const struct hb_map_seen *m, const char *what, char *buf, size_t size) {
+        uint64_t n = m->frame.cell_pages;
+        char num[HB_FMT_SIZE];
+        double k = fmax(hb_view_number(m->source, "sampled"), hb_view_number(m->target, "sampled"));
+
+        if (n == 1)
+                snprintf(buf, size, "%s, one page a cell", what);
+        else
+                snprintf(buf, size, "%s, %s a cell", what, hb_fmt_bytes((double)n * HB_VIEW_PAGE, num));
+        if (k > 1)
+                hb_part_add(buf, size, "; sampled: one page in %.0f was looked at", k);
+}
+
+static void heat(hb_doc *d, const struct hb_map_seen *m, const char *plane, struct hb_doc_cell_value *cells,
+                 const char *title) {
+        const json_t *a = plane_of(m, plane);
+        struct hb_doc_part legend[HB_GLYPH_LEVELS];
+        char text[HB_GLYPH_LEVELS][40];
+        double top = top_of(a, m->frame.cells);
+
+        for (unsigned i = 0; i < m->frame.cells; i++)
+                cells[i] = heat_cell(at(a, i), top);
+        draw(d, m, title, cells, legend, heat_legend(top, legend, text));
+}
+
+static void state(hb_doc *d, const struct hb_map_seen *m, struct hb_doc_cell_value *cells,
+                  const char *title) {
+        static const char *const names[] = {"fresh", "stale", "absent", "fetching", "known", "spilled"};
+        const json_t *planes[6], *t = hb_json_at(m->target, "planes");
+        struct hb_doc_part legend[CLASSES];
+
+        for (unsigned i = 0; i < 6; i++)
+                planes[i] = json_object_get(t, names[i]);
+        for (unsigned i = 0; i < m->frame.cells; i++)
+                cells[i] = state_cell(planes, i);
+        draw(d, m, title, cells, legend, state_legend(cells, m->frame.cells, legend));
+}
+
+void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, enum hb_map_picture p) {
+        static const char *const planes[] = {"fresh", "reads", "writes", "expected"},
+                                 *const whats[] = {"state on the target", "reads", "writes",
+                                                   "accesses the target expects"};
+        struct hb_doc_cell_value *cells = calloc(m->frame.cells + 1, sizeof(*cells));
+        bool source = p == HB_PICTURE_READS || p == HB_PICTURE_WRITES;
+        char title[160];
+
+        title_of(m, whats[p], title, sizeof(title));
+        if (!cells || !hb_map_knows(m, planes[p]))
+                hb_doc_note(d, "map_missing", HB_STYLE_NOTE, 'i', "No picture of %s: %s.", whats[p],
+                            source ? hb_view_or(m->why_source, "its host does not see them")
+                                   : hb_view_or(m->why_target, "the target does not know"));
+        else if (p == HB_PICTURE_STATE)
+                state(d, m, cells, title);
+        else
+                heat(d, m, planes[p], cells, title);
+        free(cells);
+}
