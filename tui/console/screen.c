@@ -115,6 +115,7 @@ static int start(hb_screen *s, bool no_color, struct hb_err *e) {
                 r = open_terminal(s, e);
         if (r < 0)
                 return r;
+        hb_screen_guard_resize();
         hb_screen_guard_text(s->config && s->config->mouse);
         set_modes(s);
         hb_screen_colors_init(s, no_color);

@@ -40,7 +40,7 @@ static struct {
         int wake;
         struct termios modes;
         char restore[RESTORE];
-        struct sigaction old[CAUGHT];
+        struct sigaction old[CAUGHT], no_resize, resize; /* of SIGWINCH: before ncurses, and ncurses' own */
         char stack[ALTERNATE];
         bool own_stack;
 } live = {.wake = -1};
@@ -106,6 +106,16 @@ static void on_stop(int number, siginfo_t *info, void *context) {
         errno = saved;
 }
 
+/* What ncurses does, and the loop hears of it even when it was not yet waiting. */
+static void on_resize(int number, siginfo_t *info, void *context) {
+        int saved = errno;
+
+        if (live.resize.sa_handler != SIG_IGN && live.resize.sa_handler != SIG_DFL)
+                live.resize.sa_handler(number);
+        wake();
+        errno = saved;
+}
+
 /* ---- outside of them ---- */
 static void at_exit(void) {
         if (live.on)
@@ -122,6 +132,14 @@ static void take(size_t i) {
         sigaddset(&a.sa_mask, SIGTTOU); /* or putting the modes back would stop it in the background */
         if (sigaction(caught[i].number, NULL, &live.old[i]) == 0 && live.old[i].sa_handler != SIG_IGN)
                 sigaction(caught[i].number, &a, NULL);
+}
+
+void hb_screen_guard_resize(void) {
+        struct sigaction a = {.sa_sigaction = on_resize, .sa_flags = SA_SIGINFO};
+
+        sigemptyset(&a.sa_mask);
+        if (sigaction(SIGWINCH, NULL, &live.resize) == 0 && !(live.resize.sa_flags & SA_SIGINFO))
+                sigaction(SIGWINCH, &a, NULL);
 }
 
 static void alternate_stack(void) {
@@ -149,6 +167,7 @@ int hb_screen_guard(struct hb_err *e) {
         live.shown = 1;
         live.owner = getpid();
         alternate_stack();
+        sigaction(SIGWINCH, NULL, &live.no_resize);
         for (size_t i = 0; i < CAUGHT; i++)
                 take(i);
         return live.wake;
@@ -160,6 +179,7 @@ void hb_screen_unguard(void) {
         if (!live.on)
                 return;
         live.shown = 0;
+        sigaction(SIGWINCH, &live.no_resize, NULL);
         for (size_t i = 0; i < CAUGHT; i++)
                 if (live.old[i].sa_handler != SIG_IGN)
                         sigaction(caught[i].number, &live.old[i], NULL);
@@ -168,10 +188,6 @@ void hb_screen_unguard(void) {
         close(live.wake);
         live.wake = -1;
         live.on = false;
-}
-
-void hb_screen_guard_shown(bool shown) {
-        live.shown = shown;
 }
 
 /* ---- the text that leaves the terminal clean ---- */

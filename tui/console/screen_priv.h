@@ -27,9 +27,10 @@ void hb_screen_colors_init(hb_screen *s, bool no_color);
 /* Before newterm, which catches only signals that nobody caught. The terminal's modes are kept, as they are
  * now. Returns an eventfd that is readable once a signal came; -EBUSY: there is a screen already. */
 int hb_screen_guard(struct hb_err *e);
+/* After newterm: its SIGWINCH handler goes on doing what it does, and the eventfd says that it did. */
+void hb_screen_guard_resize(void);
 /* What leaves the terminal clean, for signal handlers; after newterm and after a change of size. */
 void hb_screen_guard_text(bool mouse);
-void hb_screen_guard_shown(bool shown); /* false: the terminal is the shell's now */
 void hb_screen_unguard(void);
 /* Deals with signals that stop and continue. True: the screen must be drawn again. */
 bool hb_screen_signals(hb_screen *s);
