@@ -4,6 +4,7 @@
  *
  * Cost: policy.list at most each 2 s, and what one part needs; nothing while nobody looks. One thread. */
 #include "views/view_policies.h"
+#include "views/common.h"
 #include <math.h>
 #include <string.h>
 
@@ -154,7 +155,8 @@ static void note_trouble(hb_doc *d, const json_t *kind) {
         }
         hb_doc_note(d, NULL, none ? HB_STYLE_BAD : HB_STYLE_WARN, none ? 'x' : '!',
                     "%s '%s' was refused%s: %s%s%s", name, hb_json_text(t, "name"),
-                    none ? ", and no guest can be placed here" : "", hb_json_text(t, "what"),
+                    none ? ", and no guest can be placed here" : "",
+                    hb_view_or(hb_json_text(t, "what"), "no reason was given"),
                     hb_json_text(t, "next")[0] ? ". Next: " : "", hb_json_text(t, "next"));
 }
 
@@ -309,7 +311,7 @@ static void figure_cells(struct hb_policies_look *k, hb_doc_table *t, const char
 static void verdict_cell(struct hb_policies_look *k, hb_doc_table *t, const json_t *kind, const char *place) {
         size_t quarantined = json_array_size(json_object_get(json_object_get(kind, place), "quarantined"));
         struct hb_policy_verdict v;
-        char text[160];
+        char text[160], line[120];
 
         if (quarantined) {
                 hb_doc_cell(t, HB_STYLE_BAD, json_string("quarantine"), "x in quarantine on %zu guest%s",
@@ -321,12 +323,11 @@ static void verdict_cell(struct hb_policies_look *k, hb_doc_table *t, const json
                 return;
         }
         hb_policies_verdict(k->list, hb_json_text(kind, "kind"), place, &v);
-        if (v.verdict == HB_VERDICT_NONE)
-                hb_doc_cell(t, HB_STYLE_DIM, json_null(), "- no shadow to hold it against");
-        else
-                hb_doc_cell(t, hb_verdict_style(v.verdict),
-                            hb_part_string(hb_verdict_text(&v, place, text, sizeof(text))), "%c %s",
-                            hb_verdict_sign(v.verdict), text);
+        hb_doc_cell(t, hb_verdict_style(v.verdict),
+                    v.verdict == HB_VERDICT_NONE
+                            ? json_null()
+                            : hb_part_string(hb_verdict_text(&v, place, text, sizeof(text))),
+                    "%s", hb_verdict_short(&v, line, sizeof(line)));
 }
 
 static void place_cell(hb_doc_table *t, const json_t *kind, const char *place) {
