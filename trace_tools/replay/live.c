@@ -200,7 +200,8 @@ static void settle(hb_replay *r) {
         if (!m->over)
                 return;
         r->course.stop_ns = m->stop_ns - HB_REPLAY_BASE_NS;
-        r->course.run_ns = r->course.stop_ns + (isfinite(m->m.downtime_s) ? (uint64_t)(m->m.downtime_s * 1e9) : 0);
+        r->course.run_ns =
+                r->course.stop_ns + (isfinite(m->m.downtime_s) ? (uint64_t)(m->m.downtime_s * 1e9) : 0);
         r->course.moved = true;
         hb_sim_unplace(r->sim);
 }

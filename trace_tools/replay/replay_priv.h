@@ -24,7 +24,7 @@ struct hb_replay_exact {
         struct hb_bitmap accessed, written, fresh; /* an epoch's; in the image when it began */
 };
 
-struct hb_replay_turn; /* live.c: a move under way */
+struct hb_replay_turn;       /* live.c: a move under way */
 struct hb_replay_course_of { /* of the last placement and move, for live.c; ns of the trace */
         uint64_t begin_ns, asked_ns, stop_ns, run_ns;
         bool refused, moved;

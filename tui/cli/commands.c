@@ -8,7 +8,7 @@ extern const struct hb_cli_command hb_cli_doctor, hb_cli_cert_init, hb_cli_cert_
         hb_cli_kept_drop, hb_cli_history, hb_cli_reload, hb_cli_help, hb_cli_version;
 extern const struct hb_cli_command hb_cli_trace_import, hb_cli_trace_export;
 extern const struct hb_cli_command hb_cli_trace_record;
-extern const struct hb_cli_command hb_cli_trace_replay;
+extern const struct hb_cli_command hb_cli_trace_replay, hb_cli_trace_serve;
 extern const struct hb_cli_command hb_cli_trace_compare, hb_cli_trace_report;
 extern const struct hb_cli_command hb_cli_trace_info, hb_cli_trace_show, hb_cli_trace_cut, hb_cli_trace_merge,
         hb_cli_trace_anonymize, hb_cli_trace_verify, hb_cli_trace_repair;
@@ -41,6 +41,7 @@ const struct hb_cli_command *const hb_cli_commands[] = {
         &hb_cli_trace_export,
         &hb_cli_trace_record,
         &hb_cli_trace_replay,
+        &hb_cli_trace_serve,
         &hb_cli_trace_compare,
         &hb_cli_trace_report,
         &hb_cli_trace_info,
