@@ -138,7 +138,7 @@ const char *hb_part_names(const json_t *names, unsigned most, char *buf, size_t 
 /* ---- cells, fields ---- */
 
 void hb_part_cell(hb_doc_table *t, enum hb_style style, const char *text) {
-        hb_doc_cell(t, style, *text ? hb_part_string(text) : json_null(), "%s", *text ? text : "-");
+        hb_doc_cell(t, style, hb_part_string(text), "%s", text);
 }
 
 void hb_part_cell_fixed(hb_doc_table *t, enum hb_style style, double v, unsigned digits) {

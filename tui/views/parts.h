@@ -25,7 +25,7 @@ const char *hb_part_stamp(const char *stamp, double now, char buf[HB_PART_TEXT])
 /* The first key that means the action ("P"); its name where it has no key ("promote"). */
 const char *hb_part_key(const struct hb_view_ctx *c, enum hb_action a, char buf[HB_PART_TEXT]);
 
-/* Cells: unknown is "-" and null. */
+/* Cells: unknown is "-" and null; no text is a blank. */
 void hb_part_cell(hb_doc_table *t, enum hb_style style, const char *text);
 void hb_part_cell_fixed(hb_doc_table *t, enum hb_style style, double v, unsigned digits);
 typedef const char *hb_part_format(double v, char *buf); /* of draw/format.h */

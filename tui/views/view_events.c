@@ -140,6 +140,8 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
         uint64_t newest = 0;
         hb_doc_table *t;
 
+        if (!c->memory->place.row[0]) /* nobody has chosen one yet: the newest is what is wanted */
+                c->memory->follow = true;
         if (n < all)
                 hb_doc_subject(d, "%s, the newest %zu of %zu", levels[from].shown, n, all);
         else

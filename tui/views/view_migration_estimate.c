@@ -74,7 +74,7 @@ static void row_ready(hb_doc_table *t, const json_t *x) {
         hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_member(x, "ready"), ready ? "yes" : "no");
         hb_part_cell(t, HB_STYLE_NORMAL, "");
         if (ready)
-                hb_doc_cell(t, HB_STYLE_GOOD, json_real(0), "+ only the last changes are left to send");
+                hb_doc_cell(t, HB_STYLE_GOOD, json_real(0), "+ only last changes are left");
         else if (isinf(in))
                 hb_doc_cell(t, HB_STYLE_WARN, json_null(), "! not in sight as it goes now");
         else if (isnan(in))
@@ -95,8 +95,7 @@ static void row_downtime(hb_doc_table *t, const json_t *x) {
         else if (down <= most)
                 hb_doc_cell(t, HB_STYLE_GOOD, json_string("within"), "+ within the limit");
         else
-                hb_doc_cell(t, HB_STYLE_WARN, json_string("above"),
-                            "! above it: the move runs on until it is below");
+                hb_doc_cell(t, HB_STYLE_WARN, json_string("above"), "! above: it runs on until below");
 }
 
 static void row_after(hb_doc_table *t, const json_t *x, const struct hb_guest_seen *g) {
@@ -122,54 +121,71 @@ static void row_refuse(hb_doc_table *t, const json_t *x) {
         hb_part_cell(t, HB_STYLE_NORMAL, "");
         if (refuse)
                 hb_doc_cell(t, HB_STYLE_BAD, hb_part_member(x, "why"), "x %s",
-                            hb_view_or(hb_json_text(x, "why"), "no reason was given"));
+                            hb_part_true(x, "can_move") ? "it does not converge" : "it cannot move");
         else
                 hb_doc_cell(t, HB_STYLE_GOOD, json_null(), "+ it would be begun");
 }
 
 /* ---- the sentence ---- */
 
-/* What to do where it should not be begun now. */
-static void advice(struct hb_view_ctx *c, const struct hb_guest_seen *g, const json_t *x, char *buf,
-                   size_t size) {
+/* A daemon refuses what can move only while it does not converge. */
+static void refused(hb_doc *d, const struct hb_guest_seen *g, const json_t *x, const char *to) {
+        char down[HB_FMT_SIZE], most[HB_FMT_SIZE];
         struct hb_view_figures f;
         struct hb_view_cause cause;
-        char key[HB_PART_TEXT];
 
         hb_view_figures(g, &f);
-        if (!hb_part_true(x, "can_move")) {
-                snprintf(buf, size, "see docs/OPERATING.md, \"QEMU options\"");
-        } else if (!f.placement) {
-                snprintf(buf, size, "%s places it first", hb_part_key(c, HB_DO_PLACE, key));
-        } else {
-                hb_view_why_slow(&f, strcmp(f.trend, "stalled") == 0, &cause);
-                snprintf(buf, size, "%s%s%s", cause.why, cause.next[0] ? "; " : "", cause.next);
-        }
+        hb_view_why_slow(&f, true, &cause);
+        hb_doc_note(d, "verdict", HB_STYLE_BAD, 'x',
+                    "a move of %s to %s would be refused now: it would stop for %s where %s are allowed, and "
+                    "does not converge: %s. Next: %s",
+                    g->name, to, hb_view_downtime(estimated(x, "downtime_ms"), down),
+                    hb_fmt_ms(hb_part_share(x, "max_downtime_ms"), most), cause.why,
+                    cause.next[0] ? cause.next : "a quieter time, or a longer allowed downtime");
+}
+
+/* It would be begun, but not end at once. */
+static void not_yet(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g, const json_t *x,
+                    const char *to) {
+        char place[HB_PART_TEXT], migrate[HB_PART_TEXT], next[320];
+        struct hb_view_figures f;
+        struct hb_view_cause cause;
+
+        hb_view_figures(g, &f);
+        hb_view_why_slow(&f, strcmp(f.trend, "stalled") == 0, &cause);
+        hb_part_key(c, HB_DO_MIGRATE, migrate);
+        if (f.placement)
+                snprintf(next, sizeof(next), "%s%swait, or %s moves it when it can", cause.next,
+                         cause.next[0] ? "; " : "", migrate);
+        else
+                snprintf(next, sizeof(next), "%s places it first, %s moves it all the same",
+                         hb_part_key(c, HB_DO_PLACE, place), migrate);
+        hb_doc_note(d, "verdict", HB_STYLE_WARN, '!',
+                    "a move of %s to %s would not end at once: %s%s%s. Next: %s", g->name, to,
+                    hb_view_or(hb_json_text(x, "why"), "what it would cost is not known yet"),
+                    f.placement && cause.why[0] ? "; " : "", f.placement ? cause.why : "", next);
 }
 
 static void sentence(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g, const json_t *x,
                      const char *to) {
         double down = estimated(x, "downtime_ms"), most = hb_part_share(x, "max_downtime_ms");
-        char num[HB_FMT_SIZE], limit[HB_FMT_SIZE], after[HB_FMT_SIZE], key[HB_PART_TEXT], next[420];
+        char num[HB_FMT_SIZE], limit[HB_FMT_SIZE], after[HB_FMT_SIZE], key[HB_PART_TEXT];
 
-        hb_fmt_bytes(estimated(x, "bytes_after"), after);
-        advice(c, g, x, next, sizeof(next));
         if (!hb_part_true(x, "can_move"))
-                hb_doc_note(d, "verdict", HB_STYLE_BAD, 'x', "%s cannot move: %s. Next: %s", g->name,
-                            hb_view_or(hb_json_text(x, "why"), "no reason was given"), next);
-        else if (hb_part_true(x, "would_refuse"))
                 hb_doc_note(d, "verdict", HB_STYLE_BAD, 'x',
-                            "a move of %s to %s would be refused: %s. Next: %s", g->name, to,
-                            hb_view_or(hb_json_text(x, "why"), "it does not converge"), next);
+                            "%s cannot move: %s. Next: see docs/OPERATING.md, \"QEMU options\"", g->name,
+                            hb_view_or(hb_json_text(x, "why"), "no reason was given"));
+        else if (hb_part_true(x, "would_refuse"))
+                refused(d, g, x, to);
         else if (down <= most && isfinite(most))
-                hb_doc_note(d, "verdict", HB_STYLE_GOOD, '+',
-                            "moving %s to %s now would stop it for %s (allowed: %s) and send %s. %s moves it",
-                            g->name, to, hb_view_downtime(down, num), hb_fmt_ms(most, limit), after,
-                            hb_part_key(c, HB_DO_MIGRATE, key));
+                hb_doc_note(
+                        d, "verdict", HB_STYLE_GOOD, '+',
+                        "moving %s to %s now would stop it for %s (allowed: %s) and send %s. Next: %s moves "
+                        "it",
+                        g->name, to, hb_view_downtime(down, num), hb_fmt_ms(most, limit),
+                        hb_fmt_bytes(estimated(x, "bytes_after"), after), hb_part_key(c, HB_DO_MIGRATE, key));
         else
-                hb_doc_note(d, "verdict", HB_STYLE_WARN, '!',
-                            "a move of %s to %s would not stop it at once: %s. Next: %s", g->name, to,
-                            hb_view_or(hb_json_text(x, "why"), "what it would cost is not known yet"), next);
+                not_yet(c, d, g, x, to);
 }
 
 /* ---- the whole ---- */

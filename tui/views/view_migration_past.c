@@ -23,7 +23,7 @@ static const struct hb_doc_column columns[] = {
         {.key = "hit", .title = "HIT", .right = true, .rank = 5},
         {.key = "late", .title = "LATE", .right = true, .rank = 5},
         {.key = "wasted", .title = "WASTED", .right = true, .rank = 5},
-        {.key = "why", .title = "WHY, AND WHAT NEXT", .rank = 2, .min = 12, .grow = true},
+        {.key = "why", .title = "WHY, AND WHAT NEXT", .rank = 2, .min = 40, .grow = true},
 };
 
 struct moves {
@@ -93,15 +93,14 @@ static const char *meaning(const char *result) {
         return "";
 }
 
-static void why_cell(hb_doc_table *t, const json_t *e) {
+static const char *why_of(const json_t *e, char *buf, size_t size) {
         const char *what = hb_json_text(e, "figures.error.what"),
-                   *next = hb_json_text(e, "figures.error.next"), *result = hb_json_text(e, "result");
-        char text[640];
+                   *next = hb_json_text(e, "figures.error.next");
 
-        snprintf(text, sizeof(text), "%s", *what ? what : meaning(result));
+        snprintf(buf, size, "%s", *what ? what : meaning(hb_json_text(e, "result")));
         if (*what && *next)
-                hb_part_add(text, sizeof(text), ". Next: %s", next);
-        hb_part_cell(t, *what ? result_style(result) : HB_STYLE_NORMAL, text);
+                hb_part_add(buf, size, ". Next: %s", next);
+        return buf;
 }
 
 static const char *row_id(const json_t *e, char buf[160]) {
@@ -128,7 +127,7 @@ static void row(struct hb_view_ctx *c, hb_doc_table *t, const json_t *e) {
                        {"figures.outcome.wasted", hb_fmt_count}};
         const char *result = hb_json_text(e, "result");
         bool done = strcmp(result, "done") == 0;
-        char id[160], stamp[HB_PART_TEXT];
+        char id[160], stamp[HB_PART_TEXT], why[640];
 
         hb_doc_row(t, row_id(e, id));
         hb_doc_cell(t, HB_STYLE_DIM, hb_part_member(e, "time"), "%s",
@@ -144,7 +143,7 @@ static void row(struct hb_view_ctx *c, hb_doc_table *t, const json_t *e) {
                 hb_part_cell_as(t, i == 0 ? HB_STYLE_STRONG : HB_STYLE_NORMAL,
                                 done || i == 1 || i == 2 ? v : NAN, figures[i].format);
         }
-        why_cell(t, e);
+        hb_part_cell(t, done ? HB_STYLE_NORMAL : result_style(result), why_of(e, why, sizeof(why)));
 }
 
 /* ---- the selected one ---- */
@@ -164,26 +163,43 @@ static void phases(hb_doc *d, const json_t *e) {
                 hb_doc_note(d, "selected_phases", HB_STYLE_NORMAL, 0, "its steps took: %s", text);
 }
 
-static void selected(struct hb_view_ctx *c, hb_doc *d, const struct moves *m) {
-        const json_t *e = NULL;
-        char id[160], stale[HB_FMT_SIZE], seconds[HB_FMT_SIZE], bytes[HB_FMT_SIZE], hit[HB_FMT_SIZE],
-                late[HB_FMT_SIZE], wasted[HB_FMT_SIZE];
+static const json_t *selected_entry(const struct hb_view_ctx *c, const struct moves *m) {
+        char id[160];
 
-        for (unsigned i = 0; i < m->n && !e; i++)
+        for (unsigned i = 0; i < m->n; i++)
                 if (!c->memory->place.row[0] || strcmp(row_id(m->entry[i], id), c->memory->place.row) == 0)
-                        e = m->entry[i];
-        if (!e || !json_is_object(hb_json_at(e, "figures.placement")))
-                return;
+                        return m->entry[i];
+        return NULL;
+}
+
+/* What was ready before it was asked for, and what came of that. */
+static void outcome(hb_doc *d, const json_t *e) {
+        char seconds[HB_FMT_SIZE], bytes[HB_FMT_SIZE], n[4][HB_FMT_SIZE];
+
         hb_doc_note(d, "selected", HB_STYLE_NORMAL, 0,
                     "%s to %s: %s sent in %s before it was asked for; of its pages %s were hit, %s late, %s "
                     "stale, %s wasted",
                     hb_json_text(e, "guest"), hb_json_text(e, "to"),
                     hb_fmt_bytes(hb_json_number(e, "figures.placement.bytes"), bytes),
                     hb_fmt_seconds(hb_json_number(e, "figures.placement.seconds"), seconds),
-                    hb_fmt_count(hb_json_number(e, "figures.outcome.hit"), hit),
-                    hb_fmt_count(hb_json_number(e, "figures.outcome.late"), late),
-                    hb_fmt_count(hb_json_number(e, "figures.outcome.stale"), stale),
-                    hb_fmt_count(hb_json_number(e, "figures.outcome.wasted"), wasted));
+                    hb_fmt_count(hb_json_number(e, "figures.outcome.hit"), n[0]),
+                    hb_fmt_count(hb_json_number(e, "figures.outcome.late"), n[1]),
+                    hb_fmt_count(hb_json_number(e, "figures.outcome.stale"), n[2]),
+                    hb_fmt_count(hb_json_number(e, "figures.outcome.wasted"), n[3]));
+}
+
+static void selected(const struct hb_view_ctx *c, hb_doc *d, const struct moves *m) {
+        const json_t *e = selected_entry(c, m);
+        const char *result = hb_json_text(e, "result");
+        char text[640];
+
+        if (!e)
+                return;
+        if (why_of(e, text, sizeof(text))[0])
+                hb_doc_note(d, "selected_why", result_style(result), result_sign(result), "%s to %s: %s",
+                            hb_json_text(e, "guest"), hb_json_text(e, "to"), text);
+        else if (json_is_object(hb_json_at(e, "figures.placement")))
+                outcome(d, e);
         phases(d, e);
 }
 

@@ -85,6 +85,7 @@ const char *hb_verdict_text(const struct hb_policy_verdict *v, const char *place
 const char *hb_verdict_short(const struct hb_policy_verdict *v, char *buf, size_t size);
 
 /* ---- parts of the doc ---- */
+void hb_policies_build_notes(struct hb_policies_look *k, hb_doc *d);
 void hb_policies_build_lanes(struct hb_policies_look *k, hb_doc *d, bool main);
 void hb_policies_build_params(struct hb_policies_look *k, hb_doc *d, bool main);
 void hb_policies_build_history(struct hb_policies_look *k, hb_doc *d);
@@ -92,5 +93,21 @@ void hb_policies_build_diff(struct hb_policies_look *k, hb_doc *d);
 void hb_policies_build_explain(struct hb_policies_look *k, hb_doc *d, const struct hb_policies_detail *x);
 /* Answer to policy.show of the selected policy; NULL: a candidate, or not yet. */
 const json_t *hb_policies_shown(struct hb_policies_look *k, const struct hb_err **ret_err);
+
+/* ---- keys ---- */
+struct hb_policies_act {
+        struct hb_policies_look k;
+        struct hb_view_ctx *c;
+        struct hb_policies_detail at;
+        struct hb_policy_row row;
+        bool has_row;
+        const char *selected; /* id of the row of what is shown: a param, a guest */
+        const char *const *answers;
+        unsigned n;
+        struct hb_order *o;
+};
+/* A policy is selected, and orders may be given; else why not is said. */
+bool hb_policies_may(const struct hb_policies_act *a);
+int hb_policies_tune(const struct hb_policies_act *a);
 int hb_policies_act(struct hb_view_ctx *c, enum hb_action a, const char *row, const char *const *answers,
                     unsigned nanswers, struct hb_order *ret);

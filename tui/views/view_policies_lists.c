@@ -86,7 +86,7 @@ void hb_policies_build_lanes(struct hb_policies_look *k, hb_doc *d, bool main) {
         if (main)
                 way_back(k, d,
                          "guest by guest: what decides (active) beside the shadow, over recent lessons");
-        t = hb_doc_table_new(d, "lanes", main ? NULL : "guest by guest", lane_columns,
+        t = hb_doc_table_new(d, "lanes", main ? NULL : "guest by guest: active beside shadow", lane_columns,
                              sizeof(lane_columns) / sizeof(lane_columns[0]), main,
                              "no guest is placed here; place one: harbinger place GUEST --to HOST");
         json_array_foreach(json_object_get(k->list, "guests"), i, g) {

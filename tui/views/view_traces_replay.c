@@ -141,7 +141,7 @@ static void state_field(hb_doc *d, const json_t *r) {
                      *state ? state : "unknown");
 }
 
-static void progress(hb_doc *d, const json_t *r) {
+static void progress(hb_doc *d, const json_t *r, bool bar) {
         double at = hb_part_share(r, "time_s"), all = hb_part_share(r, "seconds");
         char t[HB_FMT_SIZE], end[HB_FMT_SIZE], e[HB_FMT_SIZE], n[HB_FMT_SIZE], x[HB_PART_TEXT];
         struct hb_doc_part played = {.key = "played",
@@ -159,18 +159,19 @@ static void progress(hb_doc *d, const json_t *r) {
                      hb_fmt_count(hb_json_number(r, "epochs"), n));
         hb_doc_field(d, "replay_speed", "speed", HB_STYLE_NORMAL, hb_part_known(hb_json_number(r, "speed")),
                      "%s times as recorded", hb_part_fixed(hb_part_share(r, "speed"), 2, x));
-        if (isfinite(at) && all > 0)
+        if (bar && isfinite(at) && all > 0)
                 hb_doc_bar(d, "replay_progress", NULL, &played, 1, all);
 }
 
-static void one_replay(hb_doc *d, const struct hb_seat *s) {
+static void one_replay(hb_doc *d, const struct hb_seat *s, bool roomy) {
         const json_t *r = s->replay;
         bool exact = hb_part_true(r, "exact");
 
-        hb_doc_heading(d, "replay");
-        hb_part_field_text(d, "replay_trace", "trace", HB_STYLE_STRONG, hb_json_text(r, "trace"));
+        if (roomy)
+                hb_doc_heading(d, "replay");
         state_field(d, r);
-        progress(d, r);
+        progress(d, r, roomy);
+        hb_part_field_text(d, "replay_trace", "trace", HB_STYLE_STRONG, hb_json_text(r, "trace"));
         hb_doc_field(d, "replay_exact", "decisions", exact ? HB_STYLE_GOOD : HB_STYLE_NORMAL,
                      json_boolean(exact),
                      exact ? "+ exact: as they were made" : "~ simulated: as they would be made");
@@ -183,6 +184,6 @@ void hb_traces_build_replay(struct hb_view_ctx *c, hb_doc *d) {
 
         if (seat == HB_NO_SEAT)
                 return;
-        one_replay(d, hb_world_seat(c->world, seat));
+        one_replay(d, hb_world_seat(c->world, seat), hb_view_height(c) >= 16);
         keys_note(c, d);
 }

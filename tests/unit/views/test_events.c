@@ -126,6 +126,8 @@ static void test_few_rows_of_many(void **state) {
         /* A selected one stays in the table as it grows old, and a filter looks through all. */
         assert_true(hb_world_event(f.w, 1503, &oldest));
         snprintf(f.memory.place.row, sizeof(f.memory.place.row), "e%llu", (unsigned long long)oldest.number);
+        assert_true(f.memory.follow); /* before one was chosen */
+        f.memory.follow = false;
         assert_int_equal(rows(&f), 1504);
         f.memory.place.row[0] = '\0';
         strcpy(f.memory.order.filter, "attached");
