@@ -115,7 +115,7 @@ static void number(struct hb_json_out *o, const char *key, double v, bool fixed)
 
 void hb_json_real(struct hb_json_out *o, const char *key, double v) {
         if (v == 0) /* most of them */
-                hb_json_text(o, key, "0.0", 3);
+                hb_json_ready(o, key, "0.0", 3);
         else
                 number(o, key, v, false);
 }
@@ -125,14 +125,14 @@ void hb_json_time(struct hb_json_out *o, const char *key, double seconds) {
 }
 
 void hb_json_bool(struct hb_json_out *o, const char *key, bool v) {
-        hb_json_text(o, key, v ? "true" : "false", v ? 4 : 5);
+        hb_json_ready(o, key, v ? "true" : "false", v ? 4 : 5);
 }
 
 void hb_json_null(struct hb_json_out *o, const char *key) {
-        hb_json_text(o, key, "null", 4);
+        hb_json_ready(o, key, "null", 4);
 }
 
-void hb_json_text(struct hb_json_out *o, const char *key, const char *json, size_t len) {
+void hb_json_ready(struct hb_json_out *o, const char *key, const char *json, size_t len) {
         begin(o, key);
         hb_buf_raw(&o->buf, json, len);
 }

@@ -23,5 +23,5 @@ void hb_json_real(struct hb_json_out *o, const char *key, double v);       /* ni
 void hb_json_time(struct hb_json_out *o, const char *key, double seconds); /* to the millisecond */
 void hb_json_bool(struct hb_json_out *o, const char *key, bool v);
 void hb_json_null(struct hb_json_out *o, const char *key);
-void hb_json_text(struct hb_json_out *o, const char *key, const char *json, size_t len); /* JSON already */
+void hb_json_ready(struct hb_json_out *o, const char *key, const char *json, size_t len); /* JSON already */
 void hb_json_tree(struct hb_json_out *o, const char *key, json_t *tree /* stolen; NULL: failed */);

@@ -8,6 +8,7 @@ static const struct hb_exit_row rows[] = {
         {-ENAMETOOLONG, HB_EXIT_USAGE},
         {-EMSGSIZE, HB_EXIT_USAGE},
         {-EISDIR, HB_EXIT_USAGE},
+        {-ENOTTY, HB_EXIT_USAGE},
         {-ENOENT, HB_EXIT_NOT_FOUND},
         {-ESRCH, HB_EXIT_NOT_FOUND},
         {-ENODATA, HB_EXIT_NOT_FOUND},

@@ -87,6 +87,7 @@ static int set_up(struct hb_app *a, struct hb_err *e) {
                                                    : 1) *
                                 (double)HB_APP_SECOND);
         a->view = a->config->view;
+        a->memory[HB_VIEW_EVENTS].follow = true; /* the newest is what happened */
         a->glyphs = a->config->glyphs >= 0 ? (enum hb_glyphs)a->config->glyphs
                     : a->utf8              ? HB_GLYPHS_BRAILLE
                                            : HB_GLYPHS_ASCII;

@@ -224,7 +224,8 @@ static void hints(struct hb_app *a, unsigned w, unsigned y) {
         unsigned x = hint(a, 0, w, y, HB_DO_VIEW_HELP), n = 0;
 
         for (; n < 12 && of_view[n] != HB_DO_NONE; n++)
-                x += hint(a, x, w, y, of_view[n]);
+                if (of_view[n] != HB_DO_VIEW_HELP)
+                        x += hint(a, x, w, y, of_view[n]);
         for (unsigned i = 0; i < sizeof(always) / sizeof(always[0]); i++) {
                 bool twice = false;
 

@@ -79,12 +79,6 @@ static void settle(struct hb_app *a) {
         }
 }
 
-static void heading(struct hb_app *a, FILE *out) {
-        const char *subject = hb_doc_subject_text(a->doc);
-
-        fprintf(out, "# %s%s%s\n", hb_app_view(a)->title, subject[0] ? ": " : "", subject);
-}
-
 static int print(struct hb_app *a) {
         FILE *out = a->o->stream;
         int r = 0;
@@ -93,7 +87,6 @@ static int print(struct hb_app *a) {
         if (!a->doc)
                 return -ENOMEM;
         if (a->o->out == HB_OUT_PLAIN) {
-                heading(a, out);
                 r = hb_doc_plain(a->doc, hb_app_memory(a)->place.row, a->utf8, out);
                 fputc('\n', out);
         } else if (a->o->out == HB_OUT_CSV) {
@@ -149,6 +142,7 @@ static void answer(struct hb_app *a, const char *line) {
                 hb_app_cancel(a);
         } else {
                 hb_app_say(a, HB_STYLE_WARN, "\"%s\" is none of them", line);
+                a->prompt.text[0] = '\0';
         }
 }
 
@@ -233,7 +227,8 @@ static void wait_for_orders(struct hb_app *a) {
                 if (a->message[0])
                         tell(a);
         }
-        tell(a);
+        if (a->message[0])
+                tell(a);
 }
 
 static int plain(struct hb_app *a, struct hb_err *e) {

@@ -49,6 +49,18 @@ static void told(void *arg, int number, const json_t *p) {
         a->dirty = true;
 }
 
+/* What a move cost is what is wanted to know of it. */
+static void done(struct hb_app *a, const char *what, const json_t *result) {
+        const json_t *downtime = json_object_get(result, "downtime_ms");
+
+        if (json_is_number(downtime))
+                hb_app_say(a, HB_STYLE_GOOD, "done: %s: stopped for %.3g ms, %.3g ms in all", what,
+                           json_number_value(downtime),
+                           json_number_value(json_object_get(result, "total_ms")));
+        else
+                hb_app_say(a, HB_STYLE_GOOD, "done: %s", what);
+}
+
 static void ended(void *arg, int number, const json_t *result, const struct hb_err *e) {
         struct hb_app *a = arg;
         struct hb_app_order *o = find(a, number);
@@ -61,7 +73,7 @@ static void ended(void *arg, int number, const json_t *result, const struct hb_e
         hb_world_details_old(a->world, o->seat);
         *o = (struct hb_app_order){0};
         if (result)
-                hb_app_say(a, HB_STYLE_GOOD, "done: %s", what);
+                done(a, what, result);
         else if (e && e->code == -ECONNRESET)
                 hb_app_say(a, HB_STYLE_WARN,
                            "%s: the daemon is gone; whether it was done shows when it is back", what);
