@@ -55,21 +55,12 @@ static enum hb_glyphs glyphs(const hb_screen *s) {
 
 /* ---- open and close ---- */
 static int open_terminal(hb_screen *s, struct hb_err *e) {
-        static const char next[] = "harbinger console --plain works everywhere; or set TERM to what this is "
-                                   "(xterm-256color, tmux, vt100 ...)";
-        const char *term = getenv("TERM"), *move;
+        int r = hb_screen_term_check(e);
 
-        if (!term || !term[0])
-                return hb_err_set(e, -EOPNOTSUPP, "TERM", next, "TERM is not set");
+        if (r < 0)
+                return r;
         s->terminal = hb_fault("screen.terminal") ? NULL : newterm(NULL, stdout, stdin);
-        if (!s->terminal)
-                return hb_err_set(e, -EOPNOTSUPP, "TERM", next, "the terminal \"%.60s\" is not known here",
-                                  term);
-        move = tigetstr("cup");
-        if (!move || move == (char *)-1)
-                return hb_err_set(e, -EOPNOTSUPP, "TERM", next,
-                                  "the terminal \"%.60s\" cannot move its cursor", term);
-        return 0;
+        return s->terminal ? 0 : hb_err_set(e, -EIO, "terminal", NULL, "ncurses cannot use this terminal");
 }
 
 /* Ctrl-z, ctrl-s, ctrl-v and ctrl-o come as keys; ctrl-c and ctrl-\ stay signals. */

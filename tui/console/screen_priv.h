@@ -20,6 +20,9 @@ struct hb_screen {
         struct hb_screen_look looks[HB_STYLES];
 };
 
+/* ---- screen_term.c ---- */
+int hb_screen_term_check(struct hb_err *e); /* -EOPNOTSUPP */
+
 /* ---- screen_color.c: after newterm ---- */
 void hb_screen_colors_init(hb_screen *s, bool no_color);
 
