@@ -72,6 +72,7 @@ struct hb_app {
         int64_t message_until_ns; /* 0: until the next key */
 
         struct hb_app_player players[HB_APP_PLAYERS];
+        struct hb_err failed;        /* code 0: nothing; otherwise why there is nothing left to look at */
         double cpu_share, rss_bytes; /* own cost */
         int64_t cost_ns, cost_cpu_ns;
 };

@@ -51,6 +51,10 @@ static int wait_for_ticks(struct hb_app *a, struct hb_err *e) {
                 hb_app_wait(a, -1, 100, NULL);
                 hb_app_players_watch(a);
         }
+        if (a->failed.code) {
+                *e = a->failed;
+                return a->failed.code;
+        }
         if (any_heard(a) || a->quit)
                 return 0;
         if (why) {

@@ -110,5 +110,7 @@ int hb_app_loop(struct hb_app *a, struct hb_err *e) {
                         pending = false;
                 }
         }
-        return 0;
+        if (a->failed.code)
+                *e = a->failed;
+        return a->failed.code;
 }

@@ -149,6 +149,13 @@ static void listen_to(struct hb_app_player *p) {
         }
 }
 
+static bool any_seat(const struct hb_app *a) {
+        for (unsigned i = 0; i < hb_world_seats(a->world); i++)
+                if (hb_world_seat(a->world, i))
+                        return true;
+        return false;
+}
+
 void hb_app_players_watch(struct hb_app *a) {
         for (unsigned i = 0; i < HB_APP_PLAYERS; i++) {
                 struct hb_app_player *p = &a->players[i];
@@ -160,7 +167,16 @@ void hb_app_players_watch(struct hb_app *a) {
                 listen_to(p);
                 hb_app_say(a, HB_STYLE_BAD, "the replay of %s has ended: %s", p->trace,
                            p->said[0] ? p->said : "it did not say why");
+                if (p->said[0])
+                        hb_err_set(&a->failed, -EIO, p->trace, NULL, "the replay has ended: %s", p->said);
+                else
+                        hb_err_set(&a->failed, -EIO, p->trace, "harbinger trace verify",
+                                   "the replay has ended");
                 end(a, p);
+                if (any_seat(a))
+                        a->failed.code = 0; /* the others are still worth looking at */
+                else
+                        a->quit = true;
         }
 }
 
