@@ -53,6 +53,7 @@ struct hb_app {
         struct hb_view_memory memory[HB_VIEWS];
         enum hb_glyphs glyphs;
         bool utf8, control, quit, frozen, dirty;
+        uint64_t seats_mark; /* changes when a seat comes, goes, or is heard for the first time */
         int64_t now_ns, frozen_ns, drawn_ns, key_ns, every_ns;
 
         struct hb_app_look undo[HB_APP_UNDO];

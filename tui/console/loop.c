@@ -74,6 +74,21 @@ static int due_ms(const struct hb_app *a, bool pending) {
         return at <= a->now_ns ? 0 : (int)((at - a->now_ns + 999999) / 1000000);
 }
 
+/* A host that comes, goes or is heard for the first time is no matter of the period. */
+static bool seats_changed(struct hb_app *a) {
+        uint64_t mark = hb_world_seats(a->world);
+
+        for (unsigned i = 0; i < hb_world_seats(a->world); i++) {
+                const struct hb_seat *s = hb_world_seat(a->world, i);
+
+                mark = mark * 31 + (s ? (unsigned)s->state * 2 + (s->tick != NULL) + 1 : 0);
+        }
+        if (mark == a->seats_mark)
+                return false;
+        a->seats_mark = mark;
+        return true;
+}
+
 static void take_keys(struct hb_app *a) {
         int key;
 
@@ -96,6 +111,7 @@ int hb_app_loop(struct hb_app *a, struct hb_err *e) {
         hb_app_draw(a);
         while (!a->quit) {
                 pending = hb_app_wait(a, hb_screen_fd(a->screen), due_ms(a, pending), &input) || pending;
+                a->dirty = seats_changed(a) || a->dirty;
                 take_keys(a);
                 hb_app_players_watch(a);
                 if (hb_screen_hung_up(a->screen) || hb_screen_ended(a->screen, &signal_seen))
