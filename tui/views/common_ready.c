@@ -137,22 +137,31 @@ void hb_view_readiness(const struct hb_guest_seen *g, struct hb_readiness *ret) 
         hb_view_judge(NULL, g, ret, &cause);
 }
 
+/* "vm1 is lost", "vm1 cannot move", "whether vm1 is ready is unknown" */
+static const char *verb_for(const char *word) {
+        if (is(word, "cannot move"))
+                return "";
+        return is(word, "unknown") ? "may be ready or not, that is " : "is ";
+}
+
 void hb_view_verdict(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g) {
         struct hb_readiness r;
         struct hb_view_cause cause;
         struct hb_view_figures f;
-        char down[HB_FMT_SIZE], after[HB_FMT_SIZE];
+        char down[HB_FMT_SIZE], after[HB_FMT_SIZE], since[HB_FMT_SIZE], trend[64] = "";
+        const char *to;
 
         hb_view_judge(c->world, g, &r, &cause);
         hb_view_figures(g, &f);
+        to = hb_view_or(f.to, hb_view_or(hb_view_seat_label(c->world, g->target), "its target"));
         if (is(r.word, "ready")) {
-                hb_doc_note(
-                        d, "verdict", r.style, r.sign,
-                        "%s is ready on %s: a move now stops it for about %s and sends %s then.", g->name,
-                        hb_view_or(f.to, hb_view_or(hb_view_seat_label(c->world, g->target), "its target")),
-                        hb_view_downtime(f.downtime_ms, down), hb_fmt_bytes(f.after_bytes, after));
+                hb_doc_note(d, "verdict", r.style, r.sign,
+                            "%s is ready on %s: a move now stops it for about %s and sends %s then.", g->name,
+                            to, hb_view_downtime(f.downtime_ms, down), hb_fmt_bytes(f.after_bytes, after));
                 return;
         }
-        hb_doc_note(d, "verdict", r.style, r.sign, "%s: %s: %s.%s%s%s", g->name, r.word, cause.why,
-                    cause.next[0] ? " Next: " : "", cause.next, cause.next[0] ? "." : "");
+        if (is(r.word, "stalled") && f.trend_s >= 0)
+                snprintf(trend, sizeof(trend), " since %s", hb_fmt_seconds(f.trend_s, since));
+        hb_doc_note(d, "verdict", r.style, r.sign, "%s %s%s%s: %s.%s%s%s", g->name, verb_for(r.word), r.word,
+                    trend, cause.why, cause.next[0] ? " Next: " : "", cause.next, cause.next[0] ? "." : "");
 }

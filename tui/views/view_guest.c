@@ -36,10 +36,20 @@ static enum hb_map_picture picture(const struct hb_view_ctx *c, const struct hb_
         return p == HB_PICTURE_STATE && !g->incoming ? HB_PICTURE_WRITES : p;
 }
 
+/* Where there is room, what is used and what lies there can be compared cell by cell. */
+static void pictures(hb_doc *d, const struct hb_map_seen *m, enum hb_map_picture p) {
+        enum hb_map_picture other = p == HB_PICTURE_STATE ? HB_PICTURE_WRITES : HB_PICTURE_STATE;
+
+        hb_map_grid(d, m, "map", p);
+        if (m->frame.two && (other != HB_PICTURE_STATE || hb_map_knows(m, "fresh")))
+                hb_map_grid(d, m, "map_beside", other);
+}
+
 static int build(struct hb_view_ctx *c, hb_doc *d) {
         const struct hb_guest_seen *g = hb_view_guest_of(c);
         struct hb_map_seen m;
         uint64_t page;
+        bool explained;
 
         if (!g) {
                 hb_view_no_guest(c, d);
@@ -53,14 +63,18 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
                 hb_doc_note(d, "map_missing", HB_STYLE_NOTE, 'i', "How much memory it has is not known%s.",
                             g->guest ? "" : ": the daemon of the host it runs on is not looked at");
         else
-                hb_map_grid(d, &m, picture(c, g));
+                pictures(d, &m, picture(c, g));
         hb_doc_aside(d, true);
         hb_guest_cell_words(d, &m);
-        if (hb_guest_explaining(c->memory, &page))
+        explained = hb_guest_explaining(c->memory, &page);
+        if (explained)
                 hb_guest_explain(c, d, g);
-        hb_guest_trails(c, d, g);
-        hb_guest_top(d, &m);
-        about(d, g);
+        if (!explained || m.frame.top)
+                hb_guest_trails(c, d, g);
+        if (m.frame.top)
+                hb_guest_top(d, &m, m.frame.top);
+        if (m.frame.top > 2)
+                about(d, g);
         hb_view_seat_note(d, c->world);
         return 0;
 }

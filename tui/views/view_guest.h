@@ -11,6 +11,8 @@ struct hb_map_frame {
         uint64_t cell_pages;    /* of each cell; the last one may hold fewer */
         unsigned columns, rows; /* room */
         unsigned cells, chosen; /* chosen: the cell under the cursor */
+        bool two;               /* room for two pictures, one below the other */
+        unsigned top;           /* rows for the hottest blocks */
 };
 void hb_map_frame(struct hb_view_ctx *c, const struct hb_guest_seen *g, struct hb_map_frame *ret);
 /* What zooming, moving and jumping make of it; false: it changes nothing. (view_guest_frame.c) */
@@ -35,11 +37,12 @@ void hb_map_ask(struct hb_view_ctx *c, const struct hb_guest_seen *g, struct hb_
 /* Sum over the pages of a cell; NaN: not known. plane: of guest.map, "reads". The side that knows it. */
 double hb_map_value(const struct hb_map_seen *m, const char *plane, unsigned cell);
 bool hb_map_knows(const struct hb_map_seen *m, const char *plane);
-void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, enum hb_map_picture p); /* view_guest_map.c */
+/* One picture; key: in --json. (view_guest_map.c) */
+void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, const char *key, enum hb_map_picture p);
 
 /* view_guest_words.c */
 void hb_guest_cell_words(hb_doc *d, const struct hb_map_seen *m);
-void hb_guest_top(hb_doc *d, const struct hb_map_seen *m);
+void hb_guest_top(hb_doc *d, const struct hb_map_seen *m, unsigned most);
 void hb_guest_trails(const struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g);
 /* view_guest_explain.c: memory->detail is "explain PAGE" while a page is explained. */
 bool hb_guest_explaining(const struct hb_view_memory *m, uint64_t *ret_page);

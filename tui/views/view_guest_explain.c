@@ -103,13 +103,14 @@ static void place_in_line(hb_doc *d, const json_t *r) {
 
 static void seen_as(hb_doc *d, const json_t *r) {
         double age = hb_view_number(r, "page.age_s"), expected = hb_view_number(r, "predicted");
-        char t[HB_FMT_SIZE], x[HB_PART_TEXT], fetches[HB_FMT_SIZE];
+        char t[HB_FMT_SIZE], x[HB_PART_TEXT], fetches[HB_FMT_SIZE], used[64] = "not used so far";
 
+        if (!isnan(age))
+                snprintf(used, sizeof(used), "last used %s ago", hb_fmt_seconds(age, t));
         hb_doc_field(d, "page_state", "the page", HB_STYLE_NORMAL,
                      hb_part_string(hb_json_text(r, "page.state")),
-                     "%s; %s used it; %s accesses expected; fetched %s times",
-                     hb_view_or(hb_json_text(r, "page.state"), "-"),
-                     isnan(age) ? "nobody" : hb_fmt_seconds(age, t), hb_part_fixed(expected, 2, x),
+                     "%s; %s; %s accesses expected; fetched %s times",
+                     hb_view_or(hb_json_text(r, "page.state"), "-"), used, hb_part_fixed(expected, 2, x),
                      hb_fmt_count(hb_view_number(r, "page.fetches"), fetches));
 }
 

@@ -14,18 +14,25 @@ static unsigned clamp(unsigned v, unsigned low, unsigned high) {
         return v < low ? low : v > high ? high : v;
 }
 
-/* How many cells there is room for, beside what the view has to say in words. */
+/* Lines of what is said beside or below the picture: the verdict, title, legend; on a narrow window also the
+ * cursor's cell, the trails and the hottest blocks, or the page explained instead of these. */
+enum { AROUND = 5, BELOW = 11, BELOW_EXPLAINED = 13 };
+
 static void room(const struct hb_view_ctx *c, struct hb_map_frame *f) {
-        unsigned width = hb_view_width(c), height = hb_view_height(c), words;
-        bool wide = width >= HB_DOC_WIDE;
+        unsigned width = hb_view_width(c), height = hb_view_height(c), words = AROUND;
+        bool wide = width >= HB_DOC_WIDE, explained = strncmp(c->memory->detail, "explain", 7) == 0;
 
         if (wide)
                 width = hb_doc_room(width, false);
-        words = wide ? 6 : height < 16 ? 5 : strncmp(c->memory->detail, "explain", 7) == 0 ? 17 : 13;
+        else if (height >= 16)
+                words += explained ? BELOW_EXPLAINED : BELOW;
+        f->two = wide && height >= 30;
         f->columns = clamp(width > LABEL + 9 ? (width - LABEL - 1) & ~7u : 8, 8, 128);
-        f->rows = clamp(height > words ? height - words : 3, 3, 40);
+        f->rows = height > words ? height - words : 3;
+        f->rows = clamp(f->two ? (f->rows - 4) / 2 : f->rows, 3, 40);
         if (f->columns * f->rows > MOST)
                 f->rows = MOST / f->columns;
+        f->top = wide || !hb_view_on_screen(c) ? 16 : explained || height < 16 ? 0 : 2;
 }
 
 static uint64_t parts(uint64_t n, uint64_t size) {
@@ -38,6 +45,16 @@ static uint64_t power_of_two(uint64_t n) {
         while (p < n)
                 p *= 2;
         return p;
+}
+
+/* Rows that begin at round addresses, where that costs nothing. */
+static void round_columns(struct hb_map_frame *f, uint64_t span, uint64_t cell_pages) {
+        unsigned columns = 8;
+
+        while (columns * 2 <= f->columns)
+                columns *= 2;
+        if (power_of_two(parts(span, (uint64_t)columns * f->rows)) == cell_pages)
+                f->columns = columns;
 }
 
 static uint64_t guest_pages(const struct hb_guest_seen *g) {
@@ -73,9 +90,12 @@ void hb_map_frame(struct hb_view_ctx *c, const struct hb_guest_seen *g, struct h
 
         room(c, &f);
         if (f.pages > 0) {
+                uint64_t cell;
+
                 span = m->span == 0 || m->span > f.pages ? f.pages : m->span;
-                set(&f, m->first < f.pages ? m->first : 0,
-                    power_of_two(parts(span, (uint64_t)f.columns * f.rows)));
+                cell = power_of_two(parts(span, (uint64_t)f.columns * f.rows));
+                round_columns(&f, span, cell);
+                set(&f, m->first < f.pages ? m->first : 0, cell);
                 if (m->cell < f.first || m->cell >= f.first + f.span) /* another window, or another guest */
                         m->cell = (uint32_t)(f.first > UINT32_MAX ? UINT32_MAX : f.first);
                 f.cells = (unsigned)parts(f.span, f.cell_pages);

@@ -213,9 +213,9 @@ static json_t *values(const struct hb_map_seen *m) {
                          "source", s, "target", t);
 }
 
-static void draw(hb_doc *d, const struct hb_map_seen *m, const char *title,
+static void draw(hb_doc *d, const struct hb_map_seen *m, const char *key, const char *title,
                  const struct hb_doc_cell_value *cells, const struct hb_doc_part *legend, unsigned nlegend) {
-        struct hb_doc_grid g = {.key = "map",
+        struct hb_doc_grid g = {.key = key,
                                 .title = title,
                                 .columns = m->frame.columns,
                                 .n = m->frame.cells,
@@ -234,18 +234,15 @@ static void draw(hb_doc *d, const struct hb_map_seen *m, const char *title,
 static void title_of(const struct hb_map_seen *m, const char *what, char *buf, size_t size) {
         uint64_t n = m->frame.cell_pages;
         char num[HB_FMT_SIZE];
-        double k = fmax(hb_view_number(m->source, "sampled"), hb_view_number(m->target, "sampled"));
 
         if (n == 1)
                 snprintf(buf, size, "%s, one page a cell", what);
         else
                 snprintf(buf, size, "%s, %s a cell", what, hb_fmt_bytes((double)n * HB_VIEW_PAGE, num));
-        if (k > 1)
-                hb_part_add(buf, size, "; sampled: one page in %.0f was looked at", k);
 }
 
-static void heat(hb_doc *d, const struct hb_map_seen *m, const char *plane, struct hb_doc_cell_value *cells,
-                 const char *title) {
+static void heat(hb_doc *d, const struct hb_map_seen *m, const char *plane, const char *key,
+                 struct hb_doc_cell_value *cells, const char *title) {
         const json_t *a = plane_of(m, plane);
         struct hb_doc_part legend[HB_GLYPH_LEVELS];
         char text[HB_GLYPH_LEVELS][40];
@@ -253,10 +250,10 @@ static void heat(hb_doc *d, const struct hb_map_seen *m, const char *plane, stru
 
         for (unsigned i = 0; i < m->frame.cells; i++)
                 cells[i] = heat_cell(at(a, i), top);
-        draw(d, m, title, cells, legend, heat_legend(top, legend, text));
+        draw(d, m, key, title, cells, legend, heat_legend(top, legend, text));
 }
 
-static void state(hb_doc *d, const struct hb_map_seen *m, struct hb_doc_cell_value *cells,
+static void state(hb_doc *d, const struct hb_map_seen *m, const char *key, struct hb_doc_cell_value *cells,
                   const char *title) {
         static const char *const names[] = {"fresh", "stale", "absent", "fetching", "known", "spilled"};
         const json_t *planes[6], *t = hb_json_at(m->target, "planes");
@@ -266,10 +263,10 @@ static void state(hb_doc *d, const struct hb_map_seen *m, struct hb_doc_cell_val
                 planes[i] = json_object_get(t, names[i]);
         for (unsigned i = 0; i < m->frame.cells; i++)
                 cells[i] = state_cell(planes, i);
-        draw(d, m, title, cells, legend, state_legend(cells, m->frame.cells, legend));
+        draw(d, m, key, title, cells, legend, state_legend(cells, m->frame.cells, legend));
 }
 
-void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, enum hb_map_picture p) {
+void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, const char *key, enum hb_map_picture p) {
         static const char *const planes[] = {"fresh", "reads", "writes", "expected"},
                                  *const whats[] = {"state on the target", "reads", "writes",
                                                    "accesses the target expects"};
@@ -279,12 +276,12 @@ void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, enum hb_map_picture p) 
 
         title_of(m, whats[p], title, sizeof(title));
         if (!cells || !hb_map_knows(m, planes[p]))
-                hb_doc_note(d, "map_missing", HB_STYLE_NOTE, 'i', "No picture of %s: %s.", whats[p],
+                hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i', "No picture of %s: %s.", whats[p],
                             source ? hb_view_or(m->why_source, "its host does not see them")
                                    : hb_view_or(m->why_target, "the target does not know"));
         else if (p == HB_PICTURE_STATE)
-                state(d, m, cells, title);
+                state(d, m, key, cells, title);
         else
-                heat(d, m, planes[p], cells, title);
+                heat(d, m, planes[p], key, cells, title);
         free(cells);
 }

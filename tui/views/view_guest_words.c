@@ -41,7 +41,7 @@ static void where(hb_doc *d, const struct hb_map_seen *m) {
                          (unsigned long long)last);
         else
                 snprintf(line, sizeof(line), "page %llu", (unsigned long long)page);
-        hb_part_add(line, sizeof(line), ", %s into %s",
+        hb_part_add(line, sizeof(line), ", at %s of %s",
                     hb_fmt_bytes((double)(page - base) * HB_VIEW_PAGE, at), hb_view_or(region, "its memory"));
         hb_doc_field(d, "cell", "cursor", HB_STYLE_STRONG,
                      json_pack("{s:I,s:I,s:s}", "first", (json_int_t)page, "last", (json_int_t)last, "region",
@@ -85,12 +85,22 @@ static void on_target(hb_doc *d, const struct hb_map_seen *m) {
         hb_doc_field(d, "cell_fresh_pages", "on target", HB_STYLE_NORMAL, json_real(fresh), "%s", line);
 }
 
+/* The daemons look at a part of a large guest's pages only, and what is shown is reckoned from them. */
+static void sampled(hb_doc *d, const struct hb_map_seen *m) {
+        double k = fmax(hb_view_number(m->source, "sampled"), hb_view_number(m->target, "sampled"));
+
+        if (k > 1)
+                hb_doc_field(d, "sampled", "sampled", HB_STYLE_DIM, json_real(k),
+                             "one page in %.0f was looked at; zoom in for all", k);
+}
+
 void hb_guest_cell_words(hb_doc *d, const struct hb_map_seen *m) {
         if (m->frame.cells == 0)
                 return;
         where(d, m);
         activity(d, m);
         on_target(d, m);
+        sampled(d, m);
 }
 
 /* ---- the hottest blocks ---- */
@@ -117,7 +127,7 @@ static void top_row(hb_doc_table *t, const json_t *map, const json_t *b) {
         hb_doc_cell(t, HB_STYLE_WRITE, hb_part_number(writes), "%s", rate(writes, num));
 }
 
-void hb_guest_top(hb_doc *d, const struct hb_map_seen *m) {
+void hb_guest_top(hb_doc *d, const struct hb_map_seen *m, unsigned most) {
         const json_t *map = m->source ? m->source : m->target, *b, *all = hb_json_at(map, "top");
         hb_doc_table *t;
         size_t i;
@@ -127,7 +137,7 @@ void hb_guest_top(hb_doc *d, const struct hb_map_seen *m) {
         t = hb_doc_table_new(d, "top", "Hottest 2 MiB blocks shown", columns,
                              sizeof(columns) / sizeof(columns[0]), false, "nothing is used here");
         json_array_foreach((json_t *)all, i, b) {
-                if (hb_view_number(b, "first") >= 0)
+                if (i < most && hb_view_number(b, "first") >= 0)
                         top_row(t, map, b);
         }
 }
@@ -146,18 +156,14 @@ void hb_guest_trails(const struct hb_view_ctx *c, hb_doc *d, const struct hb_gue
                     {HB_TRAIL_DOWNTIME, "downtime_trail", "downtime", HB_STYLE_NORMAL, hb_fmt_ms}};
         double v[HB_TRAIL_POINTS];
         struct hb_view_figures f;
-        char num[HB_FMT_SIZE], of[HB_FMT_SIZE];
+        char num[HB_FMT_SIZE];
 
         hb_view_figures(g, &f);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 size_t n = hb_world_trail(c->world, g->trail, rows[i].figure, v);
 
-                if (rows[i].format)
-                        hb_doc_series(d, rows[i].key, rows[i].label, rows[i].style, v, n, true, "%s",
-                                      rows[i].format(n ? v[n - 1] : NAN, num));
-                else
-                        hb_doc_series(d, rows[i].key, rows[i].label, rows[i].style, v, n, true, "%s of %s",
-                                      hb_fmt_bytes(f.fresh * HB_VIEW_PAGE, num),
-                                      hb_fmt_bytes(f.resident * HB_VIEW_PAGE, of));
+                hb_doc_series(d, rows[i].key, rows[i].label, rows[i].style, v, n, true, "%s",
+                              rows[i].format ? rows[i].format(n ? v[n - 1] : NAN, num)
+                                             : hb_fmt_bytes(f.fresh * HB_VIEW_PAGE, num));
         }
 }

@@ -53,8 +53,11 @@ static void use_cell(hb_doc_table *t, const json_t *h) {
         double share = hb_view_number(h, "used_share");
         char num[HB_FMT_SIZE];
 
-        hb_doc_cell_bar(t, share >= 0.9 ? HB_STYLE_WARN : HB_STYLE_SENT, share, hb_part_number(share), "%s",
-                        hb_fmt_rate(share * hb_view_number(h, "bytes_per_s"), num));
+        if (isnan(share))
+                hb_part_cell_as(t, HB_STYLE_DIM, share, hb_fmt_rate);
+        else
+                hb_doc_cell_bar(t, share >= 0.9 ? HB_STYLE_WARN : HB_STYLE_SENT, share, hb_part_number(share),
+                                "%s", hb_fmt_rate(share * hb_view_number(h, "bytes_per_s"), num));
 }
 
 static void cap_cell(hb_doc_table *t, double cap) {
@@ -188,7 +191,7 @@ static void selected(struct hb_view_ctx *c, hb_doc *d) {
 
 /* ---- daemons ---- */
 
-static const struct hb_doc_column daemons[] = {
+static const struct hb_doc_column daemon_columns[] = {
         {"host", "daemon of", false, 0, 0, false},
         {"state", "state", false, 0, 0, false},
         {"since_s", "since", true, 1, 0, false},
@@ -230,20 +233,44 @@ static void daemon_row(hb_doc_table *t, const hb_world *w, const struct hb_seat 
         hb_part_cell(t, up ? HB_STYLE_DIM : HB_STYLE_WARN, up ? "" : why);
 }
 
+/* Of many daemons on a screen only those that are not well: links are what the view is for. */
+static void daemons(const struct hb_view_ctx *c, hb_doc *d) {
+        unsigned n = 0, up = 0, most = hb_view_on_screen(c) ? 3 + c->height / 8 : HB_WORLD_SEATS, shown = 0;
+        char title[64] = "";
+        hb_doc_table *t;
+
+        for (unsigned i = 0; i < hb_world_seats(c->world); i++) {
+                const struct hb_seat *s = hb_world_seat(c->world, i);
+
+                n += s != NULL;
+                up += s && s->state == HB_SEAT_UP;
+        }
+        if (n > most)
+                snprintf(title, sizeof(title), "%u of %u daemons are up; the others", up, n);
+        t = hb_doc_table_new(d, "daemons", title, daemon_columns,
+                             sizeof(daemon_columns) / sizeof(daemon_columns[0]), false,
+                             n ? "none" : "no daemon is looked at");
+        for (unsigned i = 0; i < hb_world_seats(c->world) && shown < most; i++) {
+                const struct hb_seat *s = hb_world_seat(c->world, i);
+
+                if (!s || (n > most && s->state == HB_SEAT_UP))
+                        continue;
+                daemon_row(t, c->world, s);
+                shown++;
+        }
+}
+
 static int build(struct hb_view_ctx *c, hb_doc *d) {
         hb_doc_table *t;
 
-        hb_view_seat_note(d, c->world);
-        if (hb_view_on_screen(c) && c->height >= 12)
-                selected(c, d);
-        t = hb_doc_table_new(d, "daemons", NULL, daemons, sizeof(daemons) / sizeof(daemons[0]), false,
-                             "no daemon is looked at");
-        for (unsigned i = 0; i < hb_world_seats(c->world); i++)
-                if (hb_world_seat(c->world, i))
-                        daemon_row(t, c->world, hb_world_seat(c->world, i));
+        if (hb_view_height(c) < 12)
+                hb_view_seat_note(d, c->world);
         t = hb_doc_table_new(d, "links", NULL, columns, sizeof(columns) / sizeof(columns[0]), true,
                              "No links: no daemon looked at has a [host.NAME] section in its settings.");
         each_link(c->world, add_row, t);
+        if (hb_view_on_screen(c) && c->height >= 12)
+                selected(c, d);
+        daemons(c, d);
         return 0;
 }
 

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define ROOMY    16u  /* lines from which hosts, links and costs are shown too */
-#define WHY_FITS 150u /* columns from which a row has room for its own why */
+#define BARS_FIT 100u /* columns from which there are bars */
+#define TALL     40u  /* lines from which the newest warnings are shown too */
 
 /* ---- what needs a look ---- */
 
@@ -76,24 +77,48 @@ static const struct hb_doc_column columns[] = {
         {"guest", "guest", false, 0, 6, false},
         {"host", "host", false, 4, 0, false},
         {"to", "to", false, 1, 0, false},
-        {"ready", "ready", false, 0, 16, false},
+        {"ready", "ready", false, 0, 12, false},
         {"left_bytes", "left", true, 0, 8, false},
-        {"dirty_bytes_per_s", "written", true, 3, 10, false},
-        {"rate_bytes_per_s", "coming", true, 3, 10, false},
+        {"dirty_bytes_per_s", "written", true, 2, 9, false},
+        {"rate_bytes_per_s", "coming", true, 2, 9, false},
         {"downtime_ms", "downtime", true, 1, 8, false},
-        {"trend", "trend", false, 2, 0, false},
+        {"trend", "trend", false, 3, 0, false},
+        {"fresh_bytes", "there", true, 7, 8, false},
         {"resident_bytes", "memory", true, 6, 8, false},
         {"state", "state", false, 7, 0, false},
         {"cost_share", "cost", true, 8, 6, false},
         {"why", "why, and what next", false, 5, 24, true},
 };
 
+/* " 3 min": of a short word the unit that matters is enough. */
+static void minutes(double s, char buf[HB_FMT_SIZE]) {
+        if (s < 60)
+                snprintf(buf, HB_FMT_SIZE, " %.0f s", s);
+        else if (s < 3600)
+                snprintf(buf, HB_FMT_SIZE, " %.0f min", floor(s / 60));
+        else
+                snprintf(buf, HB_FMT_SIZE, " %.0f h", fmin(floor(s / 3600), 9999));
+}
+
 static void cell_bytes(hb_doc_table *t, double v) {
         hb_part_cell_as(t, HB_STYLE_NORMAL, v, hb_fmt_bytes);
 }
 
-static void ready_cell(hb_doc_table *t, const struct hb_readiness *r) {
-        hb_doc_cell_bar(t, r->style, r->share, json_string(r->word), "%c %s", r->sign, r->word);
+/* The word is padded, so that signs stand below each other beside a bar. Where the trend has no column of its
+ * own, how long it has stalled stands here instead of the bar. */
+static void ready_cell(const struct hb_view_ctx *c, hb_doc_table *t, const struct hb_readiness *r,
+                       const struct hb_view_figures *f) {
+        bool placed = f->placement || f->incoming;
+        char since[HB_FMT_SIZE] = "";
+
+        if (!hb_view_on_screen(c) || c->width >= BARS_FIT) {
+                hb_doc_cell_bar(t, r->style, placed ? r->share : 0, json_string(r->word), "%c %-11s", r->sign,
+                                r->word);
+                return;
+        }
+        if (strcmp(r->word, "stalled") == 0 && f->trend_s >= 0)
+                minutes(f->trend_s, since);
+        hb_doc_cell(t, r->style, json_string(r->word), "%c %s%s", r->sign, r->word, since);
 }
 
 static void why_cell(hb_doc_table *t, const struct hb_readiness *r, const struct hb_view_figures *f) {
@@ -119,7 +144,7 @@ static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_gu
         hb_part_cell(t, HB_STYLE_STRONG, g->id);
         hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(from, f.from));
         hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(f.to, hb_view_seat_label(c->world, g->target)));
-        ready_cell(t, &r);
+        ready_cell(c, t, &r, &f);
         cell_bytes(t, f.left_bytes);
         hb_part_cell_as(t, HB_STYLE_NORMAL, f.dirty, hb_fmt_rate);
         hb_part_cell_as(t, HB_STYLE_NORMAL, f.rate, hb_fmt_rate);
@@ -127,6 +152,7 @@ static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_gu
                     hb_view_downtime(f.downtime_ms, text));
         hb_doc_cell(t, hb_view_trend_style(&f), hb_part_string(f.trend), "%s",
                     hb_view_trend(&f, text, sizeof(text)));
+        cell_bytes(t, f.fresh * HB_VIEW_PAGE);
         cell_bytes(t, hb_view_number(g->guest, "resident_bytes"));
         hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(g->guest, "state"));
         hb_part_cell_as(t, HB_STYLE_DIM, hb_view_number(g->guest, "guest_cost_share"), hb_fmt_share);
@@ -144,29 +170,38 @@ static void guests(struct hb_view_ctx *c, hb_doc *d) {
                 guest_row(c, t, &g[i]);
 }
 
-/* ---- the selected one, where its row has no room for the why ---- */
+/* ---- below the table ---- */
 
-/* Always two lines, so that the table stays where it is when the selection moves. */
-static void selected(struct hb_view_ctx *c, hb_doc *d) {
-        const struct hb_guest_seen *all, *g = hb_world_guest(c->world, c->memory->place.row);
-        struct hb_view_cause cause = {{0}};
-        struct hb_readiness r = {.style = HB_STYLE_DIM};
+static const struct hb_guest_seen *selected(const struct hb_view_ctx *c) {
+        const struct hb_guest_seen *all;
 
-        if (!g && !c->memory->place.row[0] && hb_world_guests(c->world, &all) > 0)
-                g = &all[0];
-        if (g)
-                hb_view_judge(c->world, g, &r, &cause);
-        if (g && !cause.why[0]) {
-                struct hb_view_figures f;
-                char after[HB_FMT_SIZE], down[HB_FMT_SIZE];
+        if (c->memory->place.row[0])
+                return hb_world_guest(c->world, c->memory->place.row);
+        return hb_world_guests(c->world, &all) > 0 ? &all[0] : NULL;
+}
 
-                hb_view_figures(g, &f);
-                snprintf(cause.why, sizeof(cause.why), "%s; a move now stops it for %s and sends %s", r.word,
-                         hb_view_downtime(f.downtime_ms, down), hb_fmt_bytes(f.after_bytes, after));
+/* The newest warnings and errors of the last hour, as many as there is room for. */
+static void warnings(struct hb_view_ctx *c, hb_doc *d, unsigned most) {
+        struct hb_event_seen e;
+        char time[HB_PART_TEXT], line[400];
+        double now = hb_world_wall(c->world);
+        bool any = false;
+
+        for (size_t i = 0; most > 0 && hb_world_event(c->world, i, &e); i++) {
+                bool bad = e.level == HB_EVENT_ERROR;
+
+                if (e.level > HB_EVENT_WARNING || (now > 0 && e.time < now - 3600))
+                        continue;
+                if (!any)
+                        hb_doc_heading(d, "Warnings of the last hour");
+                any = true;
+                most--;
+                snprintf(line, sizeof(line), "%s %s%s%s%s", hb_part_time(e.time, now, time),
+                         hb_view_or(e.guest, e.host), *e.guest || *e.host ? ": " : "", e.text,
+                         *e.next ? "; next: " : "");
+                hb_doc_note(d, NULL, bad ? HB_STYLE_BAD : HB_STYLE_WARN, bad ? 'x' : '!', "%s%s", line,
+                            e.next);
         }
-        hb_doc_field(d, NULL, g ? g->id : "why", r.style, NULL, "%s", hb_view_or(cause.why, "-"));
-        if (hb_view_height(c) >= ROOMY)
-                hb_doc_field(d, NULL, "next", HB_STYLE_NORMAL, NULL, "%s", hb_view_or(cause.next, "-"));
 }
 
 static int build(struct hb_view_ctx *c, hb_doc *d) {
@@ -176,9 +211,11 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
         hb_view_seat_note(d, c->world);
         if (roomy)
                 hb_overview_hosts(c, d);
-        if (hb_view_on_screen(c) && c->width < WHY_FITS && hb_view_height(c) >= 8)
-                selected(c, d);
         guests(c, d);
+        if (hb_view_on_screen(c) && c->height >= 8 && selected(c))
+                hb_view_verdict(c, d, selected(c));
+        if (hb_view_on_screen(c) && c->height >= TALL)
+                warnings(c, d, c->height / 10);
         return 0;
 }
 

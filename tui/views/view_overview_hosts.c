@@ -167,8 +167,8 @@ static void cost(struct hb_view_ctx *c, hb_doc *d) {
                         most = v;
         }
         hb_doc_field(d, "watch_cost_share", "watching costs", HB_STYLE_DIM, hb_part_number(most),
-                     "%s of a core in the busiest daemon; this console %s of a core, %s",
-                     hb_fmt_share(most, watch), hb_fmt_share(hb_view_known(c->own_cpu_share), cpu),
+                     "%s of a core in the busiest daemon; %s and %s here", hb_fmt_share(most, watch),
+                     hb_fmt_share(hb_view_known(c->own_cpu_share), cpu),
                      hb_fmt_bytes(hb_view_known(c->own_rss_bytes), rss));
 }
 

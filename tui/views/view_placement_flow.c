@@ -70,14 +70,17 @@ void hb_placement_outlook(hb_doc *d, const struct hb_placement_seen *p) {
         char a[HB_FMT_SIZE], b[HB_FMT_SIZE], trend[64];
 
         hb_part_field_as(d, "left_bytes", "left", HB_STYLE_STRONG, f->left_bytes, hb_fmt_bytes);
-        pages_field(d, "above_threshold_pages", "worth it now", f->above, "");
+        pages_field(d, "above_threshold_pages", "worth fetching", f->above, "");
         pages_field(d, "fetching_pages", "on their way", f->fetching, "");
         hb_doc_field(d, "rate_bytes_per_s", "coming", HB_STYLE_NORMAL, hb_part_number(f->rate),
                      "%s; the guest writes %s", hb_fmt_rate(f->rate, a), hb_fmt_rate(f->dirty, b));
         hb_doc_field(d, "trend", "trend", hb_view_trend_style(f), hb_part_string(f->trend), "%s",
                      hb_view_trend(f, trend, sizeof(trend)));
-        hb_part_field_as(d, "time_to_ready_s", "ready in", HB_STYLE_NORMAL,
-                         strcmp(f->state, "ready") == 0 ? 0 : f->ready_s, hb_fmt_seconds);
+        if (strcmp(f->state, "ready") == 0)
+                hb_doc_field(d, "time_to_ready_s", "ready", HB_STYLE_GOOD, json_integer(0), "now");
+        else
+                hb_part_field_as(d, "time_to_ready_s", "ready in", HB_STYLE_NORMAL, f->ready_s,
+                                 hb_fmt_seconds);
         hb_doc_field(d, "downtime_ms", "a move now", HB_STYLE_STRONG, hb_part_number(f->downtime_ms),
                      "stops it for %s, sends %s", hb_view_downtime(f->downtime_ms, a),
                      hb_fmt_bytes(f->after_bytes, b));
@@ -136,11 +139,10 @@ void hb_placement_use(hb_doc *d, const struct hb_placement_seen *p) {
 
         hb_doc_heading(d, "Was it worth fetching?");
         wasted(d, member(p, "pages"), member(p, "wasted_pages"));
-        hb_doc_field(d, "precision", "foresight", HB_STYLE_NORMAL, hb_part_number(right),
-                     "%s of what was fetched was used, %s of what was used was fetched before",
-                     hb_fmt_share(right, a), hb_fmt_share(found, b));
-        if (isfinite(found))
-                hb_doc_field(d, "recall", "recall", HB_STYLE_DIM, json_real(found), "%s", b);
+        hb_doc_field(d, "precision", "precision", HB_STYLE_NORMAL, hb_part_number(right),
+                     "%s of what was fetched was used", hb_fmt_share(right, a));
+        hb_doc_field(d, "recall", "recall", HB_STYLE_NORMAL, hb_part_number(found),
+                     "%s of what was used had been fetched", hb_fmt_share(found, b));
         if (p->last)
                 outcome(d, hb_json_at(p->last, "outcome"));
         if (member(p, "refuted_pages") > 0)

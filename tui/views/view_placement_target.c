@@ -83,15 +83,14 @@ static void policy_row(hb_doc_table *t, const json_t *o) {
 }
 
 static void quality(hb_doc *d, const json_t *q) {
-        char a[HB_FMT_SIZE], b[HB_FMT_SIZE], c[HB_FMT_SIZE];
+        char a[HB_PART_TEXT], b[HB_PART_TEXT], c[HB_PART_TEXT];
         double f1 = hb_view_number(q, "f1");
 
-        if (!json_is_object(q))
-                return;
-        hb_doc_field(d, "predictor_f1", "predictor", HB_STYLE_NORMAL, hb_part_number(f1),
-                     "F1 %s; on pages that return %s, on written ones %s", hb_fmt_share(f1, a),
-                     hb_fmt_share(hb_view_number(q, "f1_returning"), b),
-                     hb_fmt_share(hb_view_number(q, "f1_writes"), c));
+        if (json_is_object(q))
+                hb_doc_field(d, "predictor_f1", "predictor's F1", HB_STYLE_NORMAL, hb_part_number(f1),
+                             "%s of 1; on pages that return %s, on written ones %s", hb_part_fixed(f1, 2, a),
+                             hb_part_fixed(hb_view_number(q, "f1_returning"), 2, b),
+                             hb_part_fixed(hb_view_number(q, "f1_writes"), 2, c));
 }
 
 void hb_placement_policies(hb_doc *d, const struct hb_placement_seen *p) {
@@ -185,7 +184,7 @@ void hb_placement_history(const struct hb_view_ctx *c, hb_doc *d, const struct h
                 {HB_TRAIL_WASTED, "wasted_trail", "wasted", HB_STYLE_STALE, hb_fmt_rate, HB_VIEW_PAGE},
         };
         double v[HB_TRAIL_POINTS];
-        char num[HB_FMT_SIZE], of[HB_FMT_SIZE];
+        char num[HB_FMT_SIZE];
 
         hb_doc_heading(d, "The last minutes");
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -194,12 +193,8 @@ void hb_placement_history(const struct hb_view_ctx *c, hb_doc *d, const struct h
 
                 for (size_t k = 0; k < n; k++)
                         v[k] *= rows[i].scale;
-                if (rows[i].format)
-                        hb_doc_series(d, rows[i].key, rows[i].label, rows[i].style, v, n, true, "%s",
-                                      rows[i].format(newest, num));
-                else
-                        hb_doc_series(d, rows[i].key, rows[i].label, rows[i].style, v, n, true, "%s of %s",
-                                      hb_fmt_bytes(p->f.fresh * HB_VIEW_PAGE, num),
-                                      hb_fmt_bytes(p->f.resident * HB_VIEW_PAGE, of));
+                hb_doc_series(d, rows[i].key, rows[i].label, rows[i].style, v, n, true, "%s",
+                              rows[i].format ? rows[i].format(newest, num)
+                                             : hb_fmt_bytes(p->f.fresh * HB_VIEW_PAGE, num));
         }
 }
