@@ -185,7 +185,7 @@ static void title(struct hb_app *a, unsigned w) {
                 snprintf(frozen, sizeof(frozen), "FROZEN %lld s  ",
                          (long long)((a->now_ns - a->frozen_ns) / HB_APP_SECOND));
         if (w >= 60)
-                snprintf(right, sizeof(right), "%s%s%s  %s", frozen, a->control ? "control  " : "", seats,
+                snprintf(right, sizeof(right), "%s%s%s  %s", frozen, a->control ? "control  " : "read-only  ", seats,
                          clock);
         else
                 snprintf(right, sizeof(right), "%s%s", frozen, w >= 40 ? seats : "");
