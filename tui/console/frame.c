@@ -173,7 +173,7 @@ static void clock_text(const struct hb_app *a, char *buf, size_t size) {
 static void title(struct hb_app *a, unsigned w) {
         static const char *const shorts[HB_VIEWS] = {"over",   "guest", "place",  "policy", "move",
                                                      "traces", "net",   "events", "help"};
-        char right[160] = "", seats[100], clock[16], frozen[40] = "";
+        char right[200] = "", seats[100], clock[16], frozen[40] = "";
         const char *subject = a->doc ? hb_doc_subject_text(a->doc) : "";
         hb_surface *s = a->surface;
         unsigned x = 0, taken;
