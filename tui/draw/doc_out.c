@@ -18,9 +18,13 @@ struct plain {
 static void say(const struct plain *p, const char *text) {
         char utf8[4];
         uint32_t ch;
+        bool blank;
 
-        while ((ch = hb_text_next(&text, p->utf8)))
+        for (; *text; text += blank) {
+                blank = *text == '\n' || *text == '\t' || *text == '\r';
+                ch = blank ? ' ' : hb_text_next(&text, p->utf8);
                 fwrite(utf8, 1, hb_char_encode(ch, utf8), p->out);
+        }
 }
 
 /* "label: " before what follows; nothing for no label. */

@@ -64,7 +64,7 @@ static void measure_labels(struct hb_paint *p, const struct column *c) {
                 if (b->kind == HB_BLOCK_SERIES)
                         p->said = hb_paint_max(p->said, hb_text_width(b->text, p->utf8));
         }
-        p->label = hb_paint_min(p->label, hb_paint_max(p->w / 3, 8));
+        p->label = hb_paint_min(p->label, hb_paint_min(hb_paint_max(p->w / 3, 8), p->w));
         p->said = hb_paint_min((p->said + 3) & ~3u, p->w / 2); /* so that a digit more does not move it */
 }
 
