@@ -123,53 +123,60 @@ static unsigned heat_legend(double top, struct hb_doc_part legend[HB_GLYPH_LEVEL
 
 /* ---- state ---- */
 
-struct state {
-        double fresh, stale, absent, fetching, known, spilled;
-};
-
+/* The letters are those of the placement's bar. */
 static const struct class {
-        char letter; /* most of the cell; all of it: a capital */
+        char letter;
         enum hb_style style;
         const char *label;
-} classes[] = {{'f', HB_STYLE_FRESH, "fresh"},        {'d', HB_STYLE_FRESH, "fresh, on its disk"},
-               {'>', HB_STYLE_SENT, "on its way"},    {'k', HB_STYLE_COPIED, "bytes known there"},
-               {'s', HB_STYLE_STALE, "stale"},        {'a', HB_STYLE_ABSENT, "absent"},
-               {'.', HB_STYLE_ZERO, "holds nothing"}, {'?', HB_STYLE_DIM, "not known"}};
-enum { FRESH, DISK, FETCHING, KNOWN, STALE, ABSENT, NOTHING, UNKNOWN, CLASSES };
+} classes[] = {{'F', HB_STYLE_FRESH, "fresh"},
+               {'f', HB_STYLE_FRESH, "mostly fresh"},
+               {'D', HB_STYLE_FRESH, "on its disk"},
+               {'>', HB_STYLE_SENT, "on its way"},
+               {'K', HB_STYLE_COPIED, "bytes known there"},
+               {'S', HB_STYLE_STALE, "stale"},
+               {'A', HB_STYLE_ABSENT, "absent"},
+               {'.', HB_STYLE_ZERO, "holds nothing"},
+               {'?', HB_STYLE_DIM, "not known"}};
+enum { FRESH, MOSTLY, DISK, FETCHING, KNOWN, STALE, ABSENT, NOTHING, UNKNOWN, CLASSES };
 
 static double zero_if_unknown(double v) {
         return isnan(v) ? 0 : v;
 }
 
-static struct hb_doc_cell_value state_cell(const json_t *planes[6], unsigned i) {
-        double fresh = at(planes[0], i), stale, absent, fetching, known, disk, all;
-        unsigned class = FRESH, level;
+/* What most of a cell is; of equal ones what is worse. */
+static unsigned class_of(double fresh, double stale, double absent, double fetching, double known,
+                         double disk) {
+        double missing = stale + absent;
 
-        if (isnan(fresh))
-                return (struct hb_doc_cell_value){0, classes[UNKNOWN].style, classes[UNKNOWN].letter};
-        stale = zero_if_unknown(at(planes[1], i));
-        absent = zero_if_unknown(at(planes[2], i));
-        fetching = zero_if_unknown(at(planes[3], i));
-        known = zero_if_unknown(at(planes[4], i));
-        disk = zero_if_unknown(at(planes[5], i));
-        all = fresh + stale + absent + fetching;
-        if (!(all > 0))
-                return (struct hb_doc_cell_value){0, classes[NOTHING].style, classes[NOTHING].letter};
-        if (fetching > 0 && fetching >= fresh)
-                class = FETCHING;
-        else if (stale + absent > fresh)
-                class = known * 2 > stale + absent ? KNOWN : stale >= absent ? STALE : ABSENT;
-        else if (disk * 2 > fresh)
-                class = DISK;
-        level = (unsigned)lround(fmax(1, fresh / all * LEVELS));
-        if (class != FRESH && class != DISK)
-                level = LEVELS; /* trouble is drawn solid: its colour must be seen */
-        bool pure = (class == FRESH && fresh >= all) || (class == STALE && stale >= all) ||
-                    (class == ABSENT && absent >= all) || (class == DISK && disk >= all) ||
-                    (class == KNOWN && known >= all);
-        return (struct hb_doc_cell_value){
-                (unsigned char)level, classes[class].style,
-                (char)(pure ? classes[class].letter - 'a' + 'A' : classes[class].letter)};
+        if (!(fresh + missing + fetching > 0))
+                return NOTHING;
+        if (fetching > 0 && fetching >= fresh && fetching >= missing)
+                return FETCHING;
+        if (missing >= fresh)
+                return known * 2 > missing ? KNOWN : stale >= absent ? STALE : ABSENT;
+        if (disk * 2 > fresh)
+                return DISK;
+        return missing + fetching > 0 ? MOSTLY : FRESH;
+}
+
+/* How full a cell looks: of fresh ones the share that is; trouble is drawn solid, its colour must be seen. */
+static unsigned level_of_class(unsigned class, double share) {
+        if (class == NOTHING || class == UNKNOWN)
+                return 0;
+        return class == MOSTLY ? (unsigned)lround(fmax(1, share * (LEVELS - 1))) : LEVELS;
+}
+
+static struct hb_doc_cell_value state_cell(const json_t *planes[6], unsigned i) {
+        double fresh = at(planes[0], i), stale = zero_if_unknown(at(planes[1], i)),
+               absent = zero_if_unknown(at(planes[2], i)), fetching = zero_if_unknown(at(planes[3], i)),
+               all = fresh + stale + absent + fetching;
+        unsigned class = isnan(fresh)
+                                 ? UNKNOWN
+                                 : class_of(fresh, stale, absent, fetching, zero_if_unknown(at(planes[4], i)),
+                                            zero_if_unknown(at(planes[5], i)));
+
+        return (struct hb_doc_cell_value){(unsigned char)level_of_class(class, fresh / all),
+                                          classes[class].style, classes[class].letter};
 }
 
 static unsigned state_legend(const struct hb_doc_cell_value *cells, unsigned n,
@@ -180,7 +187,7 @@ static unsigned state_legend(const struct hb_doc_cell_value *cells, unsigned n,
                 bool there = i == FRESH || i == STALE || i == ABSENT;
 
                 for (unsigned j = 0; j < n && !there; j++)
-                        there = (cells[j].letter | 0x20) == (classes[i].letter | 0x20);
+                        there = cells[j].letter == classes[i].letter;
                 if (there)
                         legend[k++] = (struct hb_doc_part){.key = classes[i].label,
                                                            .label = classes[i].label,

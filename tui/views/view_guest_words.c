@@ -53,7 +53,7 @@ static void activity(hb_doc *d, const struct hb_map_seen *m) {
         unsigned i = m->frame.chosen;
         char r[HB_PART_TEXT], w[HB_PART_TEXT], x[HB_PART_TEXT];
 
-        hb_doc_field(d, "cell_writes_per_s", "used", HB_STYLE_NORMAL,
+        hb_doc_field(d, "cell_writes_per_s", "accesses", HB_STYLE_NORMAL,
                      hb_part_number(hb_map_value(m, "writes", i)), "%s read, %s written; %s expected",
                      rate(hb_map_value(m, "reads", i), r), rate(hb_map_value(m, "writes", i), w),
                      rate(hb_map_value(m, "expected", i), x));

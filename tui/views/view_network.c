@@ -237,6 +237,7 @@ static void daemon_row(hb_doc_table *t, const hb_world *w, const struct hb_seat 
 static void daemons(const struct hb_view_ctx *c, hb_doc *d) {
         unsigned n = 0, up = 0, most = hb_view_on_screen(c) ? 3 + c->height / 8 : HB_WORLD_SEATS, shown = 0;
         char title[64] = "";
+
         hb_doc_table *t;
 
         for (unsigned i = 0; i < hb_world_seats(c->world); i++) {
@@ -245,7 +246,9 @@ static void daemons(const struct hb_view_ctx *c, hb_doc *d) {
                 n += s != NULL;
                 up += s && s->state == HB_SEAT_UP;
         }
-        if (n > most)
+        if (!hb_view_on_screen(c))
+                snprintf(title, sizeof(title), "Daemons");
+        else if (n > most)
                 snprintf(title, sizeof(title), "%u of %u daemons are up; the others", up, n);
         t = hb_doc_table_new(d, "daemons", title, daemon_columns,
                              sizeof(daemon_columns) / sizeof(daemon_columns[0]), false,
@@ -265,7 +268,8 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
 
         if (hb_view_height(c) < 12)
                 hb_view_seat_note(d, c->world);
-        t = hb_doc_table_new(d, "links", NULL, columns, sizeof(columns) / sizeof(columns[0]), true,
+        t = hb_doc_table_new(d, "links", hb_view_on_screen(c) ? NULL : "Links", columns,
+                             sizeof(columns) / sizeof(columns[0]), true,
                              "No links: no daemon looked at has a [host.NAME] section in its settings.");
         each_link(c->world, add_row, t);
         if (hb_view_on_screen(c) && c->height >= 12)

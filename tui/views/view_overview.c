@@ -112,8 +112,8 @@ static void ready_cell(const struct hb_view_ctx *c, hb_doc_table *t, const struc
         char since[HB_FMT_SIZE] = "";
 
         if (!hb_view_on_screen(c) || c->width >= BARS_FIT) {
-                hb_doc_cell_bar(t, r->style, placed ? r->share : 0, json_string(r->word), "%c %-11s", r->sign,
-                                r->word);
+                hb_doc_cell_bar(t, r->style, placed ? r->share : 0, json_string(r->word), "%c %-*s", r->sign,
+                                hb_view_on_screen(c) ? 11 : 0, r->word);
                 return;
         }
         if (strcmp(r->word, "stalled") == 0 && f->trend_s >= 0)
@@ -163,7 +163,8 @@ static void guests(struct hb_view_ctx *c, hb_doc *d) {
         const struct hb_guest_seen *g;
         unsigned n = hb_world_guests(c->world, &g);
         hb_doc_table *t = hb_doc_table_new(
-                d, "guests", NULL, columns, sizeof(columns) / sizeof(columns[0]), true,
+                d, "guests", hb_view_on_screen(c) ? NULL : "Guests", columns,
+                sizeof(columns) / sizeof(columns[0]), true,
                 "No guests yet. Attach one on its host: harbinger guest attach NAME --qmp SOCKET");
 
         for (unsigned i = 0; i < n; i++)

@@ -98,8 +98,8 @@ static void hosts(struct hb_view_ctx *c, hb_doc *d) {
                 in_one_line(d, c->world, n);
                 return;
         }
-        t = hb_doc_table_new(d, "hosts", NULL, columns, sizeof(columns) / sizeof(columns[0]), false,
-                             "no daemon is looked at");
+        t = hb_doc_table_new(d, "hosts", hb_view_on_screen(c) ? NULL : "Hosts", columns,
+                             sizeof(columns) / sizeof(columns[0]), false, "no daemon is looked at");
         for (unsigned i = 0; i < hb_world_seats(c->world); i++)
                 if (hb_world_seat(c->world, i))
                         host_row(t, hb_world_seat(c->world, i));
