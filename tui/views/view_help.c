@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ID_SIZE 160 /* of hb_view_memory's row */
+
 static const struct hb_doc_column columns[] = {
         {.key = "keys", .title = "KEYS", .min = 6},
         {.key = "name", .title = "NAME", .rank = 1},
-        {.key = "meaning", .title = "MEANING", .min = 20, .grow = true},
+        {.key = "meaning", .title = "MEANING", .min = 40, .grow = true},
         {.key = "group", .title = "GROUP", .rank = 2},
 };
 
@@ -16,11 +18,20 @@ static void cell(hb_doc_table *t, enum hb_style style, const char *text) {
         hb_doc_cell(t, style, json_string(text), "%s", text);
 }
 
-static void key_row(hb_doc_table *t, const struct hb_key_help *k) {
-        char id[64];
+static const char *key_id(const struct hb_key_help *k, char buf[ID_SIZE]) {
+        snprintf(buf, ID_SIZE, "key/%s", hb_action_name(k->action));
+        return buf;
+}
 
-        snprintf(id, sizeof(id), "key/%s", hb_action_name(k->action));
-        hb_doc_row(t, id);
+static const char *word_id(const struct hb_help_word *w, char buf[ID_SIZE]) {
+        snprintf(buf, ID_SIZE, "word/%s/%s/%s", w->group, w->word, w->sign);
+        return buf;
+}
+
+static void key_row(hb_doc_table *t, const struct hb_key_help *k) {
+        char id[ID_SIZE];
+
+        hb_doc_row(t, key_id(k, id));
         cell(t, HB_STYLE_KEY, k->keys);
         cell(t, HB_STYLE_STRONG, hb_action_name(k->action));
         cell(t, HB_STYLE_NORMAL, hb_action_help(k->action));
@@ -28,10 +39,9 @@ static void key_row(hb_doc_table *t, const struct hb_key_help *k) {
 }
 
 static void word_row(hb_doc_table *t, const struct hb_help_word *w) {
-        char id[128];
+        char id[ID_SIZE];
 
-        snprintf(id, sizeof(id), "word/%s/%s/%s", w->group, w->word, w->sign);
-        hb_doc_row(t, id);
+        hb_doc_row(t, word_id(w, id));
         cell(t, HB_STYLE_NOTE, w->sign);
         cell(t, HB_STYLE_STRONG, w->word);
         cell(t, HB_STYLE_NORMAL, w->meaning);
@@ -43,6 +53,22 @@ static const char *keys_of(const struct hb_view_ctx *c, enum hb_action a) {
                 if (c->keys[i].action == a)
                         return c->keys[i].keys;
         return hb_action_name(a); /* it has none: its name in [keys] */
+}
+
+/* The selected row in full: its cell may be cut. */
+static void selected(const struct hb_view_ctx *c, hb_doc *d) {
+        const char *row = c->memory->place.row;
+        char id[ID_SIZE];
+
+        for (unsigned i = 0; i < c->nkeys; i++)
+                if (strcmp(key_id(&c->keys[i], id), row) == 0)
+                        hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i', "%s: %s. Key: %s",
+                                    hb_action_name(c->keys[i].action), hb_action_help(c->keys[i].action),
+                                    c->keys[i].keys);
+        for (unsigned i = 0; i < hb_help_words_count; i++)
+                if (strcmp(word_id(&hb_help_words[i], id), row) == 0)
+                        hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i', "%s (%s): %s", hb_help_words[i].word,
+                                    hb_help_words[i].group, hb_help_words[i].meaning);
 }
 
 static int build(struct hb_view_ctx *c, hb_doc *d) {
@@ -61,6 +87,7 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
                 key_row(t, &c->keys[i]);
         for (unsigned i = 0; i < hb_help_words_count; i++)
                 word_row(t, &hb_help_words[i]);
+        selected(c, d);
         hb_doc_note(d, "read_on", HB_STYLE_DIM, 'i',
                     "Read on: docs/OPERATING.md (a walk through the screens), man harbinger, "
                     "harbinger help COMMAND. Other keys and colours: console.ini.");
