@@ -82,6 +82,19 @@ static bool broken_down(double t, struct tm *ret) {
         return gmtime_r(&s, ret) != NULL;
 }
 
+double hb_part_now(const hb_world *w) {
+        double newest = NAN;
+
+        for (unsigned i = 0; i < hb_world_seats(w); i++) {
+                const struct hb_seat *s = hb_world_seat(w, i);
+                double t = s ? hb_part_share(s->tick, "time") : NAN;
+
+                if (!(newest >= t) && isfinite(t))
+                        newest = t;
+        }
+        return isnan(newest) ? hb_world_wall(w) : newest;
+}
+
 const char *hb_part_time(double t, double now, char buf[HB_PART_TEXT]) {
         struct tm at, today;
 
@@ -125,6 +138,8 @@ const char *hb_part_names(const json_t *names, unsigned most, char *buf, size_t 
         size_t n = json_array_size(names);
 
         snprintf(buf, size, "%s", json_is_string(names) ? json_string_value(names) : "");
+        if (json_is_integer(names) && json_integer_value(names) >= 0)
+                snprintf(buf, size, "%lld", (long long)json_integer_value(names));
         for (size_t i = 0; i < n && i < most; i++) {
                 const char *s = json_string_value(json_array_get(names, i));
 

@@ -18,6 +18,8 @@ bool hb_part_true(const json_t *o, const char *path);
 #define HB_PART_TEXT 48
 const char *hb_part_fixed(double v, unsigned digits, char buf[HB_PART_TEXT]); /* "0.412"; "-" */
 const char *hb_part_bound(double v, char buf[HB_PART_TEXT]);                  /* "0.25"; "any" */
+/* What time it is where the newest tick comes from: a replay has a time of its own. Seconds since 1970. */
+double hb_part_now(const hb_world *w);
 /* "23:41:33" of a moment on the day of `now`, "11-22 23:41" of another; UTC. Both in seconds since 1970. */
 const char *hb_part_time(double t, double now, char buf[HB_PART_TEXT]);
 /* The same of "2026-11-22T23:41:33Z"; other text is cut and given back. */

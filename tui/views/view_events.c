@@ -33,13 +33,13 @@ static enum hb_event_level least(const struct hb_view_memory *m) {
 /* ---- rows ---- */
 
 static const struct hb_doc_column columns[] = {
-        {.key = "time", .title = "TIME"},
-        {.key = "level", .title = "LEVEL"},
-        {.key = "kind", .title = "KIND", .rank = 3},
-        {.key = "guest", .title = "GUEST", .rank = 2},
-        {.key = "host", .title = "HOST", .rank = 1},
-        {.key = "text", .title = "WHAT HAPPENED", .min = 24, .grow = true},
-        {.key = "next", .title = "NEXT STEP", .rank = 4, .min = 16},
+        {.key = "time", .title = "time UTC"},
+        {.key = "level", .title = "level"},
+        {.key = "kind", .title = "kind", .rank = 3},
+        {.key = "guest", .title = "guest", .rank = 2},
+        {.key = "host", .title = "host", .rank = 1},
+        {.key = "text", .title = "what happened", .min = 24, .grow = true},
+        {.key = "next", .title = "next step", .rank = 4, .min = 16},
 };
 
 /* The other host of the event is in "host"; whose daemon said it is more to the point where it is empty. */
@@ -54,7 +54,7 @@ static void row(const struct hb_view_ctx *c, hb_doc_table *t, const struct hb_ev
         snprintf(id, sizeof(id), "e%llu", (unsigned long long)e->number);
         hb_doc_row(t, id);
         hb_doc_cell(t, HB_STYLE_DIM, hb_part_known(e->time), "%s",
-                    hb_part_time(e->time, hb_world_wall(c->world), at));
+                    hb_part_time(e->time, hb_part_now(c->world), at));
         hb_doc_cell(t, levels[level].style, json_string(levels[level].word), "%c %s", levels[level].sign,
                     levels[level].word);
         hb_part_cell(t, HB_STYLE_NORMAL, e->kind);
@@ -116,7 +116,7 @@ static void selected(const struct hb_view_ctx *c, hb_doc *d, uint64_t newest) {
                 return;
         level = (unsigned)e.level < LEVELS ? (unsigned)e.level : HB_EVENT_INFO;
         hb_doc_note(d, "selected_text", levels[level].style, levels[level].sign, "%s %s %s%s%s%s%s: %s",
-                    hb_part_time(e.time, hb_world_wall(c->world), at), levels[level].word, e.kind,
+                    hb_part_time(e.time, hb_part_now(c->world), at), levels[level].word, e.kind,
                     *e.guest ? " " : "", e.guest, " on ", host_of(c, &e), e.text);
         if (*e.next)
                 hb_doc_note(d, "selected_next", HB_STYLE_KEY, '>', "next: %s", e.next);

@@ -30,8 +30,9 @@ static void trails(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen 
         hb_view_figures(g, &f);
         hb_doc_series(d, "dirty_trail", "guest writes", HB_STYLE_WRITE, values[0], n, true, "%s",
                       hb_fmt_rate(f.dirty, dirty));
-        hb_doc_series(d, "rate_trail", "comes", HB_STYLE_SENT, values[1], m, true, "%s",
-                      hb_fmt_rate(f.rate, rate));
+        if (f.placement || f.incoming)
+                hb_doc_series(d, "rate_trail", "comes", HB_STYLE_SENT, values[1], m, true, "%s",
+                              hb_fmt_rate(f.rate, rate));
 }
 
 static int build(struct hb_view_ctx *c, hb_doc *d) {

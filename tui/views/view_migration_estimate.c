@@ -30,10 +30,10 @@ const char *hb_migration_target(struct hb_view_ctx *c, const struct hb_guest_see
 /* ---- the table ---- */
 
 static const struct hb_doc_column columns[] = {
-        {.key = "what", .title = "BEFORE A MOVE"},
-        {.key = "now", .title = "NOW", .right = true},
-        {.key = "limit", .title = "LIMIT", .right = true},
-        {.key = "verdict", .title = "SO", .min = 20, .grow = true},
+        {.key = "what", .title = "before a move"},
+        {.key = "now", .title = "now", .right = true},
+        {.key = "limit", .title = "limit", .right = true},
+        {.key = "verdict", .title = "so", .min = 20, .grow = true},
 };
 
 static void row(hb_doc_table *t, const char *id, const char *what) {
@@ -121,27 +121,35 @@ static void row_refuse(hb_doc_table *t, const json_t *x) {
         hb_part_cell(t, HB_STYLE_NORMAL, "");
         if (refuse)
                 hb_doc_cell(t, HB_STYLE_BAD, hb_part_member(x, "why"), "x %s",
-                            hb_part_true(x, "can_move") ? "it does not converge" : "it cannot move");
+                            hb_part_true(x, "can_move") ? "the downtime would be above its limit"
+                                                        : "it cannot move");
         else
                 hb_doc_cell(t, HB_STYLE_GOOD, json_null(), "+ it would be begun");
 }
 
 /* ---- the sentence ---- */
 
-/* A daemon refuses what can move only while it does not converge. */
+static bool is_stalled(const struct hb_view_figures *f) {
+        return strcmp(f->trend, "stalled") == 0;
+}
+
+/* It can move, but not so that the downtime stays within its limit. */
 static void refused(hb_doc *d, const struct hb_guest_seen *g, const json_t *x, const char *to) {
         char down[HB_FMT_SIZE], most[HB_FMT_SIZE];
         struct hb_view_figures f;
         struct hb_view_cause cause;
 
         hb_view_figures(g, &f);
-        hb_view_why_slow(&f, true, &cause);
+        hb_view_why_slow(&f, is_stalled(&f), &cause);
         hb_doc_note(d, "verdict", HB_STYLE_BAD, 'x',
                     "a move of %s to %s would be refused now: it would stop for %s where %s are allowed, and "
-                    "does not converge: %s. Next: %s",
+                    "%s: %s. Next: %s%s",
                     g->name, to, hb_view_downtime(estimated(x, "downtime_ms"), down),
-                    hb_fmt_ms(hb_part_share(x, "max_downtime_ms"), most), cause.why,
-                    cause.next[0] ? cause.next : "a quieter time, or a longer allowed downtime");
+                    hb_fmt_ms(hb_part_share(x, "max_downtime_ms"), most),
+                    is_stalled(&f) ? "it does not converge"
+                                   : hb_view_or(hb_json_text(x, "why"), "it is not ready"),
+                    cause.why, is_stalled(&f) ? "" : "wait: ",
+                    cause.next[0] ? cause.next : "it gets less, or allow more downtime");
 }
 
 /* It would be begun, but not end at once. */
@@ -152,7 +160,7 @@ static void not_yet(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen
         struct hb_view_cause cause;
 
         hb_view_figures(g, &f);
-        hb_view_why_slow(&f, strcmp(f.trend, "stalled") == 0, &cause);
+        hb_view_why_slow(&f, is_stalled(&f), &cause);
         hb_part_key(c, HB_DO_MIGRATE, migrate);
         if (f.placement)
                 snprintf(next, sizeof(next), "%s%swait, or %s moves it when it can", cause.next,
@@ -205,6 +213,10 @@ static void cannot_ask(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_s
                             "%s runs on a host whose daemon is not looked at: its own host knows what a move "
                             "costs. Next: give that daemon's socket too",
                             g->name);
+        else if (hb_view_false(g->guest, "can_move"))
+                hb_doc_note(d, "verdict", HB_STYLE_BAD, 'x',
+                            "%s cannot move: %s. Next: see docs/OPERATING.md, \"QEMU options\"", g->name,
+                            hb_view_or(hb_json_text(g->guest, "cannot_move"), "no reason was given"));
         else
                 hb_doc_note(d, "verdict", HB_STYLE_NOTE, 'i',
                             "%s is not placed. Next: %s chooses the host that a move is estimated for, %s "

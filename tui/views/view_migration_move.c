@@ -172,15 +172,15 @@ void hb_migration_build_move(struct hb_view_ctx *c, hb_doc *d, const struct hb_g
 /* ---- all of them ---- */
 
 static const struct hb_doc_column columns[] = {
-        {.key = "guest", .title = "MOVING"},
-        {.key = "from", .title = "FROM"},
-        {.key = "to", .title = "TO"},
-        {.key = "state", .title = "STATE", .min = 16, .grow = true},
-        {.key = "remaining_bytes", .title = "LEFT", .right = true},
-        {.key = "rate_bytes_per_s", .title = "COMES", .right = true, .rank = 2},
-        {.key = "dirty_bytes_per_s", .title = "WRITES", .right = true, .rank = 2},
-        {.key = "trend", .title = "TREND", .rank = 1},
-        {.key = "elapsed_s", .title = "SINCE", .right = true, .rank = 3},
+        {.key = "guest", .title = "moving"},
+        {.key = "from", .title = "from"},
+        {.key = "to", .title = "to"},
+        {.key = "state", .title = "state", .min = 16, .grow = true},
+        {.key = "remaining_bytes", .title = "left", .right = true},
+        {.key = "rate_bytes_per_s", .title = "comes", .right = true, .rank = 2},
+        {.key = "dirty_bytes_per_s", .title = "writes", .right = true, .rank = 2},
+        {.key = "trend", .title = "trend", .rank = 1},
+        {.key = "elapsed_s", .title = "since", .right = true, .rank = 3},
 };
 
 static bool over(const json_t *h) {

@@ -11,19 +11,19 @@
 #define MOVES         512u
 
 static const struct hb_doc_column columns[] = {
-        {.key = "time", .title = "MOVED"},
-        {.key = "guest", .title = "GUEST"},
-        {.key = "from", .title = "FROM"},
-        {.key = "to", .title = "TO"},
-        {.key = "result", .title = "RESULT"},
-        {.key = "downtime_ms", .title = "DOWNTIME", .right = true},
-        {.key = "total_ms", .title = "IN ALL", .right = true, .rank = 1},
-        {.key = "bytes_after", .title = "SENT AFTER", .right = true, .rank = 1},
-        {.key = "placement_bytes", .title = "BEFORE", .right = true, .rank = 3},
-        {.key = "hit", .title = "HIT", .right = true, .rank = 5},
-        {.key = "late", .title = "LATE", .right = true, .rank = 5},
-        {.key = "wasted", .title = "WASTED", .right = true, .rank = 5},
-        {.key = "why", .title = "WHY, AND WHAT NEXT", .rank = 2, .min = 40, .grow = true},
+        {.key = "time", .title = "moved UTC"},
+        {.key = "guest", .title = "guest"},
+        {.key = "from", .title = "from"},
+        {.key = "to", .title = "to"},
+        {.key = "result", .title = "result"},
+        {.key = "downtime_ms", .title = "downtime", .right = true},
+        {.key = "total_ms", .title = "in all", .right = true, .rank = 1},
+        {.key = "bytes_after", .title = "sent after", .right = true, .rank = 1},
+        {.key = "placement_bytes", .title = "before", .right = true, .rank = 3},
+        {.key = "hit", .title = "hit", .right = true, .rank = 5},
+        {.key = "late", .title = "late", .right = true, .rank = 5},
+        {.key = "wasted", .title = "wasted", .right = true, .rank = 5},
+        {.key = "why", .title = "why, and what next", .rank = 2, .min = 40, .grow = true},
 };
 
 struct moves {
@@ -90,6 +90,8 @@ static const char *meaning(const char *result) {
                        "--recover GUEST --keep-source";
         if (strcmp(result, "dead") == 0)
                 return "the guest's VMM ended during the move";
+        if (strcmp(result, "aborted") == 0)
+                return "given up; the guest runs where it was";
         return "";
 }
 
@@ -131,7 +133,7 @@ static void row(struct hb_view_ctx *c, hb_doc_table *t, const json_t *e) {
 
         hb_doc_row(t, row_id(e, id));
         hb_doc_cell(t, HB_STYLE_DIM, hb_part_member(e, "time"), "%s",
-                    hb_part_stamp(hb_json_text(e, "time"), hb_world_wall(c->world), stamp));
+                    hb_part_stamp(hb_json_text(e, "time"), hb_part_now(c->world), stamp));
         for (unsigned i = 0; i < 3; i++)
                 hb_part_cell(t, i == 0 ? HB_STYLE_STRONG : HB_STYLE_NORMAL, hb_json_text(e, members[i]));
         hb_doc_cell(t, result_style(result), hb_part_string(result), "%c %s", result_sign(result),

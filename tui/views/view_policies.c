@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define LIST_AGE_S    2.0
+#define ROOM_FOR_ALL  26u
 #define ROOM_FOR_MORE 16u /* lines; on fewer the list is alone, its params and lanes a key away */
 
 /* ---- rows and details ---- */
@@ -161,21 +162,21 @@ enum {
         VERDICT
 };
 static const struct hb_doc_column columns[] = {
-        [KIND] = {.key = "kind", .title = "KIND"},
-        [PLACE] = {.key = "place", .title = "PLACE"},
-        [POLICY] = {.key = "policy", .title = "POLICY"},
-        [HASH] = {.key = "hash", .title = "HASH", .rank = 6},
-        [VALUE] = {.key = "value", .title = "VALUE", .right = true, .rank = 1},
+        [KIND] = {.key = "kind", .title = "kind"},
+        [PLACE] = {.key = "place", .title = "place"},
+        [POLICY] = {.key = "policy", .title = "policy"},
+        [HASH] = {.key = "hash", .title = "hash", .rank = 6},
+        [VALUE] = {.key = "value", .title = "value", .right = true, .rank = 1},
         [F1] = {.key = "f1", .title = "F1", .right = true, .rank = 1},
-        [RETURNING] = {.key = "f1_returning", .title = "F1 RET", .right = true, .rank = 5},
-        [WRITES] = {.key = "f1_writes", .title = "F1 WR", .right = true, .rank = 5},
-        [PRECISION] = {.key = "precision", .title = "PREC", .right = true, .rank = 4},
-        [RECALL] = {.key = "recall", .title = "RECALL", .right = true, .rank = 4},
-        [WASTED] = {.key = "wasted", .title = "WASTED", .right = true, .rank = 2},
-        [COST] = {.key = "ns_per_page", .title = "NS/PAGE", .right = true, .rank = 4},
-        [ERRORS] = {.key = "errors", .title = "ERRORS", .right = true, .rank = 3},
-        [GUESTS] = {.key = "guests", .title = "GUESTS", .right = true, .rank = 3},
-        [VERDICT] = {.key = "verdict", .title = "BESIDE ITS BASELINE", .min = 28, .grow = true},
+        [RETURNING] = {.key = "f1_returning", .title = "F1 ret", .right = true, .rank = 5},
+        [WRITES] = {.key = "f1_writes", .title = "F1 wr", .right = true, .rank = 5},
+        [PRECISION] = {.key = "precision", .title = "prec", .right = true, .rank = 4},
+        [RECALL] = {.key = "recall", .title = "recall", .right = true, .rank = 4},
+        [WASTED] = {.key = "wasted", .title = "wasted", .right = true, .rank = 2},
+        [COST] = {.key = "ns_per_page", .title = "ns/page", .right = true, .rank = 4},
+        [ERRORS] = {.key = "errors", .title = "errors", .right = true, .rank = 3},
+        [GUESTS] = {.key = "guests", .title = "guests", .right = true, .rank = 3},
+        [VERDICT] = {.key = "verdict", .title = "beside its baseline", .min = 28, .grow = true},
 };
 
 static void figure_cells(struct hb_policies_look *k, hb_doc_table *t, const char *kind, const char *place,
@@ -324,10 +325,11 @@ static void build_part(struct hb_policies_look *k, hb_doc *d) {
         }
         hb_policies_build_notes(k, d);
         build_list(k, d);
-        if (hb_view_height(k->c) < ROOM_FOR_MORE)
+        if (hb_view_on_screen(k->c) && k->c->height < ROOM_FOR_MORE)
                 return;
         hb_policies_build_params(k, d, false);
-        hb_policies_build_lanes(k, d, false);
+        if (!hb_view_on_screen(k->c) || k->c->height >= ROOM_FOR_ALL)
+                hb_policies_build_lanes(k, d, false);
 }
 
 static void subject(struct hb_policies_look *k, hb_doc *d) {

@@ -27,20 +27,20 @@ static void way_back(struct hb_policies_look *k, hb_doc *d, const char *what) {
 /* ---- lanes ---- */
 
 static const struct hb_doc_column lane_columns[] = {
-        {.key = "guest", .title = "GUEST"},
-        {.key = "decides", .title = "DECIDES", .rank = 4},
-        {.key = "value_active", .title = "VALUE ACT", .right = true},
-        {.key = "value_shadow", .title = "SHADOW", .right = true},
-        {.key = "f1_active", .title = "F1 ACT", .right = true, .rank = 1},
-        {.key = "f1_shadow", .title = "SHADOW", .right = true, .rank = 1},
-        {.key = "f1_returning_active", .title = "F1 RET ACT", .right = true, .rank = 5},
-        {.key = "f1_returning_shadow", .title = "SHADOW", .right = true, .rank = 5},
-        {.key = "f1_writes_active", .title = "F1 WR ACT", .right = true, .rank = 6},
-        {.key = "f1_writes_shadow", .title = "SHADOW", .right = true, .rank = 6},
-        {.key = "wasted_active", .title = "WASTED ACT", .right = true, .rank = 3},
-        {.key = "wasted_shadow", .title = "SHADOW", .right = true, .rank = 3},
-        {.key = "lessons", .title = "LESSONS", .right = true, .rank = 7},
-        {.key = "verdict", .title = "SHADOW IS", .rank = 2, .grow = true, .min = 8},
+        {.key = "guest", .title = "guest"},
+        {.key = "decides", .title = "decides", .rank = 4},
+        {.key = "value_active", .title = "value act", .right = true},
+        {.key = "value_shadow", .title = "shadow", .right = true},
+        {.key = "f1_active", .title = "F1 act", .right = true, .rank = 1},
+        {.key = "f1_shadow", .title = "shadow", .right = true, .rank = 1},
+        {.key = "f1_returning_active", .title = "F1 ret act", .right = true, .rank = 5},
+        {.key = "f1_returning_shadow", .title = "shadow", .right = true, .rank = 5},
+        {.key = "f1_writes_active", .title = "F1 wr act", .right = true, .rank = 6},
+        {.key = "f1_writes_shadow", .title = "shadow", .right = true, .rank = 6},
+        {.key = "wasted_active", .title = "wasted act", .right = true, .rank = 3},
+        {.key = "wasted_shadow", .title = "shadow", .right = true, .rank = 3},
+        {.key = "lessons", .title = "lessons", .right = true, .rank = 7},
+        {.key = "verdict", .title = "shadow is", .rank = 2, .grow = true, .min = 8},
 };
 
 static void lane_verdict(struct hb_policies_look *k, hb_doc_table *t, const char *kind, const json_t *g) {
@@ -109,15 +109,15 @@ const json_t *hb_policies_shown(struct hb_policies_look *k, const struct hb_err 
 }
 
 static const struct hb_doc_column param_columns[] = {
-        {.key = "param", .title = "PARAM"},
-        {.key = "value", .title = "VALUE", .right = true},
-        {.key = "default", .title = "DEFAULT", .right = true, .rank = 1},
-        {.key = "min", .title = "FROM", .right = true},
-        {.key = "max", .title = "TO", .right = true},
-        {.key = "type", .title = "TYPE", .rank = 4},
-        {.key = "unit", .title = "UNIT", .rank = 2},
-        {.key = "tuned", .title = "TUNED", .rank = 3},
-        {.key = "help", .title = "HELP", .grow = true, .min = 10, .rank = 5},
+        {.key = "param", .title = "param"},
+        {.key = "value", .title = "value", .right = true},
+        {.key = "default", .title = "default", .right = true, .rank = 1},
+        {.key = "min", .title = "from", .right = true},
+        {.key = "max", .title = "to", .right = true},
+        {.key = "type", .title = "type", .rank = 4},
+        {.key = "unit", .title = "unit", .rank = 2},
+        {.key = "tuned", .title = "tuned", .rank = 3},
+        {.key = "help", .title = "help", .grow = true, .min = 10, .rank = 5},
 };
 
 static void param_row(hb_doc_table *t, const json_t *p) {
@@ -205,15 +205,15 @@ void hb_policies_build_params(struct hb_policies_look *k, hb_doc *d, bool main) 
 /* ---- history ---- */
 
 static const struct hb_doc_column event_columns[] = {
-        {.key = "time", .title = "TIME"},
-        {.key = "who", .title = "WHO", .rank = 1},
-        {.key = "op", .title = "WHAT"},
-        {.key = "kind", .title = "KIND"},
-        {.key = "name", .title = "POLICY"},
-        {.key = "hash", .title = "HASH", .rank = 4},
-        {.key = "guests", .title = "GUESTS", .rank = 3},
-        {.key = "result", .title = "RESULT", .rank = 1},
-        {.key = "why", .title = "WHY", .grow = true, .min = 6, .rank = 2},
+        {.key = "time", .title = "time UTC"},
+        {.key = "who", .title = "who", .rank = 1},
+        {.key = "op", .title = "what"},
+        {.key = "kind", .title = "kind"},
+        {.key = "name", .title = "policy"},
+        {.key = "hash", .title = "hash", .rank = 4},
+        {.key = "guests", .title = "guests", .rank = 3},
+        {.key = "result", .title = "result", .rank = 1},
+        {.key = "why", .title = "why", .grow = true, .min = 6, .rank = 2},
 };
 
 static void event_row(struct hb_policies_look *k, hb_doc_table *t, const json_t *e) {
@@ -226,7 +226,7 @@ static void event_row(struct hb_policies_look *k, hb_doc_table *t, const json_t 
         snprintf(hash, sizeof(hash), "%s", hb_json_text(e, "hash"));
         hb_doc_row(t, id);
         hb_doc_cell(t, HB_STYLE_DIM, hb_part_member(e, "time"), "%s",
-                    hb_part_stamp(hb_json_text(e, "time"), hb_world_wall(k->c->world), stamp));
+                    hb_part_stamp(hb_json_text(e, "time"), hb_part_now(k->c->world), stamp));
         hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(e, "who"));
         hb_doc_cell(t, bad ? HB_STYLE_BAD : HB_STYLE_NORMAL, hb_part_string(op), "%s%s", bad ? "x " : "",
                     *op ? op : "-");
@@ -289,10 +289,10 @@ void hb_policies_build_diff(struct hb_policies_look *k, hb_doc *d) {
 /* ---- explain ---- */
 
 static const struct hb_doc_column term_columns[] = {
-        {.key = "kind", .title = "KIND"},
-        {.key = "policy", .title = "POLICY"},
-        {.key = "term", .title = "TERM", .grow = true, .min = 8},
-        {.key = "value", .title = "VALUE", .right = true},
+        {.key = "kind", .title = "kind"},
+        {.key = "policy", .title = "policy"},
+        {.key = "term", .title = "term", .grow = true, .min = 8},
+        {.key = "value", .title = "value", .right = true},
 };
 
 static void add_if(char *buf, size_t size, const json_t *page, const char *member, const char *words) {

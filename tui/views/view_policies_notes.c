@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#define ROOM_FOR_ALL_NOTES 12u /* lines; on fewer only what is wrong is said, and the table has room */
+
 static void note_trouble(hb_doc *d, const json_t *kind) {
         const json_t *t = json_object_get(kind, "trouble");
         bool none = !json_is_object(json_object_get(kind, "active"));
@@ -107,15 +109,47 @@ static void note_verdict(struct hb_policies_look *k, hb_doc *d, const json_t *ki
                     v.together ? " (together with the other shadows)" : "", next);
 }
 
+static bool worse(const struct hb_policies_look *k, const json_t *kind) {
+        struct hb_policy_verdict v;
+
+        hb_policies_verdict(k->list, hb_json_text(kind, "kind"), "shadow", &v);
+        return v.verdict == HB_VERDICT_WORSE;
+}
+
+/* What stands first is what stays on a screen of a few lines. */
+static void note(struct hb_policies_look *k, hb_doc *d, const json_t *kind, unsigned turn) {
+        bool active = json_is_object(json_object_get(kind, "active"));
+
+        switch (turn) {
+        case 0:
+                if (!active)
+                        note_trouble(d, kind);
+                note_quarantine(k, d, kind, "active");
+                note_quarantine(k, d, kind, "shadow");
+                return;
+        case 1:
+                if (worse(k, kind))
+                        note_verdict(k, d, kind);
+                return;
+        case 2:
+                if (active)
+                        note_trouble(d, kind);
+                return;
+        default:
+                note_canary(k, d, kind);
+                if (!worse(k, kind))
+                        note_verdict(k, d, kind);
+        }
+}
+
 void hb_policies_build_notes(struct hb_policies_look *k, hb_doc *d) {
+        bool small = hb_view_on_screen(k->c) && k->c->height < ROOM_FOR_ALL_NOTES;
         const json_t *kind;
         size_t i;
 
-        json_array_foreach(json_object_get(k->list, "kinds"), i, kind) {
-                note_trouble(d, kind);
-                note_quarantine(k, d, kind, "active");
-                note_quarantine(k, d, kind, "shadow");
-                note_canary(k, d, kind);
-                note_verdict(k, d, kind);
+        for (unsigned turn = 0; turn < (small ? 2 : 4); turn++) {
+                json_array_foreach(json_object_get(k->list, "kinds"), i, kind) {
+                        note(k, d, kind, turn);
+                }
         }
 }

@@ -55,18 +55,18 @@ static bool find(struct hb_view_ctx *c, const char *row, unsigned *ret_seat, con
 /* ---- the table ---- */
 
 static const struct hb_doc_column columns[] = {
-        {.key = "guest", .title = "GUEST"},
-        {.key = "host", .title = "HOST"},
-        {.key = "side", .title = "SIDE", .rank = 4},
-        {.key = "state", .title = "STATE"},
-        {.key = "seconds", .title = "TIME", .right = true},
-        {.key = "bytes", .title = "SIZE", .right = true},
-        {.key = "epochs", .title = "EPOCHS", .right = true, .rank = 3},
-        {.key = "dropped", .title = "DROPPED", .right = true, .rank = 2},
-        {.key = "exact", .title = "EXACT", .rank = 5},
-        {.key = "files", .title = "FILES", .right = true, .rank = 6},
-        {.key = "file", .title = "FILE", .rank = 1, .min = 12},
-        {.key = "why", .title = "WHY", .rank = 2, .min = 6, .grow = true},
+        {.key = "guest", .title = "guest"},
+        {.key = "host", .title = "host"},
+        {.key = "side", .title = "side", .rank = 4},
+        {.key = "state", .title = "state"},
+        {.key = "seconds", .title = "time", .right = true},
+        {.key = "bytes", .title = "size", .right = true},
+        {.key = "epochs", .title = "epochs", .right = true, .rank = 3},
+        {.key = "dropped", .title = "dropped", .right = true, .rank = 2},
+        {.key = "exact", .title = "exact", .rank = 5},
+        {.key = "files", .title = "files", .right = true, .rank = 6},
+        {.key = "file", .title = "file", .rank = 1, .min = 12},
+        {.key = "why", .title = "why", .rank = 2, .min = 6, .grow = true},
 };
 
 static void state_cell(hb_doc_table *t, const char *state) {

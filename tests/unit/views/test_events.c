@@ -55,9 +55,9 @@ static void test_newest_last(void **state) {
         last = strstr(f.text, "did not come up");
         assert_non_null(first);
         assert_true(first < last);
-        fake_has(&f, "LEVEL x error");
-        fake_has(&f, "LEVEL ! warning");
-        fake_has(&f, "TIME 01:56:44");
+        fake_has(&f, "level x error");
+        fake_has(&f, "level ! warning");
+        fake_has(&f, "time UTC 01:56:44");
         fake_has(&f, "next: run incoming_command by hand"); /* the newest one is shown in full */
         fake_free(&f);
 }
@@ -73,7 +73,7 @@ static void test_selected_in_full(void **state) {
                 fake_plain(&f, &hb_view_events);
         }
         fake_has(&f, "next: look at the switch");
-        fake_has(&f, "> TIME");
+        fake_has(&f, "> time UTC");
         fake_lacks(&f, "next: run incoming_command by hand");
         f.memory.follow = true;
         fake_plain(&f, &hb_view_events);
@@ -178,7 +178,7 @@ static void test_painted(void **state) {
         fake_has(&f, "x error");
         fake_has(&f, "next: run incoming_command by hand");
         fake_painted(&f, &hb_view_events, 200, 57);
-        fake_has(&f, "NEXT STEP");
+        fake_has(&f, "next step");
         fake_painted(&f, &hb_view_events, 40, 9);
         fake_has(&f, "x error");
         fake_painted(&f, &hb_view_events, 20, 4);

@@ -233,7 +233,7 @@ static void test_painted(void **state) {
         fake_painted(&f, &hb_view_policies, 80, 24);
         fake_has(&f, "lfu@2");
         fake_has(&f, "! worse: 0.31 < 0.55 on 2/2");
-        fake_has(&f, "KIND");
+        fake_has(&f, "kind");
         fake_painted(&f, &hb_view_policies, 200, 60);
         fake_has(&f, "bias");
         fake_has(&f, "worse by 0.30");

@@ -55,9 +55,9 @@ static void test_recordings(void **state) {
         usual(&f);
         strcpy(f.memory.place.row, "a/vm2");
         fake_plain(&f, &hb_view_traces);
-        fake_has(&f, "GUEST vm1; HOST a; SIDE source; STATE * recording; TIME 75 s; SIZE 1.0 MiB");
-        fake_has(&f, "STATE x failed");
-        fake_has(&f, "DROPPED ! 17");
+        fake_has(&f, "guest vm1; host a; side source; state * recording; time 75 s; size 1.0 MiB");
+        fake_has(&f, "state x failed");
+        fake_has(&f, "dropped ! 17");
         fake_has(&f, "the disk is full");
         fake_has(&f, "free some space");
         fake_has(&f, "/var/lib/harbinger/traces/vm2.hbt, on host a");
