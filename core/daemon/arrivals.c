@@ -73,6 +73,8 @@ static void on_message(void *arg, hb_session *s, enum hb_msg_type type, const ui
         case HB_MSG_INVALIDATE:
         case HB_MSG_ZERO:
         case HB_MSG_DRAIN:
+        case HB_MSG_TAGS:
+        case HB_MSG_PRINTS:
         case HB_MSG_ABORT:
                 return; /* was under way when its placement ended here */
         default:

@@ -183,7 +183,8 @@ void hb_watchers_tick(hb_watchers *w, uint64_t now_ns) {
                 send_tick(w, v);
         }
         if (!w->viewers) {
-                event_del(w->timer);
+                if (w->timer)
+                        event_del(w->timer);
                 forget_texts(w);
                 w->ticked_ns = 0;
         }
@@ -199,13 +200,17 @@ static uint64_t first_heard(const hb_event_ring *r) {
         return newest + 1 - oldest > HB_WATCH_FIRST ? newest - HB_WATCH_FIRST : oldest - 1;
 }
 
-void hb_watchers_add(hb_watchers *w, hb_request *r, unsigned every, uint64_t now_ns) {
+static int start_timer(hb_watchers *w) {
         static const struct timeval tick = {.tv_sec = TICK_NS / HB_NS_PER_S};
+        return w->timer && !w->viewers ? event_add(w->timer, &tick) : 0;
+}
+
+void hb_watchers_add(hb_watchers *w, hb_request *r, unsigned every, uint64_t now_ns) {
         struct viewer *v = hb_fault("watchers.add") ? NULL : calloc(1, sizeof *v);
         uint64_t began = thread_cpu_ns();
         struct hb_err e;
         bool fresh = w->body && now_ns - w->made_ns < TICK_NS;
-        if (!v || (!w->viewers && event_add(w->timer, &tick) < 0) || (!fresh && make_body(w, now_ns) < 0)) {
+        if (!v || start_timer(w) < 0 || (!fresh && make_body(w, now_ns) < 0)) {
                 free(v);
                 hb_err_set(&e, -ENOMEM, "watch", NULL, "no memory for another viewer");
                 hb_request_fail(r, &e);
@@ -230,8 +235,8 @@ int hb_watchers_new(struct event_base *base, const struct hb_watch_use *use, con
                 return -ENOMEM;
         w->use = *use;
         w->ring = ring;
-        w->timer = event_new(base, -1, EV_PERSIST, on_timer, w);
-        if (!w->timer) {
+        w->timer = base ? event_new(base, -1, EV_PERSIST, on_timer, w) : NULL;
+        if (base && !w->timer) {
                 free(w);
                 return -ENOMEM;
         }
@@ -248,7 +253,8 @@ hb_watchers *hb_watchers_free(hb_watchers *w) {
                 end_viewer(v, -ECANCELED);
         }
         forget_texts(w);
-        event_free(w->timer);
+        if (w->timer)
+                event_free(w->timer);
         free(w);
         return NULL;
 }

@@ -19,7 +19,7 @@ struct hb_watch_use {
         void (*snapshot)(void *arg, uint64_t now_ns, struct hb_json_out *o);
         void *arg;
 };
-/* ring: borrowed. -ENOMEM. */
+/* base NULL: no timer, the owner calls hb_watchers_tick. ring: borrowed. -ENOMEM. */
 int hb_watchers_new(struct event_base *base, const struct hb_watch_use *use, const hb_event_ring *ring,
                     hb_watchers **ret);
 hb_watchers *hb_watchers_free(hb_watchers *w); /* ends the requests that are left */
@@ -27,5 +27,4 @@ hb_watchers *hb_watchers_free(hb_watchers *w); /* ends the requests that are lef
  * every: of the ticks, each so manieth. */
 void hb_watchers_add(hb_watchers *w, hb_request *r, unsigned every, uint64_t now_ns);
 unsigned hb_watchers_count(const hb_watchers *w);
-/* What the timer does each second; a test's clock may do it instead. */
-void hb_watchers_tick(hb_watchers *w, uint64_t now_ns);
+void hb_watchers_tick(hb_watchers *w, uint64_t now_ns); /* what the timer does each second */
