@@ -1,5 +1,6 @@
 /* The screen on a real terminal (a pty): what is shown, keys, and that the terminal is as it was after every
  * way out: returned, exit(), signals that ask, signals that kill, stopped and continued, hung up. */
+#include "base/fault.h"
 #include "console/screen.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -207,16 +208,16 @@ static void show(hb_screen *s, const char *text) {
 
 /* What a key does here, beside being shown. */
 static void act(hb_screen *s, int key) {
-        volatile int *nowhere = NULL;
-
         if (key == 'z')
                 hb_screen_suspend(s);
         else if (key == 'x')
                 exit(8);
         else if (key == 'A')
                 abort();
-        else if (key == 'S')
-                *nowhere = 1;
+        else if (key == 'T')
+                __builtin_trap();
+        while (key == 'H') /* for ever, whatever is asked */
+                pause();
 }
 
 /* Shows each key by its number, whole, until q or a signal; the exit status says which. */
@@ -232,6 +233,9 @@ static int echo_keys(hb_screen *s) {
                 while ((key = hb_screen_key(s)) != HB_KEY_NONE) {
                         hb_screen_size(s, &w, &h);
                         snprintf(text, sizeof(text), "<%x %ux%u>", (unsigned)key, w, h);
+                        hb_screen_mouse(s, &w, &h);
+                        if (key == HB_KEY_MOUSE)
+                                snprintf(text, sizeof(text), "<%x %u,%u>", (unsigned)key, w, h);
                         hb_screen_redraw(s);
                         show(s, text);
                         if (key == 'q')
@@ -355,9 +359,33 @@ static void ways_that_skip_us(void **state) {
 
         t = start(console, "xterm-256color", "C.UTF-8");
         until(t, 0, "ready");
+        type(t, "T"); /* an instruction */
+        ends(t, LEAVES);
+        assert_true(WIFSIGNALED(t->status) && WTERMSIG(t->status) == SIGILL);
+        put_away(t);
+
+        t = start(console, "xterm-256color", "C.UTF-8");
+        until(t, 0, "ready");
         kill(t->console, SIGSEGV);
         ends(t, LEAVES);
         assert_true(WIFSIGNALED(t->status) && WTERMSIG(t->status) == SIGSEGV);
+        put_away(t);
+}
+
+static void asked_in_vain(void **state) {
+        struct term *t = start(console, "xterm-256color", "C.UTF-8");
+        struct pollfd p = {.fd = t->news, .events = POLLIN};
+        time_t end = time(NULL) + PATIENCE_S;
+
+        until(t, 0, "ready");
+        type(t, "H");
+        until(t, 0, "<48 ");
+        while (poll(&p, 1, 20) == 0) {
+                assert_int_equal(kill(t->console, SIGTERM), 0);
+                assert_true(time(NULL) <= end);
+        }
+        ends(t, LEAVES);
+        assert_true(WIFSIGNALED(t->status) && WTERMSIG(t->status) == SIGTERM);
         put_away(t);
 }
 
@@ -438,6 +466,45 @@ static void terminals(void **state) {
         }
 }
 
+static int with_mouse(void) {
+        static const char text[] = "[console]\nmouse = yes\n";
+        struct hb_config *c;
+        int r;
+
+        if (hb_config_parse(text, sizeof(text) - 1, "c.ini", &c, NULL) < 0)
+                return 42;
+        options.config = c;
+        r = console();
+        hb_config_free(c);
+        return r;
+}
+
+static void mouse(void **state) {
+        struct term *t = start(with_mouse, "xterm-256color", "C.UTF-8");
+        char wanted[32];
+        size_t at = until(t, 0, "ready");
+
+        assert_non_null(strstr(t->seen, "\033[?1006;1000h"));
+        type(t, "\033[<0;5;3M\033[<0;5;3m");
+        snprintf(wanted, sizeof(wanted), "<%x 4,2>", (unsigned)HB_KEY_MOUSE);
+        at = until(t, at, wanted);
+        type(t, "\033[<65;5;3M");
+        at = until(t, at, "<110001 ");        /* the wheel: down */
+        type(t, "\033[<2;5;3M\033[<64;5;3M"); /* the right button is nothing */
+        at = until(t, at, "<110000 ");
+        type(t, "A");
+        ends(t, LEAVES);
+        assert_non_null(strstr(t->seen, "\033[?1006;1002;1000l")); /* or the shell would read clicks */
+        put_away(t);
+
+        t = start(console, "xterm-256color", "C.UTF-8");
+        until(t, 0, "$");
+        type(t, "q");
+        ends(t, LEAVES);
+        assert_null(strstr(t->seen, "1000h"));
+        put_away(t);
+}
+
 static void without_colours(void **state) {
         struct term *t;
 
@@ -479,6 +546,19 @@ static void only_what_changed(void **state) {
         put_away(t);
 }
 
+static int broken(void) {
+        hb_fault_arm("screen.terminal=fail");
+        return console();
+}
+
+static void what_fails(void **state) {
+        struct term *t = start(broken, "xterm-256color", "C.UTF-8");
+
+        ends(t, "EIO: ");
+        assert_int_equal(WEXITSTATUS(t->status), 40);
+        put_away(t);
+}
+
 static void no_terminal(void **state) {
         struct hb_err e = {0};
         hb_screen *s = NULL;
@@ -496,11 +576,19 @@ static void no_terminal(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(shown_and_left),    cmocka_unit_test(keys),
-                cmocka_unit_test(changed_size),      cmocka_unit_test(signals_that_ask),
-                cmocka_unit_test(ways_that_skip_us), cmocka_unit_test(stopped_and_continued),
-                cmocka_unit_test(hung_up),           cmocka_unit_test(terminals),
-                cmocka_unit_test(without_colours),   cmocka_unit_test(only_what_changed),
+                cmocka_unit_test(shown_and_left),
+                cmocka_unit_test(keys),
+                cmocka_unit_test(changed_size),
+                cmocka_unit_test(signals_that_ask),
+                cmocka_unit_test(ways_that_skip_us),
+                cmocka_unit_test(asked_in_vain),
+                cmocka_unit_test(stopped_and_continued),
+                cmocka_unit_test(what_fails),
+                cmocka_unit_test(hung_up),
+                cmocka_unit_test(terminals),
+                cmocka_unit_test(mouse),
+                cmocka_unit_test(without_colours),
+                cmocka_unit_test(only_what_changed),
                 cmocka_unit_test(no_terminal),
         };
 
