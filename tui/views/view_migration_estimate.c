@@ -95,7 +95,9 @@ static void row_downtime(hb_doc_table *t, const json_t *x) {
         else if (down <= most)
                 hb_doc_cell(t, HB_STYLE_GOOD, json_string("within"), "+ within the limit");
         else
-                hb_doc_cell(t, HB_STYLE_WARN, json_string("above"), "! above: it runs on until below");
+                hb_doc_cell(t, HB_STYLE_WARN, json_string("above"),
+                            hb_part_true(x, "would_refuse") ? "! above its limit"
+                                                            : "! above: it runs on until below");
 }
 
 static void row_after(hb_doc_table *t, const json_t *x, const struct hb_guest_seen *g) {

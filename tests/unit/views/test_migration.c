@@ -94,7 +94,7 @@ static void test_above_the_limit(void **state) {
                 &f,
                 "a move of vm1 to b would be refused now: it would stop for 450 ms where 300 ms are allowed, "
                 "and it does not converge: the guest writes 86 MiB/s, only 57 MiB/s come. Next: wait");
-        fake_has(&f, "! above: it runs on until below");
+        fake_has(&f, "! above its limit");
         fake_has(&f, "x the downtime would be above its limit");
         fake_free(&f);
 }
