@@ -4,7 +4,7 @@
 # Keys go in, the screen's text comes out. Whatever is waited for is awaited with a limit; only this server and what runs in it
 # are ever ended. Several terminals may be open at once: $term names the one that functions mean.
 #
-#   term_open 80x24 [NAME=VALUE...] -- PROGRAM ARGUMENT...   a clean environment: TERM, LC_ALL and the like by NAME=VALUE
+#   term_open 80x24 [NAME=VALUE...] -- PROGRAM ARGUMENT...   in $term_folder, in a clean environment
 #   term_keys j Enter C-l F5      keys as tmux names them       term_type "text"    as it stands
 #   term_wait 'REGEX' [SECONDS]   until a line of the screen matches; term_gone is the opposite
 #   term_is FILE                  until the screen, masked by the function term_mask, is FILE; else the difference, and failure
@@ -16,6 +16,7 @@ term_limit=${HB_SCREEN_LIMIT:-10}
 term_socket=hbtest$$
 term_folder=$(mktemp -d "${TMPDIR:-/tmp}/hb-screen.XXXXXX")
 term_failed=0
+term_opened=0
 
 command -v tmux >/dev/null || { echo "skipped: tmux is not installed" && exit 77; }
 cat >"$term_folder/tmux.conf" <<'CONF'
@@ -113,8 +114,9 @@ term_open() {
   done
   shift
   term_close
-  term_tmux new-session -d -s "$term" -x "${size%x*}" -y "${size#*x}" -- \
-    env -i PATH="$PATH" HOME="$term_folder/home" XDG_STATE_HOME="$term_folder/state.$term" TERM=xterm-256color LC_ALL=C.UTF-8 TZ=UTC \
+  term_opened=$((term_opened + 1))
+  term_tmux new-session -d -s "$term" -x "${size%x*}" -y "${size#*x}" -c "$term_folder" -- \
+    env -i PATH="$PATH" HOME="$term_folder/home" XDG_STATE_HOME="$term_folder/state.$term_opened" TERM=xterm-256color LC_ALL=C.UTF-8 TZ=UTC \
     "${vars[@]}" "$@" || term_fail "tmux does not start"
 }
 
@@ -223,7 +225,7 @@ term_is() {
   [ -e "$1" ] || fail "$1 is missing: HB_SCREEN_UPDATE=1 writes it"
   await_quietly "${2:-4}" term_same "$1" && return
   printf -- '--- not as expected: %s\n' "${1##*/}" >&2
-  diff -u --label expected --label screen "$1" <(term_masked) >&2
+  diff -u --label expected --label screen "$1" <(term_masked) >&2 || true
   term_failed=$((term_failed + 1))
 }
 

@@ -3,7 +3,8 @@
  * or their place is needed. So the memory is the same after ten events and after ten million.
  *
  * Events are told apart by their daemon's own numbers: after a reconnect the ring of the daemon is sent
- * again, and only what is new counts; a gap in the numbers is what was missed. */
+ * again, and only what is new counts; a gap in the numbers there is what was missed. Between ticks the daemon
+ * says itself how many it left out. */
 #include "base/fault.h"
 #include "world/world_priv.h"
 #include <math.h>
@@ -119,24 +120,24 @@ void hb_world_ring_take(struct seat *s, json_t *tick) {
         const json_t *events = json_object_get(tick, "events"),
                      *skip = json_object_get(tick, "events_skipped");
         json_int_t said = json_is_integer(skip) ? json_integer_value(skip) : 0;
-        uint64_t missed = said > 0 ? (uint64_t)said : 0, gap = 0;
+        uint64_t missed = said > 0 ? (uint64_t)said : 0, before;
         size_t n = json_array_size(events);
+        bool again = s->again;
 
         notice_restart(s, tick, events);
+        before = s->event_seq;
         for (size_t i = n > MAX_A_TICK ? n - MAX_A_TICK : 0; i < n; i++) {
                 const json_t *o = json_array_get(events, i);
                 uint64_t seq = seq_of(o);
 
                 if (!json_is_object(o) || (seq && seq <= s->event_seq))
                         continue;
-                if (seq && s->event_seq)
-                        gap += seq - s->event_seq - 1;
+                if (again && before && seq) /* since the connection before; ticks say it of themselves */
+                        missed += seq - s->event_seq - 1;
                 if (seq)
                         s->event_seq = seq;
                 keep(r, s->number, o);
         }
-        if (gap > missed) /* what was skipped is a gap too: it counts once */
-                missed = gap;
         r->missed += missed;
         s->pub.skipped_events += missed;
         json_object_del(tick, "events");
