@@ -23,7 +23,7 @@
 # Exit code: 0 only if the guest found all its memory right after every move; 1 otherwise; 2 usage. Needs root.
 set -Eeuo pipefail
 trap 'printf "quickstart: failed: %s\n" "$BASH_COMMAND" >&2' ERR
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source_dir=$(cd "$here/../.." && pwd)
 vm=$source_dir/tests/support/vm
 . "$vm/lib.sh"
@@ -264,4 +264,5 @@ verdict() {
   say "the guest found all its memory right"
 }
 
-main "$@"
+# Sourced it is a box of tools: examples/traces/make_demo.sh.
+[ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

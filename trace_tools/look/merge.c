@@ -15,6 +15,8 @@ struct merge {
         struct hb_trace_policy policies[3]; /* active where the copy stands */
         uint32_t part, last_epoch;
         uint64_t shift_ns, last_ns;
+        bool number_on;
+        uint32_t epoch_shift, written_epoch;
 };
 
 /* ---- what belongs together ---- */
@@ -57,7 +59,7 @@ static int belongs(const struct merge *m, const struct hb_trace_header *h, const
         if ((a->part || h->part) && h->part <= m->part)
                 return hb_err_set(e, -EINVAL, path, "name the parts in the order they were recorded",
                                   "part %u comes after part %u", h->part, m->part);
-        if (info->epochs && m->last_epoch && info->first_epoch <= m->last_epoch)
+        if (!m->number_on && info->epochs && m->last_epoch && info->first_epoch <= m->last_epoch)
                 return hb_err_set(e, -EINVAL, path, "name the parts in the order they were recorded",
                                   "it begins with epoch %u, the part before it ends with epoch %u",
                                   info->first_epoch, m->last_epoch);
@@ -130,8 +132,10 @@ static int take(struct merge *m, const struct hb_trace_item *i, struct hb_err *e
         struct hb_trace_event ev = i->event;
 
         m->last_ns = i->time_ns + m->shift_ns;
-        if (i->kind == HB_TRACE_EPOCH)
-                return hb_look_pipe_epoch(&m->p, i->epoch, m->last_ns, i->access, i->naccess, e);
+        if (i->kind == HB_TRACE_EPOCH) {
+                m->written_epoch = i->epoch + m->epoch_shift;
+                return hb_look_pipe_epoch(&m->p, m->written_epoch, m->last_ns, i->access, i->naccess, e);
+        }
         hb_look_policy_of_mark(&ev, m->policies);
         if (ev.stream == HB_TRACE_FINGERPRINT && !m->h.salt[0]) { /* of several salts: cannot be compared */
                 m->p.r.left_out++;
@@ -150,6 +154,7 @@ static int copy(struct merge *m, hb_trace_reader *in, struct hb_err *e) {
         while ((r = hb_trace_reader_next(in, &item, e)) > 0) {
                 if (!begun) {
                         m->shift_ns = shift_of(m, h, &item);
+                        m->epoch_shift = m->number_on ? m->written_epoch : 0;
                         r = tell_policies(m, h, item.time_ns + m->shift_ns, e);
                         begun = true;
                 }
@@ -183,6 +188,7 @@ int hb_look_merge(const char *const *in, unsigned n, const struct hb_look_output
         int r = 0;
 
         hb_look_pipe_init(&m.p, o);
+        m.number_on = o->number_on;
         for (unsigned i = 0; i < n && r == 0; i++)
                 r = look_at(&m, i, in[i], e);
         if (r < 0 || n == 0)

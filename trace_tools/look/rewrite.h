@@ -19,6 +19,9 @@ struct hb_look_result {
 struct hb_look_output {
         const char *path;
         bool replace; /* an existing file; else -EEXIST */
+        /* hb_look_merge: each part numbers its epochs from the begin, as the recordings of a guest on the
+         * hosts it moved between do; the result's go on where the part before it ended */
+        bool number_on;
         hb_look_tick *tick;
         void *arg;
 };

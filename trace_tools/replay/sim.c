@@ -268,8 +268,10 @@ int hb_sim_begin(struct hb_sim *s) {
         return hb_sim_scan(s, s->o.begin_ns);
 }
 
+/* Those that are known to hold data already are not new: a recording that was begun anew names them all. */
 void hb_sim_resident(struct hb_sim *s, const struct hb_bitmap *pages) {
-        hb_bitmap_or(&s->announced, pages);
+        for (uint64_t w = 0; w < (s->o.shape.pages + 63) / 64; w++)
+                s->announced.words[w] |= pages->words[w] & ~s->resident.words[w];
         hb_bitmap_or(&s->resident, pages);
         s->more_resident = true;
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* In the order of the console's rows: the one that moves is the first. */
-static const char *const names[] = {"demo.hbt", "sqlite.hbt", "redis.hbt"};
+static const char *const names[] = {"demo.hbt", "sort.hbt", "redis.hbt"};
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 static bool there(char path[4096], const char *folder, const char *name) {
@@ -48,9 +48,8 @@ int hb_stage_demo_traces(char ret[HB_STAGE_DEMO_MAX][4096], struct hb_err *e) {
 }
 
 void hb_stage_demo_options(struct hb_stage_options *o) {
-        o->link_bytes_per_s = 8e6;
-        o->latency_s = 2e-3;
-        o->migrate_at_s = 28;
+        o->link_bytes_per_s = 9e6; /* slow enough to be watched: ready after a quarter of a minute */
+        o->latency_s = 1e-3;
         o->again = true;
         o->simulated = true;
 }

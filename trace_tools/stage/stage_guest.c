@@ -4,6 +4,7 @@
  * after each step, so the events of a replay are the same at any speed. */
 #include "stage/stage_priv.h"
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #define STALE_BURST     16u                 /* one in so many resident pages became stale at once */
 #define STALE_LEAST     256u
 #define THRESHOLD_MOVED 0.15
+#define READ_AHEAD      (32u << 20) /* bytes of a trace */
 
 /* ---- ids ---- */
 
@@ -39,7 +41,7 @@ bool hb_stage_placed(const struct hb_stage_guest *g) {
 
         if (!hb_replay_engine(g->replay) || l.course == HB_COURSE_ALONE)
                 return false;
-        return l.course != HB_COURSE_MOVED || g->move.active;
+        return l.course != HB_COURSE_MOVED || (g->move.active && g->move.step < HB_STEP_FINISH);
 }
 
 struct hb_stage_guest *hb_stage_guest_find(hb_stage *s, const char *name) {
@@ -61,25 +63,57 @@ static void name_guest(hb_stage *s, struct hb_stage_guest *g, const char *wanted
         memcpy(g->name, name, sizeof(name));
 }
 
-static int measure(struct hb_stage_guest *g, struct hb_err *e) {
+/* When each epoch ends, from the trace's begin as the replay counts it; of a long trace it is not worth the
+ * reading. */
+static int read_ends(struct hb_stage_guest *g, hb_trace_reader *r, const struct hb_trace_info *info,
+                     struct hb_err *e) {
+        uint64_t step = hb_trace_reader_header(r)->epoch_ns, begin = 0;
+        struct hb_trace_item i;
+        int rc = 0;
+
+        if (info->bytes > READ_AHEAD || info->epochs > READ_AHEAD / 8)
+                return 0;
+        g->ends = calloc(info->epochs, sizeof(*g->ends));
+        if (!g->ends)
+                return hb_err_set(e, -ENOMEM, g->path, NULL, "no memory for a replay");
+        while (g->nends < info->epochs && (rc = hb_trace_reader_next(r, &i, e)) > 0) {
+                if (i.kind != HB_TRACE_EPOCH)
+                        continue;
+                if (g->nends == 0)
+                        begin = i.time_ns > step ? i.time_ns - step : 0;
+                g->ends[g->nends++] = i.time_ns - begin;
+        }
+        if (g->nends)
+                g->length_ns = g->ends[g->nends - 1];
+        return rc < 0 ? rc : 0;
+}
+
+static int measure_open(struct hb_stage_guest *g, hb_trace_reader *r, struct hb_err *e) {
+        const struct hb_trace_header *h = hb_trace_reader_header(r);
         struct hb_trace_info info;
+
+        hb_trace_reader_info(r, &info);
+        if (info.damaged)
+                return hb_err_set(e, -EBADMSG, g->path, "harbinger trace repair it",
+                                  "the trace is damaged: %s", info.damage);
+        if (!info.epochs)
+                return hb_err_set(e, -ENODATA, g->path, "harbinger trace info tells what is in it",
+                                  "there is no epoch in the trace");
+        name_guest(g->stage, g, h->guest);
+        g->epochs = info.epochs;
+        g->length_ns = info.last_ns - info.first_ns + h->epoch_ns;
+        return read_ends(g, r, &info, e);
+}
+
+static int measure(struct hb_stage_guest *g, struct hb_err *e) {
         hb_trace_reader *r;
         int rc = hb_trace_reader_open(g->path, &r, e);
 
         if (rc < 0)
                 return rc;
-        hb_trace_reader_info(r, &info);
-        name_guest(g->stage, g, hb_trace_reader_header(r)->guest);
-        g->epochs = info.epochs;
-        g->length_ns = info.last_ns - info.first_ns + hb_trace_reader_header(r)->epoch_ns;
+        rc = measure_open(g, r, e);
         hb_trace_reader_free(r);
-        if (info.damaged)
-                return hb_err_set(e, -EBADMSG, g->path, "harbinger trace repair FILE -o OUT",
-                                  "the trace is damaged: %s", info.damage);
-        if (!info.epochs)
-                return hb_err_set(e, -ENODATA, g->path, "harbinger trace info FILE",
-                                  "there is no epoch in the trace");
-        return 0;
+        return rc;
 }
 
 static void on_mark(void *arg, const struct hb_trace_event *ev) {
@@ -143,7 +177,7 @@ int hb_stage_guest_begin(struct hb_stage_guest *g, struct hb_err *e) {
         g->point = (struct hb_replay_point){0};
         g->state[0] = g->trend[0] = 0;
         g->state_ns = g->trend_ns = g->ready_ns = g->heard_stale = 0;
-        g->heard_threshold = 0;
+        g->heard_threshold = (double)NAN;
         g->move = (struct hb_stage_move){0};
         hb_stage_id(g->placement_id, g->name, ++g->placements, "placement");
         hb_replay_on_mark(fresh, on_mark, g);
@@ -177,10 +211,27 @@ void hb_stage_guest_forget_requests(struct hb_stage_guest *g, const struct hb_er
 void hb_stage_guest_close(struct hb_stage_guest *g) {
         g->replay = hb_replay_free(g->replay);
         free(g->path);
+        free(g->ends);
         g->path = NULL;
+        g->ends = NULL;
 }
 
 /* ---- stepped ---- */
+
+/* The first of the trace's epochs that ends after this; where they are not known, one of usual length. */
+static uint64_t next_epoch_end(const struct hb_stage_guest *g, uint64_t now_ns) {
+        uint64_t lo = 0, hi = g->nends;
+
+        while (lo < hi) {
+                uint64_t mid = lo + (hi - lo) / 2;
+
+                if (g->ends[mid] > now_ns)
+                        hi = mid;
+                else
+                        lo = mid + 1;
+        }
+        return lo < g->nends ? g->ends[lo] : now_ns + (g->h->epoch_ns ? g->h->epoch_ns : HB_NS_PER_S);
+}
 
 uint64_t hb_stage_guest_due(const struct hb_stage_guest *g) {
         struct hb_replay_live l = hb_stage_live(g);
@@ -189,7 +240,7 @@ uint64_t hb_stage_guest_due(const struct hb_stage_guest *g) {
                 return UINT64_MAX;
         if (!g->exact && l.course == HB_COURSE_DRAINING)
                 return l.time_ns + SHORT_NS;
-        return l.time_ns + (g->h->epoch_ns ? g->h->epoch_ns : HB_NS_PER_S);
+        return next_epoch_end(g, l.time_ns);
 }
 
 static void end_of(struct hb_stage_guest *g, const struct hb_err *e) {
@@ -211,12 +262,12 @@ void hb_stage_guest_step(struct hb_stage_guest *g) {
         struct hb_err e = {0};
         int rc = hb_replay_live_step(g->replay, &e);
 
-        hb_replay_point(g->replay, &g->point);
         if (rc <= 0) {
                 end_of(g, rc < 0 ? &e : NULL);
                 hb_stage_guest_notice(g);
                 return;
         }
+        hb_replay_point(g->replay, &g->point);
         hb_stage_policies_again(g);
         if (g->mark_migrate || (g->number == 0 && s->o.migrate_at_s >= 0 &&
                                 hb_stage_live(g).time_ns >= (uint64_t)(s->o.migrate_at_s * 1e9)))
@@ -294,13 +345,15 @@ static void notice_trend(struct hb_stage_guest *g, uint64_t now_ns) {
 
 static void notice_figures(struct hb_stage_guest *g, const struct hb_engine_stats *st) {
         uint64_t many = st->resident / STALE_BURST > STALE_LEAST ? st->resident / STALE_BURST : STALE_LEAST;
-        double moved = st->threshold - g->heard_threshold;
+        double moved = isnan(g->heard_threshold) ? 0 : st->threshold - g->heard_threshold;
 
         if (st->stale > g->heard_stale + many)
                 hb_stage_tell(g->stage, g->home, HB_LOG_NOTICE, HB_ON_PLACEMENT, g->name, NULL,
                               "%s wrote a burst: %llu pages that were there are stale", g->name,
                               (unsigned long long)(st->stale - g->heard_stale));
         g->heard_stale = st->stale;
+        if (isnan(g->heard_threshold))
+                g->heard_threshold = st->threshold;
         if (moved < THRESHOLD_MOVED && moved > -THRESHOLD_MOVED)
                 return;
         hb_stage_tell(g->stage, !g->home, HB_LOG_INFO, HB_ON_POLICY, g->name, NULL,

@@ -70,6 +70,7 @@ struct hb_stage_guest {
         hb_replay *replay;
         const struct hb_trace_header *h; /* the replay's */
         uint64_t epochs, length_ns;      /* of the trace */
+        uint64_t *ends, nends;           /* when each epoch ends; none: not known */
         bool exact, ended, mark_migrate, migrated_once;
         struct hb_err trouble; /* why it ended early */
         struct hb_replay_point point;

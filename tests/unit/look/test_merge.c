@@ -20,6 +20,25 @@ static void refused(struct rig *r, const char *what) {
         assert_int_equal(access(r->out, F_OK), -1);
 }
 
+/* Recordings on both hosts of a move: each counts from 1. */
+static void epochs_are_numbered_on_after_a_move(void **state) {
+        struct hb_synth s = {.shape = HB_SYNTH_HOT, .pages = 500, .epochs = 12, .seed = 4};
+        struct rig *r = *state;
+        const char *const in[] = {r->a, r->b};
+        struct hb_look_output o = {.path = r->out, .replace = true, .number_on = true};
+        struct hb_look_result result;
+
+        assert_int_equal(hb_synth_write(&s, r->a, NULL), 0);
+        s.epochs = 20;
+        assert_int_equal(hb_synth_write(&s, r->b, NULL), 0);
+        refused(r, "begins with epoch 1");
+        assert_int_equal(hb_look_merge(in, 2, &o, &result, NULL), 0);
+        assert_int_equal(result.epochs, 32);
+        assert_int_equal(result.first_epoch, 1);
+        assert_int_equal(result.last_epoch, 32);
+        unlink(r->out);
+}
+
 static void cut_parts_are_the_whole_again(void **state) {
         struct hb_synth s = {.shape = HB_SYNTH_MIX, .pages = 2000, .epochs = 90, .seed = 4};
         struct rig *r = *state;
@@ -228,6 +247,7 @@ static void too_many_regions_are_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(cut_parts_are_the_whole_again),
+                TEST(epochs_are_numbered_on_after_a_move),
                 TEST(rotated_parts_go_on_in_time),
                 TEST(a_clock_set_back_does_not_turn_time),
                 TEST(strangers_are_refused),
