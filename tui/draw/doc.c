@@ -25,6 +25,7 @@ static void table_fini(struct hb_doc_table *t) {
                         json_decref(t->rows[i]->cells[k].value);
         free(t->rows);
         free(t->order);
+        hb_doc_filter_free(t->filter);
 }
 
 hb_doc *hb_doc_free(hb_doc *d) {

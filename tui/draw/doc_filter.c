@@ -116,3 +116,15 @@ bool hb_doc_filter_takes(const struct hb_doc_filter *f, const struct hb_doc_row_
                         return false;
         return true;
 }
+
+unsigned hb_doc_filter_begins(const struct hb_doc_filter *f, unsigned column, const char *text) {
+        unsigned most = 0;
+
+        for (unsigned i = 0; i < f->n; i++) {
+                const struct word *w = &f->words[i];
+
+                if (!w->not &&(w->column == ANY || w->column == column) && w->n > most && begins(w, text))
+                        most = w->n;
+        }
+        return most;
+}

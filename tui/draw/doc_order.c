@@ -125,15 +125,13 @@ static void turn_round(struct hb_doc_table *t) {
 }
 
 static int choose(struct hb_doc_table *t, const char *words) {
-        struct hb_doc_filter *f = hb_doc_filter_new(t, words);
-
-        if (!f)
+        t->filter = hb_doc_filter_new(t, words);
+        if (!t->filter)
                 return -1;
         t->nshown = 0;
         for (unsigned i = 0; i < t->nrows; i++)
-                if (hb_doc_filter_takes(f, t->rows[i]))
+                if (hb_doc_filter_takes(t->filter, t->rows[i]))
                         t->order[t->nshown++] = i;
-        hb_doc_filter_free(f);
         return 0;
 }
 
@@ -142,6 +140,7 @@ static unsigned give_up(struct hb_doc_table *t) {
         t->doc->incomplete = true;
         free(t->order);
         t->order = NULL;
+        t->filter = hb_doc_filter_free(t->filter);
         memset(&t->how, 0, sizeof(t->how));
         return t->nrows;
 }
@@ -153,6 +152,7 @@ unsigned hb_doc_arrange(hb_doc *d, const struct hb_doc_order *o) {
         if (!t)
                 return 0;
         free(t->order);
+        t->filter = hb_doc_filter_free(t->filter);
         t->order = hb_fault("doc.order") ? NULL : calloc(t->nrows + 1, sizeof(*t->order));
         t->how = *o;
         if (!t->order || choose(t, o->filter) < 0)

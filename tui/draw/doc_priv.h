@@ -34,6 +34,7 @@ struct hb_doc_table {
         unsigned *order; /* of malloc; NULL: as built */
         unsigned nshown; /* with an order */
         struct hb_doc_order how;
+        struct hb_doc_filter *filter; /* of `how`; NULL: none */
 };
 
 struct hb_doc_lines {
@@ -123,3 +124,5 @@ struct hb_doc_filter *hb_doc_filter_new(const struct hb_doc_table *t,
                                         const char *words); /* NULL: no memory */
 struct hb_doc_filter *hb_doc_filter_free(struct hb_doc_filter *f);
 bool hb_doc_filter_takes(const struct hb_doc_filter *f, const struct hb_doc_row_data *r);
+/* Characters of a cell's text, from its begin on, that are a word of the filter; 0: none begins here. */
+unsigned hb_doc_filter_begins(const struct hb_doc_filter *f, unsigned column, const char *text);

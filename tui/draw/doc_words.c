@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool hb_doc_range(const struct hb_doc_values *v, double *ret_least, double *ret_most) {
         double least = INFINITY, most = -INFINITY;
@@ -18,6 +19,13 @@ bool hb_doc_range(const struct hb_doc_values *v, double *ret_least, double *ret_
         *ret_least = least;
         *ret_most = most;
         return true;
+}
+
+/* The unit alone: " GiB" of " GiB of 12 GiB". */
+static int length_of_unit(const char *rest) {
+        size_t blank = *rest == ' ';
+
+        return (int)(blank + strcspn(rest + blank, " ,;("));
 }
 
 /* How much of the value is one of the text's units; NaN where rounding hides it (a text of "1 B/s"). */
@@ -42,7 +50,8 @@ const char *hb_doc_say_like(const struct hb_doc_block *series, double value, cha
         buf[0] = '\0';
         if (!isfinite(n) || fabs(n) > 1e9)
                 return buf;
-        snprintf(buf, HB_DOC_SAID, fabs(n) < 9.95 && n != 0 ? "%.1f%.30s" : "%.0f%.30s", n, rest);
+        snprintf(buf, HB_DOC_SAID, fabs(n) < 9.95 && n != 0 ? "%.1f%.*s" : "%.0f%.*s", n,
+                 length_of_unit(rest), rest);
         return buf;
 }
 

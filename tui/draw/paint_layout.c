@@ -109,7 +109,8 @@ static bool may_shrink(const struct column *c, unsigned i) {
 
         if (i == c->main || c->items[i].height <= c->items[i].least)
                 return false;
-        return c->main < c->n || kind == HB_BLOCK_GRID || kind == HB_BLOCK_HISTOGRAM;
+        return c->main < c->n || kind == HB_BLOCK_GRID || kind == HB_BLOCK_HISTOGRAM ||
+               kind == HB_BLOCK_SERIES;
 }
 
 static void shrink(struct column *c, unsigned lines) {
@@ -216,6 +217,7 @@ static unsigned paint_items(struct hb_paint *p, struct column *c) {
         struct window v;
         unsigned more;
 
+        p->main = c->main < c->n;
         measure_labels(p, c);
         measure(p, c);
         v.n = share_out(p, c);

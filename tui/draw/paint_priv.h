@@ -17,6 +17,7 @@ struct hb_paint {
         struct hb_paint_result *out;
         /* Of the column at hand. */
         unsigned x, w, h;
+        bool main;      /* the main table stands in it */
         unsigned label; /* columns of labels of series and bars */
         unsigned said;  /* columns of texts of series */
 };
@@ -28,7 +29,7 @@ struct hb_paint_table_shape {
         uint16_t width[HB_DOC_COLUMNS_MAX]; /* 0: left out */
         bool number[HB_DOC_COLUMNS_MAX];    /* flush right, or bars */
         unsigned bar, gap, sign;            /* columns of a bar, between columns, of the '>' */
-        unsigned used;                      /* columns in all */
+        unsigned heads;                     /* columns of the heads */
 };
 struct hb_paint_grid_shape {
         unsigned label, fit, rows; /* columns of labels, cells a line, lines of cells */
@@ -63,6 +64,10 @@ unsigned hb_paint_column(struct hb_paint *p, int aside);
 void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y,
                          unsigned height);
 
+/* Whether it has a line above its heads when it is so high: a title, or its place in the table ("12-30 of
+ * 500") that does not fit beside the heads. */
+bool hb_paint_titled(const struct hb_paint *p, const struct hb_paint_item *it, unsigned height);
+
 /* paint_table.c */
 void hb_paint_table_head(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y);
 void hb_paint_table_row(const struct hb_paint *p, const struct hb_paint_item *it, unsigned i, unsigned y);
@@ -77,8 +82,6 @@ void hb_paint_legend(const struct hb_paint *p, const struct hb_doc_part *parts, 
 /* paint_bar.c: how many of `cells` each of n values gets, so that they add up to what their sum has of total;
  * what is more than nothing gets one at least. */
 void hb_paint_share_cells(const double *v, unsigned n, double total, unsigned cells, unsigned *ret);
-/* paint_series.c: the label of a series or bar; returns the column after it. */
-unsigned hb_paint_label(const struct hb_paint *p, const char *label, unsigned y);
 
 /* paint_wrap.c: takes the next line of text that fits into width; words stay whole unless `hard`. False: no
  * more. */

@@ -27,16 +27,29 @@ static void choose(const struct hb_paint *p, const struct hb_doc_table *t, struc
 }
 
 /* "12-30 of 500"; "" when all is seen. */
-static void position(const struct hb_doc_table *t, const struct rows *r, char *buf, size_t size) {
-        unsigned n = hb_doc_rows(t), all = hb_doc_rows_all(t), last = hb_paint_min(n, r->top + r->visible);
+static const char *position(const struct hb_doc_table *t, unsigned first, unsigned last, char buf[64]) {
+        unsigned n = hb_doc_rows(t), all = hb_doc_rows_all(t);
 
         buf[0] = '\0';
-        if (n > r->visible && n < all)
-                snprintf(buf, size, "%u-%u of %u, %u in all", r->top + 1, last, n, all);
-        else if (n > r->visible)
-                snprintf(buf, size, "%u-%u of %u", r->top + 1, last, n);
+        if (last - first + 1 < n && n < all)
+                snprintf(buf, 64, "%u-%u of %u, %u in all", first, last, n, all);
+        else if (last - first + 1 < n)
+                snprintf(buf, 64, "%u-%u of %u", first, last, n);
         else if (n < all)
-                snprintf(buf, size, "%u of %u rows", n, all);
+                snprintf(buf, 64, "%u of %u rows", n, all);
+        return buf;
+}
+
+/* Decided by the longest place there could be, so that scrolling changes nothing. */
+bool hb_paint_titled(const struct hb_paint *p, const struct hb_paint_item *it, unsigned height) {
+        unsigned n = hb_doc_rows(it->b->table);
+        char at[64];
+
+        if (it->b->label[0])
+                return true;
+        if (!n || (n < height && n == hb_doc_rows_all(it->b->table)))
+                return false;
+        return it->table.heads + 2 + strlen(position(it->b->table, n, n, at)) > p->w;
 }
 
 static void title(const struct hb_paint *p, const struct hb_paint_item *it, const char *at, unsigned y) {
@@ -51,10 +64,13 @@ static void title(const struct hb_paint *p, const struct hb_paint_item *it, cons
 }
 
 /* Beside the column heads, where the title has no line and there is room. */
-static void beside_head(const struct hb_paint *p, const struct hb_paint_item *it, const char *at,
-                        unsigned y) {
-        if (it->table.used + 1 + strlen(at) <= p->w)
-                hb_surface_right(p->s, p->x, y, p->w, HB_STYLE_DIM, at);
+static void beside_heads(const struct hb_paint *p, const struct hb_paint_item *it, const char *at,
+                         unsigned y) {
+        unsigned w = (unsigned)strlen(at), x = p->w - hb_paint_min(w, p->w);
+
+        if (!w || it->table.heads + 2 > x)
+                return;
+        hb_surface_text(p->s, p->x + x, y, w, HB_STYLE_DIM, at);
 }
 
 static void draw_rows(const struct hb_paint *p, const struct hb_paint_item *it, const struct rows *r) {
@@ -100,18 +116,17 @@ void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *i
                 draw_empty(p, it, y, height);
                 return;
         }
-        titled = (height >= 4 || height + it->gap >= it->natural) &&
-                 (it->b->label[0] || n + 1 > height || n < hb_doc_rows_all(t));
+        titled = (height >= 4 || height + it->gap >= it->natural) && hb_paint_titled(p, it, height);
         r.y = y + titled + headed;
         r.visible = height - titled - headed;
         choose(p, t, &r);
-        position(t, &r, at, sizeof(at));
+        position(t, r.top + 1, hb_paint_min(n, r.top + r.visible), at);
         if (titled)
                 title(p, it, at, y);
         if (headed)
                 hb_paint_table_head(p, it, y + titled);
-        if (headed && !titled && *at)
-                beside_head(p, it, at, y);
+        if (headed && !titled)
+                beside_heads(p, it, at, y);
         p->out->table_lines = r.visible;
         draw_rows(p, it, &r);
 }

@@ -1,6 +1,7 @@
 /* paint_table: tables. Columns go by rank when there is no room for all, then texts are cut; widths are made
  * from all rows, seen or not, so that scrolling moves nothing sideways. */
 #include "draw/paint_priv.h"
+#include "draw/text.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,21 @@ static void spread(const struct hb_paint *p, const struct hb_doc_table *t, const
         }
 }
 
+static unsigned end_of_heads(const struct hb_paint *p, const struct hb_doc_table *t,
+                             const struct hb_paint_table_shape *s) {
+        unsigned x = s->sign, end = x;
+
+        for (unsigned i = 0; i < t->ncolumns; i++) {
+                unsigned title = hb_text_width(t->columns[i].title, p->utf8) + sorted_by(t, i);
+
+                if (!s->width[i])
+                        continue;
+                end = x + (t->columns[i].right ? s->width[i] : hb_paint_min(title, s->width[i]));
+                x += s->width[i] + s->gap;
+        }
+        return end;
+}
+
 static void shape(const struct hb_paint *p, const struct hb_paint_item *it, struct hb_paint_table_shape *s) {
         const struct hb_doc_table *t = it->b->table;
         struct demand d;
@@ -139,7 +155,7 @@ static void shape(const struct hb_paint *p, const struct hb_paint_item *it, stru
                 s->width[i] = (uint16_t)hb_paint_min(d.need[i], UINT16_MAX);
         squeeze(p, t, s);
         spread(p, t, &d, s);
-        s->used = total(s, t->ncolumns);
+        s->heads = end_of_heads(p, t, s);
 }
 
 /* ---- lines ---- */
@@ -172,11 +188,10 @@ static unsigned draw_bar(const struct hb_paint *p, const struct hb_paint_table_s
         if (!s->bar || w <= s->bar)
                 return 0;
         for (unsigned i = 0; i < s->bar; i++) {
-                double in = cells - i;
+                uint32_t ch = cells > i ? hb_glyph_bar(p->g, fmin(cells - i, 1)) : ' ';
 
-                if (in > 0.01)
-                        hb_surface_put(p->s, x + i, y, (enum hb_style)c->style,
-                                       hb_glyph_bar(p->g, in > 1 ? 1 : in));
+                if (ch != ' ')
+                        hb_surface_put(p->s, x + i, y, (enum hb_style)c->style, ch);
                 else
                         hb_surface_put(p->s, x + i, y, HB_STYLE_DIM,
                                        isnan(c->share) ? '?' : hb_glyph_line(p->g, HB_LINE_DOT));
@@ -184,15 +199,38 @@ static unsigned draw_bar(const struct hb_paint *p, const struct hb_paint_table_s
         return s->bar + 1;
 }
 
-static void draw_cell(const struct hb_paint *p, const struct hb_paint_table_shape *s,
-                      const struct hb_doc_column *column, const struct hb_doc_cell_data *c, unsigned x,
-                      unsigned y, unsigned w) {
-        unsigned bar = c->bar ? draw_bar(p, s, c, x, y, w) : 0;
+/* What the filter found in a text that was drawn from x on. */
+static void mark_found(const struct hb_paint *p, const struct hb_doc_filter *f, unsigned column,
+                       const char *text, unsigned x, unsigned y, unsigned w) {
+        unsigned left = 0, at = 0;
 
-        if (column->right || c->bar) /* so that a digit more moves nothing */
-                hb_surface_right(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
-        else
-                hb_surface_text(p->s, x + bar, y, w - bar, (enum hb_style)c->style, c->text);
+        while (*text && at < w) {
+                const struct hb_cell *cell = hb_surface_at(p->s, x + at, y);
+
+                left = hb_paint_max(left, hb_doc_filter_begins(f, column, text));
+                if (left > 0 && cell && cell->ch) {
+                        hb_surface_put(p->s, x + at, y, HB_STYLE_FOUND, cell->ch);
+                        left--;
+                }
+                at += hb_char_width(hb_text_next(&text, p->utf8));
+        }
+}
+
+static void draw_cell(const struct hb_paint *p, const struct hb_paint_item *it, unsigned column,
+                      const struct hb_doc_cell_data *c, unsigned x, unsigned y, unsigned w) {
+        const struct hb_doc_table *t = it->b->table;
+        unsigned bar = c->bar ? draw_bar(p, &it->table, c, x, y, w) : 0,
+                 width = hb_doc_cell_width(c, p->utf8);
+        bool number = c->bar && c->text[0] >= '0' && c->text[0] <= '9';
+
+        x += bar;
+        w -= bar;
+        if ((t->columns[column].right || number) && width < w) /* so that a digit more moves nothing */
+                x += w - width;
+        w = hb_paint_min(width, w);
+        hb_surface_text(p->s, x, y, w, (enum hb_style)c->style, c->text);
+        if (t->filter)
+                mark_found(p, t->filter, column, c->text, x, y, w);
 }
 
 void hb_paint_table_row(const struct hb_paint *p, const struct hb_paint_item *it, unsigned i, unsigned y) {
@@ -206,7 +244,7 @@ void hb_paint_table_row(const struct hb_paint *p, const struct hb_paint_item *it
 
                 if (!w)
                         continue;
-                draw_cell(p, s, &t->columns[k], &r->cells[k], x, y, w);
+                draw_cell(p, it, k, &r->cells[k], x, y, w);
                 x += w + s->gap;
         }
 }
@@ -240,7 +278,7 @@ static void measure(const struct hb_paint *p, struct hb_paint_item *it) {
         unsigned n = hb_doc_rows(t), head;
 
         shape(p, it, &it->table);
-        head = it->b->label[0] != '\0' || (it->b->main && n && n < t->nrows);
+        head = it->b->main ? hb_paint_titled(p, it, UINT32_MAX) : it->b->label[0] != '\0';
         it->natural = head + (n ? n + 1 : hb_paint_empty_lines(p, t));
         it->least = hb_paint_min(it->natural, head + 4);
 }

@@ -250,6 +250,38 @@ static void where_no_colors_are_a_sign_marks_the_row(void **state) {
         doc_rig_fini(&r);
 }
 
+/* The styles of a line: F where the filter found something. */
+static void found(const struct doc_rig *r, unsigned y, const char *expected) {
+        for (unsigned x = 0; expected[x]; x++)
+                assert_int_equal(hb_surface_at(r->surface, x, y)->style == HB_STYLE_FOUND,
+                                 expected[x] == 'F');
+}
+
+static void what_the_filter_found_is_marked(void **state) {
+        struct hb_doc_order o = {.filter = "guest:VM 00 !slow"};
+        struct doc_rig r = {.glyphs = HB_GLYPHS_BLOCK};
+        hb_doc *d = guests(12, true);
+
+        hb_doc_arrange(d, &o);
+        doc_rig_shows(&r, d, 42, 4,
+                      "guests                1-2 of 11, 12 in all\n"
+                      "GUEST READY           RATE WHY\n"
+                      "vm1   █▎···  25 %  100 B/s the guest writ…\n"
+                      "vm2   ██▌··  50 %  200 B/s\n");
+        found(&r, 2, "FF..................FF........");
+        hb_doc_free(d);
+        d = doc();
+        hb_doc_table_new(d, "t", "", columns, 2, true, "");
+        hb_doc_row(hb_doc_main(d), "");
+        hb_doc_cell(hb_doc_main(d), HB_STYLE_NORMAL, NULL, "主机主机主机主机主机主机");
+        strcpy(o.filter, "机主");
+        assert_int_equal(hb_doc_arrange(d, &o), 1);
+        doc_rig_paint(&r, d, 20, 4);
+        found(&r, 1, "..FFFFFFFFFFF.......");
+        hb_doc_free(d);
+        doc_rig_fini(&r);
+}
+
 static void a_table_without_rows_says_why(void **state) {
         struct hb_doc_order o = {.filter = "nobody"};
         struct doc_rig r = {0};
@@ -312,6 +344,44 @@ static void other_tables_give_way_to_the_main_one(void **state) {
                       "GUEST                                              1-2 of 12\n"
                       "m0\n"
                       "m1\n");
+        hb_doc_free(d);
+        doc_rig_fini(&r);
+}
+
+static void its_place_stands_where_there_is_room(void **state) {
+        struct doc_rig r = {0};
+        hb_doc *d = doc();
+        hb_doc_table *t = hb_doc_table_new(d, "t", "", columns, 2, true, "");
+
+        for (unsigned i = 0; i < 10; i++) {
+                hb_doc_row(t, "");
+                hb_doc_cell(t, HB_STYLE_NORMAL, NULL, "vm%u", i);
+                hb_doc_cell_bar(t, HB_STYLE_NORMAL, i / 10.0, NULL, i ? "slow" : "");
+        }
+        doc_rig_shows(&r, d, 30, 5,
+                      "GUEST READY          1-4 of 10\n"
+                      "vm0\n"
+                      "vm1   slow\n"
+                      "vm2   slow\n"
+                      "vm3   slow\n");
+        doc_rig_shows(&r, d, 20, 5,
+                      "           1-3 of 10\n"
+                      "GUEST READY\n"
+                      "vm0\n"
+                      "vm1   slow\n"
+                      "vm2   slow\n");
+        doc_rig_shows(&r, d, 30, 11,
+                      "GUEST READY\n"
+                      "vm0\n"
+                      "vm1   slow\n"
+                      "vm2   slow\n"
+                      "vm3   slow\n"
+                      "vm4   slow\n"
+                      "vm5   slow\n"
+                      "vm6   slow\n"
+                      "vm7   slow\n"
+                      "vm8   slow\n"
+                      "vm9   slow\n");
         hb_doc_free(d);
         doc_rig_fini(&r);
 }
@@ -418,6 +488,33 @@ static void pictures_in_braille(void **state) {
                       "     ⡀⡀⣄⣦⣷⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿          │\n"
                       "  ⣄⣦⣷⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿⣿          │       ⣄\n"
                       "-1                            |cut 0.5 1\n");
+        hb_doc_free(d);
+        doc_rig_fini(&r);
+}
+
+static void high_columns_have_high_series(void **state) {
+        static const double v[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, NAN, 12, 3};
+        struct doc_rig r = {.glyphs = HB_GLYPHS_BLOCK};
+        hb_doc *d = doc();
+
+        hb_doc_series(d, "a", "written", HB_STYLE_NORMAL, v, 16, true, "3.0 GiB of 12 GiB");
+        hb_doc_series(d, "b", "read", HB_STYLE_NORMAL, v, 1, true, "0 B/s");
+        doc_rig_shows(&r, d, 80, 36,
+                      "written                       ▂▃▅▆▇█ █  3.0 GiB of 12 GiB     max 12 GiB\n"
+                      "                       ▁▂▃▅▆▇███████ █▅\n"
+                      "read                                    0 B/s\n"
+                      "                                      ▁\n");
+        r.glyphs = HB_GLYPHS_BRAILLE;
+        doc_rig_shows(&r, d, 50, 50,
+                      "written                  ⢀⣴⡇⡇ 3.0 GiB of 12 GiB\n"
+                      "                       ⣠⣶⣿⣿⡇⡇\n"
+                      "                     ⣠⣾⣿⣿⣿⣿⡇⣿\n"
+                      "read                          0 B/s\n"
+                      "\n"
+                      "                            ⢀\n");
+        doc_rig_shows(&r, d, 50, 4,
+                      "written              ⣀⣤⣤⣶⣶⣿⡇⣧ 3.0 GiB of 12 GiB\n"
+                      "read                        ⢀ 0 B/s\n");
         hb_doc_free(d);
         doc_rig_fini(&r);
 }
@@ -650,11 +747,14 @@ int main(void) {
                 cmocka_unit_test(preformatted_lines_keep_their_form),
                 cmocka_unit_test(columns_go_by_rank),
                 cmocka_unit_test(where_no_colors_are_a_sign_marks_the_row),
+                cmocka_unit_test(what_the_filter_found_is_marked),
                 cmocka_unit_test(a_table_without_rows_says_why),
                 cmocka_unit_test(other_tables_give_way_to_the_main_one),
+                cmocka_unit_test(its_place_stands_where_there_is_room),
                 cmocka_unit_test(wide_names_keep_columns_straight),
                 cmocka_unit_test(pictures_in_blocks),
                 cmocka_unit_test(pictures_in_braille),
+                cmocka_unit_test(high_columns_have_high_series),
                 cmocka_unit_test(pictures_in_letters),
                 cmocka_unit_test(a_grid_has_labels_and_a_cursor),
                 cmocka_unit_test(a_low_grid_shows_the_lines_around_its_cursor),
