@@ -33,6 +33,9 @@ struct look {
         struct hb_map_plan plan;
         hb_guest_map *map;
         uint64_t done; /* pages */
+        /* of the pages that are being looked at */
+        uint32_t gfn[STRIDE];
+        float reads[STRIDE], writes[STRIDE], expected[STRIDE];
 };
 
 struct hb_guest_looks {
@@ -72,16 +75,15 @@ static unsigned planes_of(const struct hb_incoming *in, uint64_t gfn) {
 
 /* A predictor that fails at it costs the picture its plane, and nothing else. */
 static void look_at_target(struct look *l, struct hb_incoming *in, uint64_t until) {
-        uint32_t gfn[STRIDE], n = (uint32_t)(until - l->done);
-        float reads[STRIDE], writes[STRIDE], expected[STRIDE];
+        uint32_t n = (uint32_t)(until - l->done);
         for (uint32_t i = 0; i < n; i++)
-                gfn[i] = (uint32_t)hb_map_plan_page(&l->plan, l->done + i);
-        if (hb_engine_glance(in->engine, gfn, n, reads, writes, expected) < 0)
+                l->gfn[i] = (uint32_t)hb_map_plan_page(&l->plan, l->done + i);
+        if (hb_engine_glance(in->engine, l->gfn, n, l->reads, l->writes, l->expected) < 0)
                 hb_guest_map_forget(l->map, HB_PLANE_EXPECTED);
         for (uint32_t i = 0; i < n; i++) {
-                struct hb_map_page p = {.rate = {reads[i], writes[i], expected[i]},
-                                        .is = planes_of(in, gfn[i])};
-                hb_guest_map_add(l->map, gfn[i], &p);
+                struct hb_map_page p = {.rate = {l->reads[i], l->writes[i], l->expected[i]},
+                                        .is = planes_of(in, l->gfn[i])};
+                hb_guest_map_add(l->map, l->gfn[i], &p);
         }
         l->done = until;
 }

@@ -2,6 +2,7 @@
  * request. While the placement is being opened the guest, the placement or the host may go, and another move
  * may begin: all is looked at again before this one does. */
 #include "base/clock.h"
+#include "daemon/events.h"
 #include "daemon/migrate.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ static void cold_free(struct hb_cold *c) {
 }
 
 static void fail(struct hb_cold *c, const struct hb_err *e) {
+        hb_daemon_event_err(c->d, HB_LOG_WARNING, HB_ON_MIGRATION, c->guest, c->host,
+                            "a move without a placement does not begin", e);
         hb_request_fail(c->request, e);
         cold_free(c);
 }
