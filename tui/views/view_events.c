@@ -38,8 +38,8 @@ static const struct hb_doc_column columns[] = {
         {.key = "kind", .title = "kind", .rank = 3},
         {.key = "guest", .title = "guest", .rank = 2},
         {.key = "host", .title = "host", .rank = 1},
-        {.key = "text", .title = "what happened", .min = 24, .grow = true},
-        {.key = "next", .title = "next step", .rank = 4, .min = 16},
+        {.key = "text", .title = "what happened", .min = 44, .grow = true},
+        {.key = "next", .title = "next step", .rank = 4, .min = 24},
 };
 
 /* The other host of the event is in "host"; whose daemon said it is more to the point where it is empty. */

@@ -241,7 +241,7 @@ static void place_row(struct hb_policies_look *k, hb_doc_table *t, const json_t 
         hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(kind, "kind"));
         place_cell(t, kind, place);
         hb_part_cell(t, HB_STYLE_STRONG, hb_policy_name(v, name));
-        hb_part_cell(t, HB_STYLE_DIM, hash);
+        hb_doc_cell(t, HB_STYLE_DIM, hb_part_member(v, "hash"), "%s", hash);
         figure_cells(k, t, hb_json_text(kind, "kind"), place, v);
         verdict_cell(k, t, kind, place);
 }
@@ -263,7 +263,7 @@ static void candidate_rows(struct hb_policies_look *k, hb_doc_table *t, const js
                 hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(kind, "kind"));
                 hb_doc_cell(t, HB_STYLE_DIM, json_string("candidate"), "file");
                 hb_part_cell(t, HB_STYLE_NORMAL, name);
-                hb_part_cell(t, HB_STYLE_DIM, hash);
+                hb_doc_cell(t, HB_STYLE_DIM, hb_part_member(f, "hash"), "%s", hash);
                 figure_cells(k, t, "", "file", NULL);
                 if (error[0])
                         hb_doc_cell(t, HB_STYLE_BAD, hb_part_string(error), "x %s", error);

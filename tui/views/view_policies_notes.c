@@ -8,19 +8,26 @@
 
 #define ROOM_FOR_ALL_NOTES 12u /* lines; on fewer only what is wrong is said, and the table has room */
 
+/* A note's name in --json: one of each sort a kind. */
+static const char *key_of(const char *sort, const json_t *kind, const char *place, char buf[64]) {
+        snprintf(buf, 64, "%s_%.20s%s%s", sort, hb_json_text(kind, "kind"), *place ? "_" : "", place);
+        return buf;
+}
+
 static void note_trouble(hb_doc *d, const json_t *kind) {
         const json_t *t = json_object_get(kind, "trouble");
         bool none = !json_is_object(json_object_get(kind, "active"));
         const char *name = hb_json_text(kind, "kind");
+        char key[64];
 
         if (!json_is_object(t)) {
                 if (none)
-                        hb_doc_note(d, NULL, HB_STYLE_BAD, 'x',
+                        hb_doc_note(d, key_of("trouble", kind, "", key), HB_STYLE_BAD, 'x',
                                     "no %s is active: no guest can be placed here. Next: load one", name);
                 return;
         }
-        hb_doc_note(d, NULL, none ? HB_STYLE_BAD : HB_STYLE_WARN, none ? 'x' : '!',
-                    "%s '%s' was refused%s: %s%s%s", name, hb_json_text(t, "name"),
+        hb_doc_note(d, key_of("trouble", kind, "", key), none ? HB_STYLE_BAD : HB_STYLE_WARN,
+                    none ? 'x' : '!', "%s '%s' was refused%s: %s%s%s", name, hb_json_text(t, "name"),
                     none ? ", and no guest can be placed here" : "",
                     hb_view_or(hb_json_text(t, "what"), "no reason was given"),
                     hb_json_text(t, "next")[0] ? ". Next: " : "", hb_json_text(t, "next"));
@@ -28,28 +35,34 @@ static void note_trouble(hb_doc *d, const json_t *kind) {
 
 static void note_quarantine(struct hb_policies_look *k, hb_doc *d, const json_t *kind, const char *place) {
         const json_t *v = json_object_get(kind, place), *q = json_object_get(v, "quarantined");
-        char name[96], guests[120], key[HB_PART_TEXT];
-        bool shadow = strcmp(place, "shadow") == 0;
+        char name[96], guests[120], key[HB_PART_TEXT], called[64];
+        bool shadow = strcmp(place, "shadow") == 0, back = json_is_object(json_object_get(kind, "previous"));
 
         if (json_array_size(q) == 0)
                 return;
-        hb_doc_note(d, NULL, HB_STYLE_BAD, 'x',
+        hb_doc_note(d, key_of("quarantine", kind, place, called), HB_STYLE_BAD, 'x',
                     "%s %s (%s) failed too often on %s and is in quarantine there%s%s%s: %s. Next: %s %s",
                     hb_json_text(kind, "kind"), hb_policy_name(v, name), place,
                     hb_part_names(q, 3, guests, sizeof(guests)), hb_json_text(v, "answering")[0] ? ", " : "",
                     hb_json_text(v, "answering"), hb_json_text(v, "answering")[0] ? " answers" : "",
                     hb_json_text(v, "last_error")[0] ? hb_json_text(v, "last_error") : "no reason was given",
-                    hb_part_key(k->c, shadow ? HB_DO_DROP : HB_DO_ROLLBACK, key),
-                    shadow ? "gives it up" : "goes back to the one before");
+                    hb_part_key(k->c,
+                                shadow ? HB_DO_DROP
+                                : back ? HB_DO_ROLLBACK
+                                       : HB_DO_LOAD,
+                                key),
+                    shadow ? "gives it up"
+                    : back ? "goes back to the one before"
+                           : "loads another");
 }
 
 static void note_canary(struct hb_policies_look *k, hb_doc *d, const json_t *kind) {
         double share = hb_json_number(kind, "canary");
-        char name[96], promote[HB_PART_TEXT], rollback[HB_PART_TEXT], percent[HB_FMT_SIZE];
+        char name[96], promote[HB_PART_TEXT], rollback[HB_PART_TEXT], percent[HB_FMT_SIZE], called[64];
 
         if (!(share > 0))
                 return;
-        hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i',
+        hb_doc_note(d, key_of("canary", kind, "", called), HB_STYLE_NOTE, 'i',
                     "canary: %s %s decides on %s of the guests. Next: %s for all of them, %s ends it",
                     hb_json_text(kind, "kind"), hb_policy_name(json_object_get(kind, "shadow"), name),
                     hb_fmt_share(share, percent), hb_part_key(k->c, HB_DO_PROMOTE, promote),
@@ -87,7 +100,7 @@ static void next_step(struct hb_policies_look *k, const struct hb_policy_verdict
 
 static void note_verdict(struct hb_policies_look *k, hb_doc *d, const json_t *kind) {
         struct hb_policy_verdict v;
-        char name[96], base[96], text[200], next[200];
+        char name[96], base[96], text[200], next[200], called[64];
         const char *word = hb_json_text(kind, "kind");
 
         hb_policies_verdict(k->list, word, "shadow", &v);
@@ -101,7 +114,8 @@ static void note_verdict(struct hb_policies_look *k, hb_doc *d, const json_t *ki
                 hb_part_add(text, sizeof(text), "; worst on %s, %.2f < %.2f", v.worst, v.worst_mine,
                             v.worst_baseline);
         next_step(k, &v, kind, next, sizeof(next));
-        hb_doc_note(d, NULL, hb_verdict_style(v.verdict), v.verdict == HB_VERDICT_WORSE ? '!' : '+',
+        hb_doc_note(d, key_of("verdict", kind, "", called), hb_verdict_style(v.verdict),
+                    v.verdict == HB_VERDICT_WORSE ? '!' : '+',
                     "%s (shadow %s) is %s than its baseline, %s (active): %s%s. Next: %s",
                     hb_policy_name(json_object_get(kind, "shadow"), name), word,
                     v.verdict == HB_VERDICT_WORSE ? "worse" : "better",
