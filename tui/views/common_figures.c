@@ -71,7 +71,8 @@ static void counts(struct hb_view_figures *f) {
         if (isnan(f->spilled))
                 f->spilled = hb_view_number(f->placement, "spilled_pages");
         f->left_bytes = sum_known(f->stale, f->absent, f->fetching) * HB_VIEW_PAGE;
-        f->share = f->resident > 0 ? fmin(f->fresh / f->resident, 1) : NAN;
+        f->share = f->resident > 0 ? f->fresh / f->resident : NAN;
+        f->share = f->share > 1 ? 1 : f->share; /* not fmin: unknown stays unknown */
 }
 
 void hb_view_figures(const struct hb_guest_seen *g, struct hb_view_figures *ret) {

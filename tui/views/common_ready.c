@@ -89,10 +89,12 @@ static void placed(const struct hb_view_figures *f, struct hb_readiness *r, stru
                 set(r, stalled ? "stalled" : "filling", stalled ? HB_STYLE_WARN : HB_STYLE_NOTE,
                     stalled ? '!' : '~');
                 hb_view_why_slow(f, stalled, c);
+        } else if (!f->state[0]) {
+                set(r, "unknown", HB_STYLE_WARN, '?');
+                why(c, "", "its daemon does not say how its placement is");
         } else {
                 set(r, "unknown", HB_STYLE_WARN, '?');
-                why(c, "update the console", "the daemon gives a state this console does not know: %s",
-                    hb_view_or(f->state, "none"));
+                why(c, "update the console", "its daemon gives a state that this console does not know: %s", f->state);
         }
 }
 
