@@ -165,7 +165,7 @@ static const struct {
         const char *line, *want;
 } lines[] = {
         {"gu", "guest"},
-        {"", "cert doctor guest help history image kept migrate model place policy reload status trace "
+        {"", "cert console doctor guest help history image kept migrate model place policy reload status trace "
              "unplace version"},
         {"guest at", "attach"},
         {"guest ", "attach detach list"},
