@@ -68,6 +68,11 @@ void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *i
  * 500") that does not fit beside the heads. */
 bool hb_paint_titled(const struct hb_paint *p, const struct hb_paint_item *it, unsigned height);
 
+/* paint_columns.c */
+void hb_paint_columns(const struct hb_paint *p, const struct hb_paint_item *it,
+                      struct hb_paint_table_shape *s);
+bool hb_paint_sorted_by(const struct hb_doc_table *t, unsigned column);
+
 /* paint_table.c */
 void hb_paint_table_head(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y);
 void hb_paint_table_row(const struct hb_paint *p, const struct hb_paint_item *it, unsigned i, unsigned y);

@@ -1,164 +1,10 @@
-/* paint_table: tables. Columns go by rank when there is no room for all, then texts are cut; widths are made
- * from all rows, seen or not, so that scrolling moves nothing sideways. */
+/* paint_table: a table's heads, its rows, and what is said where it has none; and tables that are not the
+ * main one, which show their first rows and how many there are more. */
 #include "draw/paint_priv.h"
 #include "draw/text.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define GROW_LEAST 12u /* columns that a growing text is content with */
-#define CUT_LEAST  4u  /* columns below which nothing is cut further */
-
-static bool sorted_by(const struct hb_doc_table *t, unsigned i) {
-        return t->how.sort[0] && strcmp(t->how.sort, t->columns[i].key) == 0;
-}
-
-/* ---- widths ---- */
-
-static unsigned content(const struct hb_paint *p, const struct hb_doc_table *t, unsigned i,
-                        struct hb_paint_table_shape *s) {
-        unsigned most = 0, n = hb_doc_rows(t), bar = s->bar + (s->bar > 0);
-
-        s->number[i] = t->columns[i].right;
-
-        for (unsigned k = 0; k < n; k++) {
-                const struct hb_doc_row_data *r = hb_doc_row_at(t, k);
-                const struct hb_doc_cell_data *c = &r->cells[i];
-
-                if (i >= r->n)
-                        continue;
-                most = hb_paint_max(most, hb_doc_cell_width(c, p->utf8) + (c->bar ? bar : 0));
-                s->number[i] |= c->bar;
-        }
-        return most;
-}
-
-static unsigned most_for(const struct hb_paint *p) { /* a name may be as long as its giver likes */
-        return hb_paint_max(p->w / 3, 16);
-}
-
-/* What each column wants, and what it needs at least to be shown. */
-struct demand {
-        unsigned want[HB_DOC_COLUMNS_MAX], need[HB_DOC_COLUMNS_MAX];
-};
-
-static void ask(const struct hb_paint *p, const struct hb_doc_table *t, struct hb_paint_table_shape *s,
-                struct demand *d) {
-        for (unsigned i = 0; i < t->ncolumns; i++) {
-                const struct hb_doc_column *c = &t->columns[i];
-                unsigned title = hb_text_width(c->title, p->utf8) + sorted_by(t, i);
-                unsigned want = hb_paint_max(hb_paint_max(title, c->min), content(p, t, i, s));
-
-                if (!c->grow)
-                        want = hb_paint_min(want, most_for(p));
-                d->want[i] = hb_paint_max(want, 1);
-                d->need[i] = d->want[i];
-                if (c->grow)
-                        d->need[i] = hb_paint_max(hb_paint_min(d->want[i], GROW_LEAST), c->min);
-        }
-}
-
-static unsigned total(const struct hb_paint_table_shape *s, unsigned n) {
-        unsigned sum = s->sign;
-
-        for (unsigned i = 0; i < n; i++)
-                sum += s->width[i] ? s->width[i] + s->gap : 0;
-        return sum > s->gap + s->sign ? sum - s->gap : sum;
-}
-
-/* The last of those with the highest rank; n: all that are left must stay. */
-static unsigned least_wanted(const struct hb_doc_table *t, const struct hb_paint_table_shape *s) {
-        unsigned found = t->ncolumns;
-
-        for (unsigned i = 0; i < t->ncolumns; i++)
-                if (s->width[i] && t->columns[i].rank &&
-                    (found == t->ncolumns || t->columns[i].rank >= t->columns[found].rank))
-                        found = i;
-        return found;
-}
-
-/* A number that is cut says something else: words are cut first. n: nothing is left to cut. */
-static unsigned widest(const struct hb_doc_table *t, const struct hb_paint_table_shape *s, bool numbers) {
-        unsigned found = t->ncolumns;
-
-        for (unsigned i = 0; i < t->ncolumns; i++)
-                if (s->width[i] > CUT_LEAST && (numbers || !s->number[i]) &&
-                    (found == t->ncolumns || s->width[i] > s->width[found]))
-                        found = i;
-        return found;
-}
-
-static void squeeze(const struct hb_paint *p, const struct hb_doc_table *t, struct hb_paint_table_shape *s) {
-        unsigned n = t->ncolumns, i;
-
-        while (total(s, n) > p->w && (i = least_wanted(t, s)) < n)
-                s->width[i] = 0;
-        while (total(s, n) > p->w && (i = widest(t, s, false)) < n)
-                s->width[i]--;
-        while (total(s, n) > p->w && (i = widest(t, s, true)) < n)
-                s->width[i]--;
-}
-
-/* First everyone gets what it wants, then growing columns share the rest. */
-static void spread(const struct hb_paint *p, const struct hb_doc_table *t, const struct demand *d,
-                   struct hb_paint_table_shape *s) {
-        unsigned n = t->ncolumns, used = total(s, n), rest = p->w > used ? p->w - used : 0, growing = 0;
-
-        for (unsigned i = 0; i < n; i++) {
-                unsigned more = s->width[i] && s->width[i] < d->want[i] ? d->want[i] - s->width[i] : 0;
-
-                more = hb_paint_min(more, rest);
-                s->width[i] = (uint16_t)(s->width[i] + more);
-                rest -= more;
-                growing += s->width[i] && t->columns[i].grow;
-        }
-        for (unsigned i = 0; i < n && growing; i++) {
-                unsigned more = rest / growing;
-
-                if (!s->width[i] || !t->columns[i].grow)
-                        continue;
-                s->width[i] = (uint16_t)(s->width[i] + more);
-                rest -= more;
-                growing--;
-        }
-}
-
-static unsigned end_of_heads(const struct hb_paint *p, const struct hb_doc_table *t,
-                             const struct hb_paint_table_shape *s) {
-        unsigned x = s->sign, end = x;
-
-        for (unsigned i = 0; i < t->ncolumns; i++) {
-                unsigned title = hb_text_width(t->columns[i].title, p->utf8) + sorted_by(t, i);
-
-                if (!s->width[i])
-                        continue;
-                end = x + (t->columns[i].right ? s->width[i] : hb_paint_min(title, s->width[i]));
-                x += s->width[i] + s->gap;
-        }
-        return end;
-}
-
-static void shape(const struct hb_paint *p, const struct hb_paint_item *it, struct hb_paint_table_shape *s) {
-        const struct hb_doc_table *t = it->b->table;
-        struct demand d;
-
-        *s = (struct hb_paint_table_shape){
-                .bar = p->w >= 100  ? 12
-                       : p->w >= 60 ? 8
-                       : p->w >= 40 ? 5
-                                    : 0,
-                .gap = p->w >= 60 ? 2 : 1,
-                .sign = it->b->main && p->mono && p->w > 8 ? 2 : 0,
-        };
-        ask(p, t, s, &d);
-        for (unsigned i = 0; i < t->ncolumns; i++)
-                s->width[i] = (uint16_t)hb_paint_min(d.need[i], UINT16_MAX);
-        squeeze(p, t, s);
-        spread(p, t, &d, s);
-        s->heads = end_of_heads(p, t, s);
-}
-
-/* ---- lines ---- */
 
 void hb_paint_table_head(const struct hb_paint *p, const struct hb_paint_item *it, unsigned y) {
         const struct hb_doc_table *t = it->b->table;
@@ -166,7 +12,7 @@ void hb_paint_table_head(const struct hb_paint *p, const struct hb_paint_item *i
         unsigned x = p->x + s->sign, end = p->x + p->w;
 
         for (unsigned i = 0; i < t->ncolumns && x < end; i++) {
-                unsigned w = hb_paint_min(s->width[i], end - x), arrow = sorted_by(t, i) && w > 1, n;
+                unsigned w = hb_paint_min(s->width[i], end - x), arrow = hb_paint_sorted_by(t, i) && w > 1, n;
                 const char *title = t->columns[i].title;
 
                 if (!w)
@@ -277,7 +123,7 @@ static void measure(const struct hb_paint *p, struct hb_paint_item *it) {
         const struct hb_doc_table *t = it->b->table;
         unsigned n = hb_doc_rows(t), head;
 
-        shape(p, it, &it->table);
+        hb_paint_columns(p, it, &it->table);
         head = it->b->main ? hb_paint_titled(p, it, UINT32_MAX) : it->b->label[0] != '\0';
         it->natural = head + (n ? n + 1 : hb_paint_empty_lines(p, t));
         it->least = hb_paint_min(it->natural, head + 4);
