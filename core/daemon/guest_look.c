@@ -78,7 +78,8 @@ static void look_at_target(struct look *l, struct hb_incoming *in, uint64_t unti
         uint32_t n = (uint32_t)(until - l->done);
         for (uint32_t i = 0; i < n; i++)
                 l->gfn[i] = (uint32_t)hb_map_plan_page(&l->plan, l->done + i);
-        if (hb_engine_glance(in->engine, l->gfn, n, l->reads, l->writes, l->expected) < 0)
+        bool ask = !isnan(hb_guest_map_cell(l->map, HB_PLANE_EXPECTED, 0)); /* not a second time */
+        if (hb_engine_glance(in->engine, l->gfn, n, l->reads, l->writes, ask ? l->expected : NULL) < 0)
                 hb_guest_map_forget(l->map, HB_PLANE_EXPECTED);
         for (uint32_t i = 0; i < n; i++) {
                 struct hb_map_page p = {.rate = {l->reads[i], l->writes[i], l->expected[i]},

@@ -5,6 +5,7 @@
 #include "daemon/incoming.h"
 #include "daemon/migrate.h"
 #include "daemon/outgoing.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,8 @@ static void add_placement(struct link *l, const struct hb_outgoing *p) {
                 l->lost++;
                 if (!l->why.code)
                         l->why = p->last_error;
+                if (!l->why.code)
+                        hb_err_set(&l->why, -EINPROGRESS, p->host, NULL, "connecting");
                 return;
         }
         bool rdma = hb_outgoing_rdma_up(p);

@@ -155,7 +155,7 @@ int hb_engine_look(hb_engine *e, hb_policies *with, uint64_t gfn, uint64_t n,
 /* Heat of the n pages of a list, and the accesses that the predictor which answers now expects of them, asked
  * aside; for a picture of them. All of that in accesses per second but `expected`, see hb_policies_predict.
  * -EINVAL: they are not all pages of the guest, or more than a batch; else the predictor's failure, with
- * `expected` zeros. Changes nothing the engine decides by. */
+ * `expected` zeros. `expected` NULL: nobody is asked. Changes nothing the engine decides by. */
 int hb_engine_glance(hb_engine *e, const uint32_t *gfn, uint32_t n, float *read_heat, float *write_heat,
                      float *expected);
 /* Why a page is not being fetched, or is. */

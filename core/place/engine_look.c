@@ -92,7 +92,8 @@ int hb_engine_glance(hb_engine *e, const uint32_t *gfn, uint32_t n, float *read_
         struct hb_plan_inputs in;
         int r = n <= e->planner.batch_max ? 0 : -EINVAL;
 
-        memset(expected, 0, n * sizeof(*expected));
+        if (expected)
+                memset(expected, 0, n * sizeof(*expected));
         memset(read_heat, 0, n * sizeof(*read_heat));
         memset(write_heat, 0, n * sizeof(*write_heat));
         for (uint32_t i = 0; i < n && r == 0; i++)
@@ -107,6 +108,8 @@ int hb_engine_glance(hb_engine *e, const uint32_t *gfn, uint32_t n, float *read_
                 c->run_length[i] = 1; /* of no matter to a predictor, but it must be a number */
         memcpy(read_heat, c->read_heat, n * sizeof(*read_heat));
         memcpy(write_heat, c->write_heat, n * sizeof(*write_heat));
+        if (!expected)
+                return 0;
         r = hb_policies_expect(e->planner.policies, &c->view, &guest, c->predicted, c->predicted_writes,
                                NULL);
         if (r == 0)

@@ -76,6 +76,7 @@ static void what_is_no_page_is_refused(void **state) {
         assert_true(rh[0] == 0 && wh[1] == 0 && expected[1] == 0);
         assert_int_equal(hb_engine_glance(w->engine, gfn, 0, rh, wh, expected), 0);
         assert_int_equal(hb_engine_glance(w->engine, gfn, 1, rh, wh, expected), 0);
+        assert_int_equal(hb_engine_glance(w->engine, gfn, 1, rh, wh, NULL), 0);
         w_free(w);
 }
 
