@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ROOMY   16  /* lines */
 #define ID_SIZE 160 /* of hb_view_memory's row */
 
 static const struct hb_doc_column columns[] = {
-        {.key = "keys", .title = "KEYS", .min = 6},
-        {.key = "name", .title = "NAME", .rank = 1},
-        {.key = "meaning", .title = "MEANING", .min = 40, .grow = true},
-        {.key = "group", .title = "GROUP", .rank = 2},
+        {.key = "keys", .title = "keys", .min = 6},
+        {.key = "name", .title = "name"},
+        {.key = "meaning", .title = "meaning", .rank = 1, .min = 30, .grow = true},
+        {.key = "group", .title = "group", .rank = 2},
 };
 
 static void cell(hb_doc_table *t, enum hb_style style, const char *text) {
@@ -62,8 +63,8 @@ static void selected(const struct hb_view_ctx *c, hb_doc *d) {
 
         for (unsigned i = 0; i < c->nkeys; i++)
                 if (strcmp(key_id(&c->keys[i], id), row) == 0)
-                        hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i', "%s: %s. Key: %s",
-                                    hb_action_name(c->keys[i].action), hb_action_help(c->keys[i].action),
+                        hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i', "%s (%s: %s)",
+                                    hb_action_help(c->keys[i].action), hb_action_name(c->keys[i].action),
                                     c->keys[i].keys);
         for (unsigned i = 0; i < hb_help_words_count; i++)
                 if (strcmp(word_id(&hb_help_words[i], id), row) == 0)
@@ -72,13 +73,15 @@ static void selected(const struct hb_view_ctx *c, hb_doc *d) {
 }
 
 static int build(struct hb_view_ctx *c, hb_doc *d) {
+        bool small = c->height && c->height < ROOMY; /* the table is what one came for */
         hb_doc_table *t;
 
         hb_doc_subject(d, "%u keys, %u words", c->nkeys, hb_help_words_count);
-        hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i',
-                    "%s and a word finds keys and words; %s on a view shows it; %s goes back.",
-                    keys_of(c, HB_DO_FILTER), keys_of(c, HB_DO_OPEN), keys_of(c, HB_DO_BACK));
-        if (!c->control)
+        if (!small)
+                hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i',
+                            "%s and a word finds keys and words; %s on a view shows it; %s goes back.",
+                            keys_of(c, HB_DO_FILTER), keys_of(c, HB_DO_OPEN), keys_of(c, HB_DO_BACK));
+        if (!c->control && !small)
                 hb_doc_note(d, NULL, HB_STYLE_NOTE, 'i',
                             "Nothing can be changed from here: that takes harbinger console --control.");
         t = hb_doc_table_new(d, "help", NULL, columns, sizeof(columns) / sizeof(columns[0]), true,
@@ -88,6 +91,8 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
         for (unsigned i = 0; i < hb_help_words_count; i++)
                 word_row(t, &hb_help_words[i]);
         selected(c, d);
+        if (small)
+                return 0;
         hb_doc_note(d, "read_on", HB_STYLE_DIM, 'i',
                     "Read on: docs/OPERATING.md (a walk through the screens), man harbinger, "
                     "harbinger help COMMAND. Other keys and colours: console.ini.");
@@ -111,7 +116,7 @@ _Static_assert(HB_DO_VIEW_HELP - HB_DO_VIEW_OVERVIEW == (int)HB_VIEW_HELP, "acti
 
 const struct hb_view hb_view_help = {
         .name = "help",
-        .title = "Help",
+        .title = "help",
         .key = HB_DO_VIEW_HELP,
         .build = build,
         .act = act,
