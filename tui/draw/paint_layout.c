@@ -1,14 +1,15 @@
 /* paint_layout: who gets how many lines of a column.
  *
- * With a main table: the other blocks have what they want as long as a third of the height (three lines at
- * least) is left for it; beyond that the largest of them shrinks first, and what still does not fit is
- * scrolled. Without one: pictures shrink, the rest scrolls. So what is important stands first in a doc.
- * Whether there are blank lines between blocks follows from the height alone: a row more or less must not
- * move everything. */
+ * With a main table: the other blocks have what they want as long as a third of the height (where that is
+ * little, half; three lines at least) is left for it; beyond that the largest of them shrinks first, and what
+ * still does not fit is scrolled. Without one: pictures shrink, the rest scrolls. So what is important stands
+ * first in a doc. Whether there are blank lines between blocks follows from the height alone: a row more or
+ * less must not move everything. */
 #include "base/fault.h"
 #include "draw/paint_priv.h"
 #include <stdlib.h>
 
+#define LOW  16u /* lines below which the main table has half of them */
 #define AIRY 30u /* lines from which on blocks have a blank line between them */
 
 static const struct hb_paint_ops *ops_of(enum hb_block_kind kind) {
@@ -68,15 +69,17 @@ static void measure_labels(struct hb_paint *p, const struct column *c) {
         p->said = hb_paint_min((p->said + 3) & ~3u, p->w / 2); /* so that a digit more does not move it */
 }
 
-static bool wants_gap(const struct hb_doc_block *b) {
-        switch (b->kind) {
+static bool wants_gap(const struct hb_paint_item *it) {
+        switch (it->b->kind) {
         case HB_BLOCK_HEADING:
                 return true;
+        case HB_BLOCK_SERIES:
+                return it->natural > 1;
         case HB_BLOCK_TABLE:
         case HB_BLOCK_GRID:
         case HB_BLOCK_TEXT:
         case HB_BLOCK_HISTOGRAM:
-                return b->label[0];
+                return it->b->label[0];
         default:
                 return false;
         }
@@ -87,7 +90,7 @@ static void measure(const struct hb_paint *p, struct column *c) {
                 struct hb_paint_item *it = &c->items[i];
 
                 ops_of(it->b->kind)->measure(p, it);
-                it->gap = i > 0 && p->h >= AIRY && wants_gap(it->b);
+                it->gap = i > 0 && p->h >= AIRY && wants_gap(it);
                 it->height = it->natural += it->gap;
                 it->least = hb_paint_min(it->least + it->gap, it->natural);
         }
@@ -147,7 +150,8 @@ static unsigned share_out(const struct hb_paint *p, struct column *c) {
 
         bound(c, p->h);
         if (c->main < c->n) {
-                keep = hb_paint_min(c->items[c->main].natural, hb_paint_max(p->h / 3, 3));
+                keep = p->h < LOW ? (p->h + 1) / 2 : p->h / 3;
+                keep = hb_paint_min(c->items[c->main].natural, hb_paint_max(keep, 3));
                 keep = hb_paint_min(keep, p->h);
         }
         if (c->main < c->n || least_of_others(c) <= p->h)

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOW 7u /* lines of a table below which each of them is for a row */
+
 /* Which rows are seen, and where. */
 struct rows {
         unsigned y, visible; /* the first row's line on the surface; lines for rows */
@@ -40,14 +42,15 @@ static const char *position(const struct hb_doc_table *t, unsigned first, unsign
         return buf;
 }
 
-/* Decided by the longest place there could be, so that scrolling changes nothing. */
+/* Decided by the longest place there could be, so that scrolling changes nothing. In a low table rows are
+ * worth more: there the place covers the last head (beside_heads). */
 bool hb_paint_titled(const struct hb_paint *p, const struct hb_paint_item *it, unsigned height) {
         unsigned n = hb_doc_rows(it->b->table);
         char at[64];
 
         if (it->b->label[0])
                 return true;
-        if (!n || (n < height && n == hb_doc_rows_all(it->b->table)))
+        if (!n || height < LOW || (n < height && n == hb_doc_rows_all(it->b->table)))
                 return false;
         return it->table.heads + 2 + strlen(position(it->b->table, n, n, at)) > p->w;
 }
@@ -63,13 +66,14 @@ static void title(const struct hb_paint *p, const struct hb_paint_item *it, cons
         hb_surface_right(p->s, p->x, y, p->w, HB_STYLE_DIM, at);
 }
 
-/* Beside the column heads, where the title has no line and there is room. */
+/* Where the title has no line: beside the column heads, or over the end of them, if half of them is left. */
 static void beside_heads(const struct hb_paint *p, const struct hb_paint_item *it, const char *at,
                          unsigned y) {
         unsigned w = (unsigned)strlen(at), x = p->w - hb_paint_min(w, p->w);
 
-        if (!w || it->table.heads + 2 > x)
+        if (!w || x < 2 || (it->table.heads + 2 > x && x < p->w / 2))
                 return;
+        hb_surface_text(p->s, p->x + x - 2, y, 2, HB_STYLE_DIM, "  ");
         hb_surface_text(p->s, p->x + x, y, w, HB_STYLE_DIM, at);
 }
 
