@@ -235,7 +235,7 @@ static int whole(json_t *args, const char *key, uint64_t fallback, uint64_t *ret
 }
 
 static int plan(json_t *args, struct look *l, struct hb_err *e) {
-        uint64_t first, pages, cells;
+        uint64_t first = 0, pages = 0, cells = 0;
         int r = whole(args, "first", 0, &first, e);
         if (r == 0)
                 r = whole(args, "pages", 0, &pages, e);
@@ -249,7 +249,7 @@ static int plan(json_t *args, struct look *l, struct hb_err *e) {
 }
 
 void hb_guest_map_cmd(hb_daemon *d, hb_request *r, json_t *args) {
-        struct hb_guest_looks *s;
+        struct hb_guest_looks *s = NULL;
         struct look *l = NULL;
         struct hb_err e;
         int rc = looks_of(d, &s, &e);
