@@ -230,7 +230,9 @@ static uint64_t next_epoch_end(const struct hb_stage_guest *g, uint64_t now_ns) 
                 else
                         lo = mid + 1;
         }
-        return lo < g->nends ? g->ends[lo] : now_ns + (g->h->epoch_ns ? g->h->epoch_ns : HB_NS_PER_S);
+        if (g->nends) /* after the last one nothing is left but to find that it was the last */
+                return lo < g->nends ? g->ends[lo] : now_ns;
+        return now_ns + (g->h->epoch_ns ? g->h->epoch_ns : HB_NS_PER_S);
 }
 
 uint64_t hb_stage_guest_due(const struct hb_stage_guest *g) {

@@ -7,7 +7,7 @@
  * stage_map.c      the pages of a guest as cells
  * stage_commands.c which request is whose
  * stage_migrate.c  moves; stage_move_json.c: as JSON
- * stage_policies.c policies changed; stage_policy_json.c: looked at
+ * stage_policies.c policies changed; stage_policy_json.c: as JSON; stage_policy_look.c: shown, explained
  * stage_demo.c     where the shipped traces are
  *
  * Times called `_ns` are the replay's, from its begin, unless they say wall or mono. */
@@ -183,6 +183,9 @@ void hb_stage_move_by_itself(struct hb_stage_guest *g);
 void hb_stage_move_turn(struct hb_stage_guest *g);
 const char *hb_stage_step_name(enum hb_stage_step s, bool source);
 const char *hb_stage_step_text(enum hb_stage_step s, bool source);
+/* ns after the image is complete; 0: the replay says when. */
+uint64_t hb_stage_step_ends(enum hb_stage_step s);
+#define HB_STAGE_OVERHEAD_NS (30 * HB_NS_PER_MS) /* of stop to resume, what is not the memory's */
 json_t *hb_stage_result_json(const struct hb_stage_guest *g);
 /* The guest of this name that runs on this host; NULL: r was refused. */
 struct hb_stage_guest *hb_stage_need_guest(struct hb_stage_host *h, hb_request *r, json_t *args);
@@ -195,6 +198,14 @@ void hb_stage_policies_free(hb_stage *s);
 /* False: it is no command of theirs. */
 bool hb_stage_cmd_policy(struct hb_stage_host *h, hb_request *r, const char *cmd, json_t *args);
 bool hb_stage_cmd_policy_look(struct hb_stage_host *h, hb_request *r, const char *cmd, json_t *args);
+/* Of the guest's placement on this host; NULL: it has none. */
+const hb_policies *hb_stage_policies_of(const struct hb_stage_host *h, const struct hb_stage_guest *g);
+int hb_stage_policy_status(const struct hb_stage_host *h, enum hb_policy_kind k, enum hb_policy_place place,
+                           struct hb_policy_status *ret);
+json_t *hb_stage_policy_version_json(const struct hb_stage_host *h, enum hb_policy_kind k,
+                                     enum hb_policy_place place);
+json_t *hb_stage_policy_names(const hb_policies *p, enum hb_policy_place place);
+const char *hb_stage_policy_place(const struct hb_stage_host *h, enum hb_policy_kind k, const char *hash);
 json_t *hb_stage_policies_json(const struct hb_stage_host *h); /* short, for status */
 json_t *hb_stage_placed_json(const struct hb_stage_guest *g);  /* of one placement, a policy a kind */
 const struct hb_stage_version *hb_stage_version_of(const hb_stage *s, enum hb_policy_kind k,

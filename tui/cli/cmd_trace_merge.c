@@ -26,7 +26,8 @@ const struct hb_cli_command hb_cli_trace_merge = {
         .name = "trace merge",
         .summary = "join the parts of one recording, or several guests",
         .about = "The parts of one rotated or cut recording are given in their order; they must be of one "
-                 "guest, shape, epoch length and engine, and their epochs must not overlap; with --moved they were "
+                 "guest, shape, epoch length and engine, and their epochs must not overlap; with --moved "
+                 "they were "
                  "recorded on the hosts that the guest moved between, each of which counts from 1. With "
                  "--side-by-side, different guests become one: their pages lie one guest after the other, in "
                  "regions named GUEST.REGION, each guest's time begins with its first epoch, and of the "

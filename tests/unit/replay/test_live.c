@@ -1,5 +1,5 @@
-/* Replays that are told something while they run: a move is the one that was asked about, a placement given up
- * and made again ends up whole, and a replay that is told nothing is what it always was. */
+/* Replays that are told something while they run: a move is the one that was asked about, a placement given
+ * up and made again ends up whole, and a replay that is told nothing is what it always was. */
 #include "base/fault.h"
 #include "replay/live.h"
 #include "replay_rig.h"
