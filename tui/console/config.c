@@ -289,7 +289,7 @@ static int read_file(const char *path, FILE *in, char *buf, size_t *ret, struct 
 
 static int load_file(const char *path, FILE *in, struct hb_config **ret, struct hb_err *e) {
         char *buf = malloc(LARGEST + 1);
-        size_t n;
+        size_t n = 0;
         int r = buf ? read_file(path, in, buf, &n, e) : hb_err_set(e, -ENOMEM, path, NULL, "no memory");
 
         if (r == 0)
