@@ -29,11 +29,12 @@ static void about(hb_doc *d, const struct hb_guest_seen *g) {
                      hb_fmt_share(hb_view_number(o, "guest_cost_share"), cost));
 }
 
-/* The picture that was asked for; of a guest that is not placed there is no state to see. */
-static enum hb_map_picture picture(const struct hb_view_ctx *c, const struct hb_guest_seen *g) {
+/* The picture that was asked for; of a guest whose state on the target nobody tells its writes. */
+static enum hb_map_picture picture(const struct hb_view_ctx *c, const struct hb_guest_seen *g,
+                                   const struct hb_map_seen *m) {
         enum hb_map_picture p = (enum hb_map_picture)(c->memory->plane % HB_PICTURES);
 
-        return p == HB_PICTURE_STATE && !g->incoming ? HB_PICTURE_WRITES : p;
+        return p == HB_PICTURE_STATE && !g->incoming && !hb_map_knows(m, "fresh") ? HB_PICTURE_WRITES : p;
 }
 
 /* Where there is room, what is used and what lies there can be compared cell by cell. */
@@ -63,7 +64,7 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
                 hb_doc_note(d, "map_missing", HB_STYLE_NOTE, 'i', "How much memory it has is not known%s.",
                             g->guest ? "" : ": the daemon of the host it runs on is not looked at");
         else
-                pictures(d, &m, picture(c, g));
+                pictures(d, &m, picture(c, g, &m));
         hb_doc_aside(d, true);
         hb_guest_cell_words(d, &m);
         explained = hb_guest_explaining(c->memory, &page);
@@ -89,10 +90,13 @@ static int done(struct hb_order *ret, bool changed, const char *otherwise) {
 }
 
 static int next_picture(struct hb_view_ctx *c, const struct hb_guest_seen *g, struct hb_order *ret) {
-        uint32_t now = (uint32_t)picture(c, g);
+        struct hb_map_seen m;
+        enum hb_map_picture now;
 
-        c->memory->plane = (now + 1) % HB_PICTURES;
-        if (c->memory->plane == HB_PICTURE_STATE && !g->incoming)
+        hb_map_ask(c, g, &m);
+        now = picture(c, g, &m);
+        c->memory->plane = ((uint32_t)now + 1) % HB_PICTURES;
+        if (picture(c, g, &m) == now || (c->memory->plane == HB_PICTURE_STATE && picture(c, g, &m)))
                 c->memory->plane = HB_PICTURE_READS;
         ret->kind = HB_ORDER_DONE;
         return 0;

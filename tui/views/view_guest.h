@@ -41,6 +41,7 @@ bool hb_map_knows(const struct hb_map_seen *m, const char *plane);
 void hb_map_grid(hb_doc *d, const struct hb_map_seen *m, const char *key, enum hb_map_picture p);
 
 /* view_guest_words.c */
+const char *hb_guest_rate(double accesses_per_s, char buf[HB_PART_TEXT]); /* "12 k/s" */
 void hb_guest_cell_words(hb_doc *d, const struct hb_map_seen *m);
 void hb_guest_top(hb_doc *d, const struct hb_map_seen *m, unsigned most);
 void hb_guest_trails(const struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define MAP_EVERY_S 2.0
-#define STEP        4.0 /* each level is so many times the one below */
 #define LEVELS      (HB_GLYPH_LEVELS - 1)
 
 /* ---- asking ---- */
@@ -75,25 +74,37 @@ double hb_map_value(const struct hb_map_seen *m, const char *plane, unsigned cel
 
 /* ---- heat ---- */
 
-static double top_of(const json_t *plane, unsigned n) {
+/* ..., 0.3, 1, 3, 10, 30, ...: 1 is the 0th. */
+static double step_of(int k) {
+        int tens = k >= 0 ? k / 2 : -((1 - k) / 2);
+
+        return pow(10, tens) * (k - 2 * tens ? 3 : 1);
+}
+
+/* The step that no cell is above. */
+static int top_of(const json_t *plane, unsigned n) {
         double most = 0;
+        int k;
 
         for (unsigned i = 0; i < n; i++)
                 most = fmax(most, at(plane, i)); /* NaN loses */
-        return most > 0 ? pow(STEP, ceil(log(most) / log(STEP) - 1e-9)) : 0;
+        most = fmin(most, 1e18);
+        for (k = most > 1e-6 ? (int)floor(2 * log10(most)) - 1 : -12; step_of(k) < most; k++)
+                ;
+        return k;
 }
 
-static unsigned level_of(double v, double top) {
+static unsigned level_of(double v, int top) {
         unsigned level = LEVELS;
 
-        if (!(v > 0) || !(top > 0))
+        if (!(v > 0))
                 return 0;
-        for (double from = top / STEP; level > 1 && v <= from; from /= STEP)
+        while (level > 1 && v <= step_of(top - 1 - (int)(LEVELS - level)))
                 level--;
         return level;
 }
 
-static struct hb_doc_cell_value heat_cell(double v, double top) {
+static struct hb_doc_cell_value heat_cell(double v, int top) {
         unsigned level = level_of(v, top);
 
         if (isnan(v))
@@ -102,23 +113,24 @@ static struct hb_doc_cell_value heat_cell(double v, double top) {
                                           level ? (char)('0' + level) : '.'};
 }
 
-/* "under 0.25/s", ..., "up to 64/s": what each level means. */
-static unsigned heat_legend(double top, struct hb_doc_part legend[HB_GLYPH_LEVELS], char text[][40]) {
-        for (unsigned l = 0; l <= LEVELS; l++) {
-                double from = top * pow(STEP, (double)l - LEVELS - 1);
+/* What each level means: "to 30/s", ">30/s", ">100/s", ... */
+static unsigned heat_legend(int top, struct hb_doc_part legend[HB_GLYPH_LEVELS], char text[][HB_PART_TEXT]) {
+        char num[HB_PART_TEXT];
 
-                if (l == 0)
-                        snprintf(text[l], 40, "none");
-                else if (l == 1)
-                        snprintf(text[l], 40, "up to %.3g/s", from * STEP);
-                else
-                        snprintf(text[l], 40, "over %.3g/s", from);
+        for (unsigned l = 0; l <= LEVELS; l++) {
+                double from = step_of(top - 1 - (int)(LEVELS - (l > 1 ? l : 2)));
+
+                snprintf(text[l], HB_PART_TEXT, "%s%.30s",
+                         l > 1 ? ">"
+                         : l   ? "to "
+                               : "none",
+                         l ? hb_guest_rate(from, num) : "");
                 legend[l] = (struct hb_doc_part){.key = text[l],
                                                  .label = text[l],
                                                  .letter = l ? (char)('0' + l) : '.',
                                                  .style = (enum hb_style)(HB_STYLE_HEAT0 + l)};
         }
-        return top > 0 ? HB_GLYPH_LEVELS : 1;
+        return HB_GLYPH_LEVELS;
 }
 
 /* ---- state ---- */
@@ -252,8 +264,8 @@ static void heat(hb_doc *d, const struct hb_map_seen *m, const char *plane, cons
                  struct hb_doc_cell_value *cells, const char *title) {
         const json_t *a = plane_of(m, plane);
         struct hb_doc_part legend[HB_GLYPH_LEVELS];
-        char text[HB_GLYPH_LEVELS][40];
-        double top = top_of(a, m->frame.cells);
+        char text[HB_GLYPH_LEVELS][HB_PART_TEXT];
+        int top = top_of(a, m->frame.cells);
 
         for (unsigned i = 0; i < m->frame.cells; i++)
                 cells[i] = heat_cell(at(a, i), top);
@@ -263,11 +275,11 @@ static void heat(hb_doc *d, const struct hb_map_seen *m, const char *plane, cons
 static void state(hb_doc *d, const struct hb_map_seen *m, const char *key, struct hb_doc_cell_value *cells,
                   const char *title) {
         static const char *const names[] = {"fresh", "stale", "absent", "fetching", "known", "spilled"};
-        const json_t *planes[6], *t = hb_json_at(m->target, "planes");
+        const json_t *planes[6];
         struct hb_doc_part legend[CLASSES];
 
         for (unsigned i = 0; i < 6; i++)
-                planes[i] = json_object_get(t, names[i]);
+                planes[i] = plane_of(m, names[i]);
         for (unsigned i = 0; i < m->frame.cells; i++)
                 cells[i] = state_cell(planes, i);
         draw(d, m, key, title, cells, legend, state_legend(cells, m->frame.cells, legend));

@@ -21,10 +21,17 @@ static const char *region_of(const json_t *map, uint64_t page, uint64_t *ret_fir
         return "";
 }
 
-static const char *rate(double v, char buf[HB_PART_TEXT]) {
-        if (isnan(v))
+const char *hb_guest_rate(double v, char buf[HB_PART_TEXT]) {
+        static const char *const units[] = {"", " k", " M", " G"};
+        unsigned u = 0;
+
+        if (!isfinite(v))
                 return strcpy(buf, "-");
-        snprintf(buf, HB_PART_TEXT, v > 0 && v < 9.95 ? "%.2g/s" : "%.0f/s", v);
+        while (v >= 999.5 && u < 3) {
+                v /= 1000;
+                u++;
+        }
+        snprintf(buf, HB_PART_TEXT, v > 0 && v < 9.95 ? "%.2g%s/s" : "%.0f%s/s", v, units[u]);
         return buf;
 }
 
@@ -55,8 +62,9 @@ static void activity(hb_doc *d, const struct hb_map_seen *m) {
 
         hb_doc_field(d, "cell_writes_per_s", "accesses", HB_STYLE_NORMAL,
                      hb_part_number(hb_map_value(m, "writes", i)), "%s read, %s written; %s expected",
-                     rate(hb_map_value(m, "reads", i), r), rate(hb_map_value(m, "writes", i), w),
-                     rate(hb_map_value(m, "expected", i), x));
+                     hb_guest_rate(hb_map_value(m, "reads", i), r),
+                     hb_guest_rate(hb_map_value(m, "writes", i), w),
+                     hb_guest_rate(hb_map_value(m, "expected", i), x));
 }
 
 static void add_pages(char *line, size_t size, double n, const char *what) {
@@ -123,8 +131,8 @@ static void top_row(hb_doc_table *t, const json_t *map, const json_t *b) {
         hb_part_cell_as(t, HB_STYLE_NORMAL, first * HB_VIEW_PAGE, hb_fmt_bytes);
         hb_part_cell(t, HB_STYLE_NORMAL, first < 1e15 ? region_of(map, (uint64_t)first, &base) : "");
         hb_part_cell_as(t, HB_STYLE_NORMAL, hb_view_number(b, "pages"), hb_fmt_count);
-        hb_doc_cell(t, HB_STYLE_READ, hb_part_number(reads), "%s", rate(reads, num));
-        hb_doc_cell(t, HB_STYLE_WRITE, hb_part_number(writes), "%s", rate(writes, num));
+        hb_doc_cell(t, HB_STYLE_READ, hb_part_number(reads), "%s", hb_guest_rate(reads, num));
+        hb_doc_cell(t, HB_STYLE_WRITE, hb_part_number(writes), "%s", hb_guest_rate(writes, num));
 }
 
 void hb_guest_top(hb_doc *d, const struct hb_map_seen *m, unsigned most) {

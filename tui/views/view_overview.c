@@ -75,7 +75,7 @@ static void attention(struct hb_view_ctx *c, hb_doc *d) {
 
 static const struct hb_doc_column columns[] = {
         {"guest", "guest", false, 0, 6, false},
-        {"host", "host", false, 4, 0, false},
+        {"host", "host", false, 2, 0, false},
         {"to", "to", false, 1, 0, false},
         {"ready", "ready", false, 0, 12, false},
         {"left_bytes", "left", true, 0, 8, false},

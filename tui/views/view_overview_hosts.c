@@ -118,7 +118,7 @@ static void one_link(struct links *l, const char *from, const json_t *h) {
         char ms[HB_FMT_SIZE], rate[HB_FMT_SIZE];
 
         if (strcmp(state, "down") == 0 && !l->down++)
-                snprintf(l->trouble, sizeof(l->trouble), "%s > %s: %s", from, hb_json_text(h, "name"),
+                snprintf(l->trouble, sizeof(l->trouble), "%s > %s down: %s", from, hb_json_text(h, "name"),
                          hb_view_or(hb_json_text(h, "why"), "no reason given"));
         if (strcmp(state, "idle") == 0)
                 l->idle++;
@@ -144,8 +144,8 @@ static void links(struct hb_view_ctx *c, hb_doc *d) {
         if (!l.up && !l.idle && !l.down)
                 return;
         if (l.down)
-                hb_doc_field(d, NULL, "links", HB_STYLE_BAD, NULL, "x %u down, %u up, %u idle; %s", l.down,
-                             l.up, l.idle, l.trouble);
+                hb_doc_field(d, NULL, "links", HB_STYLE_BAD, NULL, "x %s%.0u%s; %u up", l.trouble, l.down - 1,
+                             l.down > 1 ? " more down" : "", l.up);
         else if (l.up == 1)
                 hb_doc_field(d, NULL, "links", HB_STYLE_GOOD, NULL, "+ %s%s", l.first,
                              l.idle ? "; others idle" : "");
@@ -166,7 +166,7 @@ static void cost(struct hb_view_ctx *c, hb_doc *d) {
                 if (isnan(most) || v > most)
                         most = v;
         }
-        hb_doc_field(d, "watch_cost_share", "watching costs", HB_STYLE_DIM, hb_part_number(most),
+        hb_doc_field(d, "watch_cost_share", "watching", HB_STYLE_DIM, hb_part_number(most),
                      "%s of a core in the busiest daemon; %s and %s here", hb_fmt_share(most, watch),
                      hb_fmt_share(hb_view_known(c->own_cpu_share), cpu),
                      hb_fmt_bytes(hb_view_known(c->own_rss_bytes), rss));

@@ -16,13 +16,13 @@ static void test_painted(void **state) {
                 "host  daemon  guests  coming  free memory       of  its CPU      up for\n"
                 "a     + up         4       0      2.1 GiB  8.0 GiB    0.8 %  3 h 12 min\n"
                 "b     + up         0       3      2.1 GiB  8.0 GiB    0.8 %  3 h 12 min\n"
-                "links           + a > b 0.2 ms away, 88 MiB/s by tcp; others idle\n"
-                "watching costs  0.1 % of a core in the busiest daemon; 0.3 % and 8.6 MiB here\n"
-                "  guest   to  ready                left    written     coming  downtime\n"
-                "  vm1     b   + ready           1.2 MiB  8.0 MiB/s  5.0 MiB/s     34 ms\n"
-                "> vm2     b   ! stalled 3 min   224 MiB  210 MiB/s   88 MiB/s     2.5 s\n"
-                "  vm3     b   ~ filling         150 MiB  1.0 MiB/s   88 MiB/s    410 ms\n"
-                "  vm4         - not placed            -  8.0 MiB/s          -         -\n"
+                "links     + a > b 0.2 ms away, 88 MiB/s by tcp; others idle\n"
+                "watching  0.1 % of a core in the busiest daemon; 0.3 % and 8.6 MiB here\n"
+                "  guest   host  to  ready                left    written     coming  downtime\n"
+                "  vm1     a     b   + ready           1.2 MiB  8.0 MiB/s  5.0 MiB/s     34 ms\n"
+                "> vm2     a     b   ! stalled 3 min   224 MiB  210 MiB/s   88 MiB/s     2.5 s\n"
+                "  vm3     a     b   ~ filling         150 MiB  1.0 MiB/s   88 MiB/s    410 ms\n"
+                "  vm4     a         - not placed            -  8.0 MiB/s          -         -\n"
                 "! vm2 is stalled since 3 min 12 s: the cap holds the rate at 88 MiB/s while the\n"
                 "  guest writes 210 MiB/s. Next: raise [transport] cap_bytes_per_s on the source\n"
                 "  and reload.\n";
@@ -31,7 +31,8 @@ static void test_painted(void **state) {
         usual(&f);
         strcpy(f.memory.place.row, "vm2");
         fake_painted(&f, &hb_view_overview, 80, 21);
-        assert_int_equal(strncmp(f.text, expected, strlen(expected)), 0);
+        f.text[strlen(expected)] = '\0';
+        assert_string_equal(f.text, expected);
         fake_free(&f);
 }
 
@@ -127,7 +128,7 @@ static void test_seat_lost(void **state) {
         fake_has(&f, "ready ? unknown");
         fake_has(&f, "daemon of a lost since");
         fake_has(&f, "1 of 1 guest needs a look: 1 unknown");
-        fake_has(&f, "x 1 down, 0 up, 0 idle; a > b: connection refused");
+        fake_has(&f, "x a > b down: connection refused; 0 up");
         fake_free(&f);
 }
 
