@@ -69,12 +69,13 @@ static void measure_labels(struct hb_paint *p, const struct column *c) {
         p->said = hb_paint_min((p->said + 3) & ~3u, p->w / 2); /* so that a digit more does not move it */
 }
 
+/* it: not the first item. */
 static bool wants_gap(const struct hb_paint_item *it) {
         switch (it->b->kind) {
         case HB_BLOCK_HEADING:
                 return true;
         case HB_BLOCK_SERIES:
-                return it->natural > 1;
+                return it->natural > 1 && it[-1].b->kind == HB_BLOCK_SERIES;
         case HB_BLOCK_TABLE:
         case HB_BLOCK_GRID:
         case HB_BLOCK_TEXT:
@@ -112,8 +113,7 @@ static bool may_shrink(const struct column *c, unsigned i) {
 
         if (i == c->main || c->items[i].height <= c->items[i].least)
                 return false;
-        return c->main < c->n || kind == HB_BLOCK_GRID || kind == HB_BLOCK_HISTOGRAM ||
-               kind == HB_BLOCK_SERIES;
+        return c->main < c->n || kind == HB_BLOCK_GRID || kind == HB_BLOCK_HISTOGRAM;
 }
 
 static void shrink(struct column *c, unsigned lines) {
@@ -144,10 +144,24 @@ static unsigned least_of_others(const struct column *c) {
         return n;
 }
 
+/* Series are equally high, or they could not be compared: all of them have fewer lines, down to one. */
+static void flatten(struct column *c, unsigned lines) {
+        for (unsigned rows = 2; rows > 0 && lines_of_others(c) > lines; rows--)
+                for (unsigned i = 0; i < c->n; i++) {
+                        struct hb_paint_item *it = &c->items[i];
+
+                        if (it->b->kind != HB_BLOCK_SERIES || it->natural - it->gap <= rows)
+                                continue;
+                        it->gap = it->gap && rows > 1;
+                        it->natural = it->height = it->least = rows + it->gap;
+                }
+}
+
 /* Returns the lines that are left to the other blocks. */
 static unsigned share_out(const struct hb_paint *p, struct column *c) {
         unsigned keep = 0, others;
 
+        flatten(c, p->h);
         bound(c, p->h);
         if (c->main < c->n) {
                 keep = p->h < LOW ? (p->h + 1) / 2 : p->h / 3;

@@ -118,9 +118,10 @@ static unsigned cells_of(const struct hb_paint *p, const struct hb_doc_block *b)
 }
 
 static void measure(const struct hb_paint *p, struct hb_paint_item *it) {
-        it->natural = it->least = 1;
-        if (cells_of(p, it->b) && !p->main)
-                it->natural = p->h >= HIGHER ? 3 : p->h >= HIGH ? 2 : 1;
+        it->natural = p->main || p->h < HIGH ? 1 : p->h < HIGHER ? 2 : 3;
+        if (!cells_of(p, it->b))
+                it->natural = 1;
+        it->least = it->natural;
 }
 
 static void draw_texts(const struct hb_paint *p, const struct hb_doc_block *b, unsigned x, unsigned y) {
