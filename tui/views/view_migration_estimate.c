@@ -110,7 +110,8 @@ static void row_after(hb_doc_table *t, const json_t *x, const struct hb_guest_se
         hb_part_cell(t, HB_STYLE_NORMAL, "");
         if (isfinite(bytes) && all > 0)
                 hb_doc_cell(t, HB_STYLE_NORMAL, json_real(bytes / all), "  %s of the guest's %s",
-                            hb_fmt_share(fmin(bytes / all, 1), share), hb_fmt_bytes(all, whole));
+                            bytes < all / 1000 ? "under 0.1 %" : hb_fmt_share(fmin(bytes / all, 1), share),
+                            hb_fmt_bytes(all, whole));
         else
                 hb_doc_cell(t, HB_STYLE_DIM, json_null(), "- ");
 }

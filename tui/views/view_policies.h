@@ -86,6 +86,8 @@ const char *hb_verdict_short(const struct hb_policy_verdict *v, char *buf, size_
 
 /* ---- parts of the doc ---- */
 void hb_policies_build_notes(struct hb_policies_look *k, hb_doc *d);
+/* What this part is, and the key that goes back. */
+void hb_policies_way_back(struct hb_policies_look *k, hb_doc *d, const char *what);
 void hb_policies_build_lanes(struct hb_policies_look *k, hb_doc *d, bool main);
 void hb_policies_build_params(struct hb_policies_look *k, hb_doc *d, bool main);
 void hb_policies_build_history(struct hb_policies_look *k, hb_doc *d);

@@ -221,12 +221,12 @@ static int explain(struct hb_policies_act *a) {
         if (a->n == 0)
                 return ask_guest(a);
         if (a->n == 1)
-                return hb_order_ask(a->o, "0",
+                return hb_order_ask(a->o, "",
                                     "which page of %s? A page number, or 0x... without the "
                                     "address' last three digits",
                                     a->answers[0]);
         errno = 0;
-        gfn = strtoull(a->answers[1], &end, 0);
+        gfn = strtoull(a->answers[1], &end, strncmp(a->answers[1], "0x", 2) == 0 ? 16 : 10);
         if (end == a->answers[1] || *end || errno || gfn > UINT32_MAX || strchr(a->answers[1], '-'))
                 return hb_order_say(a->o, "%s is no page number.", a->answers[1]);
         snprintf(detail, sizeof(detail), "explain %s %.63s %llu", a->k.row, a->answers[0], gfn);

@@ -1,6 +1,5 @@
-/* view_policies_lists: what lies behind a policy's row: its params, the lanes guest by guest, what was done,
- * how it differs, and why a page is fetched. Each asks the daemon for what it needs, only while it is shown.
- */
+/* view_policies_lists: what lies behind a policy's row: its params, what was done, how it differs, and why a
+ * page is fetched. Each asks the daemon for what it needs, only while it is shown. */
 #include "views/view_policies.h"
 #include <math.h>
 #include <string.h>
@@ -17,81 +16,11 @@ static void say_waiting(hb_doc *d, const struct hb_err *err, const char *what) {
                 hb_doc_note(d, "state", HB_STYLE_DIM, 'i', "asking for it");
 }
 
-static void way_back(struct hb_policies_look *k, hb_doc *d, const char *what) {
+void hb_policies_way_back(struct hb_policies_look *k, hb_doc *d, const char *what) {
         char key[HB_PART_TEXT];
 
         hb_doc_note(d, NULL, HB_STYLE_DIM, 0, "%s (%s: back to the policies)", what,
                     hb_part_key(k->c, HB_DO_BACK, key));
-}
-
-/* ---- lanes ---- */
-
-static const struct hb_doc_column lane_columns[] = {
-        {.key = "guest", .title = "guest"},
-        {.key = "decides", .title = "decides", .rank = 4},
-        {.key = "value_active", .title = "value act", .right = true},
-        {.key = "value_shadow", .title = "value sh", .right = true},
-        {.key = "f1_active", .title = "F1 act", .right = true, .rank = 1},
-        {.key = "f1_shadow", .title = "F1 sh", .right = true, .rank = 1},
-        {.key = "f1_returning_active", .title = "F1 ret act", .right = true, .rank = 5},
-        {.key = "f1_returning_shadow", .title = "F1 ret sh", .right = true, .rank = 5},
-        {.key = "f1_writes_active", .title = "F1 wr act", .right = true, .rank = 6},
-        {.key = "f1_writes_shadow", .title = "F1 wr sh", .right = true, .rank = 6},
-        {.key = "wasted_active", .title = "wasted act", .right = true, .rank = 3},
-        {.key = "wasted_shadow", .title = "wasted sh", .right = true, .rank = 3},
-        {.key = "lessons", .title = "lessons", .right = true, .rank = 7},
-        {.key = "verdict", .title = "shadow is", .rank = 2, .grow = true, .min = 8},
-};
-
-static void lane_verdict(struct hb_policies_look *k, hb_doc_table *t, const char *kind, const json_t *g) {
-        double a = hb_view_policies_lane(k->list, kind, g, "active", "value");
-        double s = hb_view_policies_lane(k->list, kind, g, "shadow", "value");
-        double diff = s - a;
-
-        if (!isfinite(diff))
-                hb_doc_cell(t, HB_STYLE_DIM, json_null(), "-");
-        else if (diff < -0.01)
-                hb_doc_cell(t, HB_STYLE_WARN, json_real(diff), "! worse by %.2f", -diff);
-        else if (diff > 0.01)
-                hb_doc_cell(t, HB_STYLE_GOOD, json_real(diff), "+ better by %.2f", diff);
-        else
-                hb_doc_cell(t, HB_STYLE_NORMAL, json_real(diff), "= the same");
-}
-
-static void lane_row(struct hb_policies_look *k, hb_doc_table *t, const char *kind, const json_t *g) {
-        static const char *const figures[] = {"value", "f1", "f1_returning", "f1_writes", "wasted"};
-        bool canary = hb_part_true(g, "canary");
-
-        hb_doc_row(t, hb_json_text(g, "guest"));
-        hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(g, "guest"));
-        hb_doc_cell(t, canary ? HB_STYLE_NOTE : HB_STYLE_NORMAL, json_string(canary ? "canary" : "active"),
-                    canary ? "canary" : "active");
-        for (unsigned i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
-                hb_part_cell_fixed(t, HB_STYLE_NORMAL,
-                                   hb_view_policies_lane(k->list, kind, g, "active", figures[i]), 2);
-                hb_part_cell_fixed(t, HB_STYLE_NORMAL,
-                                   hb_view_policies_lane(k->list, kind, g, "shadow", figures[i]), 2);
-        }
-        hb_part_cell_as(t, HB_STYLE_NORMAL, hb_json_number(g, "active.lessons"), hb_fmt_count);
-        lane_verdict(k, t, kind, g);
-}
-
-void hb_policies_build_lanes(struct hb_policies_look *k, hb_doc *d, bool main) {
-        struct hb_policy_row r;
-        hb_doc_table *t;
-        const json_t *g;
-        size_t i;
-
-        hb_policy_row_parse(k->row, &r);
-        if (main)
-                way_back(k, d,
-                         "guest by guest: what decides (active) beside the shadow, over recent lessons");
-        t = hb_doc_table_new(d, "lanes", main ? NULL : "guest by guest: active beside shadow", lane_columns,
-                             sizeof(lane_columns) / sizeof(lane_columns[0]), main,
-                             "no guest is placed here; place one: harbinger place GUEST --to HOST");
-        json_array_foreach(json_object_get(k->list, "guests"), i, g) {
-                lane_row(k, t, r.kind, g);
-        }
 }
 
 /* ---- params ---- */
@@ -181,9 +110,10 @@ void hb_policies_build_params(struct hb_policies_look *k, hb_doc *d, bool main) 
 
         if (!v && hb_policy_row_parse(k->row, &r) && strcmp(r.place, "file") == 0) {
                 if (main)
-                        way_back(k, d,
-                                 "a file of the folder runs nowhere yet: it has no params before it is "
-                                 "loaded");
+                        hb_policies_way_back(
+                                k, d,
+                                "a file of the folder runs nowhere yet: it has no params before it is "
+                                "loaded");
                 return;
         }
         if (!v) {
@@ -191,7 +121,7 @@ void hb_policies_build_params(struct hb_policies_look *k, hb_doc *d, bool main) 
                 return;
         }
         if (main) {
-                way_back(k, d, "one policy");
+                hb_policies_way_back(k, d, "one policy");
                 build_card(d, v);
         }
         params_title(k, v, title, sizeof(title));
@@ -247,7 +177,7 @@ void hb_policies_build_history(struct hb_policies_look *k, hb_doc *d) {
         const json_t *e;
         size_t i;
 
-        way_back(k, d, "what was done to policies here, newest first");
+        hb_policies_way_back(k, d, "what was done to policies here, newest first");
         if (!h) {
                 say_waiting(d, err, "the history cannot be read");
                 return;
@@ -271,7 +201,8 @@ void hb_policies_build_diff(struct hb_policies_look *k, hb_doc *d) {
         hb_policy_row_parse(k->row, &r);
         x = hb_world_detail(k->c->world, k->seat, "policy.diff",
                             json_pack("{s:s}", "a", hb_policy_row_spec(&r, spec)), DIFF_AGE_S, &err, NULL);
-        way_back(k, d, "how two versions differ: lines with - are the first one's, + the second one's");
+        hb_policies_way_back(k, d,
+                             "how two versions differ: lines with - are the first one's, + the second one's");
         if (!x) {
                 say_waiting(d, err, "they cannot be held against each other");
                 return;
@@ -314,7 +245,10 @@ static void explain_page(hb_doc *d, const json_t *x) {
         hb_doc_field(d, "page", "page", HB_STYLE_NORMAL, hb_part_member(x, "page"), "%s, fetched %s times",
                      text, hb_fmt_count(hb_json_number(p, "fetches"), n));
         hb_doc_field(d, "heat", "touched", HB_STYLE_NORMAL, hb_part_member(p, "age_s"),
-                     "%s ago; %s reads/s, %s writes/s", hb_fmt_seconds(hb_json_number(p, "age_s"), age),
+                     "%s%s; %s reads/s, %s writes/s",
+                     isfinite(hb_part_share(p, "age_s")) ? hb_fmt_seconds(hb_json_number(p, "age_s"), age)
+                                                         : "not yet",
+                     isfinite(hb_part_share(p, "age_s")) ? " ago" : "",
                      hb_part_fixed(hb_json_number(p, "read_heat"), 2, rd),
                      hb_part_fixed(hb_json_number(p, "write_heat"), 2, wr));
 }
@@ -345,7 +279,8 @@ static void explain_terms(hb_doc *d, const json_t *x) {
 
         json_array_foreach(json_object_get(x, "terms"), i, term) {
                 const char *kind = hb_json_text(term, "kind"), *name = hb_json_text(term, "name");
-                char id[96], path[64];
+                double value = hb_json_number(term, "value");
+                char id[96], path[64], buf[HB_PART_TEXT];
 
                 snprintf(id, sizeof(id), "%.24s/%.64s", kind, name);
                 snprintf(path, sizeof(path), "policies.%.40s", kind);
@@ -353,7 +288,8 @@ static void explain_terms(hb_doc *d, const json_t *x) {
                 hb_part_cell(t, HB_STYLE_NORMAL, kind);
                 hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(x, path));
                 hb_part_cell(t, HB_STYLE_STRONG, name);
-                hb_part_cell_fixed(t, HB_STYLE_NORMAL, hb_json_number(term, "value"), 4);
+                hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_number(value), "%s",
+                            isfinite(value) ? hb_part_bound(value, buf) : "-");
         }
 }
 
@@ -366,7 +302,8 @@ void hb_policies_build_explain(struct hb_policies_look *k, hb_doc *d, const stru
                 json_pack("{s:s,s:I,s:b}", "guest", at->guest, "gfn", (json_int_t)at->gfn, "shadow", shadow),
                 EXPLAIN_AGE_S, &err, NULL);
 
-        way_back(k, d, shadow ? "one page, as the shadow sees it" : "one page, as those who decide see it");
+        hb_policies_way_back(
+                k, d, shadow ? "one page, as the shadow sees it" : "one page, as those who decide see it");
         hb_doc_field(d, "gfn", "asked", HB_STYLE_STRONG, json_integer((json_int_t)at->gfn), "page %.0f of %s",
                      at->gfn, at->guest);
         if (!x) {

@@ -60,8 +60,9 @@ static int ask_value(const struct hb_policies_act *a, const json_t *p, const cha
                 return hb_order_ask(a->o, hb_json_number(p, "value") > 0 ? "no" : "yes", "%s%s%s", wrong,
                                     *wrong ? ": " : "", hb_json_text(p, "name"));
         }
-        return hb_order_ask(a->o, value, "%s%s%s: %s to %s%s%s, default %s", wrong, *wrong ? ": " : "",
-                            hb_json_text(p, "name"), hb_part_bound(hb_json_number(p, "min"), from),
+        /* Nothing stands in the prompt already: what is typed would be added to it. */
+        return hb_order_ask(a->o, "", "%s%s%s, now %s: %s to %s%s%s, default %s", wrong, *wrong ? ": " : "",
+                            hb_json_text(p, "name"), value, hb_part_bound(hb_json_number(p, "min"), from),
                             hb_part_bound(hb_json_number(p, "max"), to), *unit ? " " : "", unit,
                             hb_part_bound(hb_json_number(p, "default"), initial));
 }

@@ -28,12 +28,16 @@ static bool swapped(const json_t *list, const char *kind, const json_t *guest) {
 double hb_view_policies_lane(const json_t *list, const char *kind, const json_t *guest, const char *place,
                              const char *figure) {
         bool shadow = strcmp(place, "shadow") == 0;
-        char path[48];
+        const json_t *v;
+        double known;
 
         if (swapped(list, kind, guest))
                 shadow = !shadow;
-        snprintf(path, sizeof(path), "%s.%s", shadow ? "shadow" : "active", figure);
-        return strcmp(figure, "value") == 0 ? hb_json_number(guest, path) : hb_part_share(guest, path);
+        v = json_object_get(json_object_get(guest, shadow ? "shadow" : "active"), figure);
+        if (!json_is_number(v))
+                return NAN;
+        known = json_number_value(v);
+        return known >= 0 || strcmp(figure, "value") == 0 ? known : NAN;
 }
 
 double hb_policies_mean(const json_t *list, const char *kind, const char *place, const char *figure) {

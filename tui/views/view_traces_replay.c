@@ -67,8 +67,9 @@ static int seek(unsigned seat, const json_t *replay, const char *const *answers,
         char now[HB_PART_TEXT], all[HB_PART_TEXT];
 
         if (n == 0)
-                return hb_order_ask(ret, hb_part_fixed(hb_part_share(replay, "time_s"), 0, now),
-                                    "go to which second, 0 to %s?", hb_part_fixed(length, 0, all));
+                return hb_order_ask(ret, "", "go to which second, 0 to %s? (now %s)",
+                                    hb_part_fixed(length, 0, all),
+                                    hb_part_fixed(hb_part_share(replay, "time_s"), 0, now));
         if (!read_seconds(answers[0], &to))
                 return hb_order_say(ret, "%s is no time: give seconds, or minutes:seconds.", answers[0]);
         if (to > length)

@@ -241,6 +241,41 @@ static void test_painted(void **state) {
         fake_free(&f);
 }
 
+/* Five hundred guests: the list shows the few where it is worst, the lanes all of them. */
+static void test_many_guests(void **state) {
+        struct fake f;
+        json_t *j, *guests, *lanes;
+
+        usual(&f);
+        guests = json_object_get(json_object_get(f.answers[0], "policy.list"), "guests");
+        for (unsigned i = 0; i < 498; i++) {
+                json_t *g = json_deep_copy(json_array_get(guests, 1));
+                char name[16];
+
+                snprintf(name, sizeof(name), "vm%u", i + 100);
+                json_object_set_new(g, "guest", json_string(name));
+                if (i == 250) {
+                        json_object_set_new(json_object_get(g, "shadow"), "value", json_real(-0.5));
+                        json_object_set_new(json_object_get(g, "active"), "value", json_real(0.9));
+                }
+                json_array_append_new(guests, g);
+        }
+        j = fake_doc_json(&f, &hb_view_policies);
+        lanes = json_object_get(j, "lanes");
+        assert_int_equal(json_array_size(lanes), 8);
+        assert_string_equal(json_string_value(json_object_get(json_array_get(lanes, 0), "guest")), "vm350");
+        assert_string_equal(json_string_value(json_object_get(json_array_get(lanes, 1), "guest")), "vm1");
+        json_decref(j);
+        fake_plain(&f, &hb_view_policies);
+        fake_has(&f, "the worst 8 of 500 guests");
+        fake_has(&f, "on 500 of 500 guests");
+        hb_policies_show(&f.memory, HB_POLICIES_LANES, "predictor/shadow");
+        j = fake_doc_json(&f, &hb_view_policies);
+        assert_int_equal(json_array_size(json_object_get(j, "lanes")), 500);
+        json_decref(j);
+        fake_free(&f);
+}
+
 static void test_empty_world(void **state) {
         struct fake f;
 
@@ -340,11 +375,11 @@ static void test_tune_keeps_to_the_range(void **state) {
         assert_int_equal(o.nchoices, 3);
         fake_act(&f, &hb_view_policies, HB_DO_TUNE, "predictor/shadow", FAKE_ANSWERS("bias"), &o);
         assert_int_equal(o.kind, HB_ORDER_ASK);
-        assert_string_equal(o.text, "bias: 0 to 1, default 0.2");
-        assert_string_equal(o.initial, "0.3");
+        assert_string_equal(o.text, "bias, now 0.3: 0 to 1, default 0.2");
+        assert_string_equal(o.initial, "");
         fake_act(&f, &hb_view_policies, HB_DO_TUNE, "predictor/shadow", FAKE_ANSWERS("bias", "1.5"), &o);
         assert_int_equal(o.kind, HB_ORDER_ASK);
-        assert_string_equal(o.text, "that is above its range: bias: 0 to 1, default 0.2");
+        assert_string_equal(o.text, "that is above its range: bias, now 0.3: 0 to 1, default 0.2");
         fake_act(&f, &hb_view_policies, HB_DO_TUNE, "predictor/shadow",
                  FAKE_ANSWERS("bias", "1.5", "x", "nan"), &o);
         assert_int_equal(o.kind, HB_ORDER_SAY);
@@ -382,6 +417,9 @@ static void test_explain_and_back(void **state) {
         assert_string_equal(f.memory.place.row, "predictor/shadow");
         fake_act(&f, &hb_view_policies, HB_DO_BACK, "predictor/shadow", NULL, &o);
         assert_int_equal(o.kind, HB_ORDER_NONE);
+        fake_act(&f, &hb_view_policies, HB_DO_EXPLAIN, "predictor/shadow", FAKE_ANSWERS("vm1", "010"), &o);
+        assert_string_equal(f.memory.detail, "explain predictor/shadow vm1 10"); /* never octal */
+        hb_policies_show(&f.memory, HB_POLICIES_LIST, "predictor/shadow");
         fake_act(&f, &hb_view_policies, HB_DO_EXPLAIN, "predictor/shadow", FAKE_ANSWERS("vm1", "-3"), &o);
         assert_int_equal(o.kind, HB_ORDER_SAY);
         fake_free(&f);
@@ -471,6 +509,7 @@ int main(void) {
                 cmocka_unit_test(test_parts),
                 cmocka_unit_test(test_json_has_base_units),
                 cmocka_unit_test(test_painted),
+                cmocka_unit_test(test_many_guests),
                 cmocka_unit_test(test_empty_world),
                 cmocka_unit_test(test_seat_with_most_placements),
                 cmocka_unit_test(test_changes_name_the_policy),
