@@ -29,7 +29,7 @@ struct term {
         int fd, news, status; /* news: the leader's; status: of the console, as waitpid has it */
         struct termios before;
         size_t n;
-        char seen[1 << 16];
+        char seen[1 << 20];
 };
 
 /* What runs on it; returns its exit status. */
@@ -324,6 +324,15 @@ static void changed_size(void **state) {
         at = until(t, at, " 20x5>");
         assert_int_equal(ioctl(t->fd, TIOCSWINSZ, &large), 0);
         at = until(t, at, " 200x60>");
+        for (unsigned i = 1; i <= 60; i++) { /* a storm, down to one cell: the last one counts */
+                struct winsize any = {.ws_row = (unsigned short)(1 + i * 7 % 90),
+                                      .ws_col = (unsigned short)(1 + i * 13 % 300)};
+
+                assert_int_equal(ioctl(t->fd, TIOCSWINSZ, &any), 0);
+                more(t, 1);
+        }
+        assert_int_equal(ioctl(t->fd, TIOCSWINSZ, &small), 0);
+        at = until(t, at, " 20x5>");
         type(t, "q");
         left_with(t, 7);
 }
