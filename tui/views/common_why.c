@@ -80,7 +80,7 @@ static void on_its_way(const struct hb_view_figures *f, struct hb_view_cause *c)
         say(c, "", "%s left, %s come, the guest writes %s", hb_fmt_bytes(f->left_bytes, left),
             hb_fmt_rate(f->rate, rate), hb_fmt_rate(f->dirty, dirty));
         if (isfinite(f->ready_s))
-                snprintf(c->next, sizeof(c->next), "ready in about %s", hb_fmt_seconds(f->ready_s, in));
+                hb_part_add(c->why, sizeof(c->why), "; ready in about %s", hb_fmt_seconds(f->ready_s, in));
 }
 
 void hb_view_why_slow(const struct hb_view_figures *f, bool stalled, struct hb_view_cause *c) {

@@ -2,6 +2,7 @@
  * in words, the hottest blocks and the last minutes. The maps are asked for every two seconds while it is
  * shown, bounded by the daemon. */
 #include "views/view_guest.h"
+#include <stdio.h>
 #include <string.h>
 
 static void subject(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g) {
@@ -17,16 +18,21 @@ static void subject(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen
 }
 
 static void about(hb_doc *d, const struct hb_guest_seen *g) {
-        const json_t *o = g->guest;
-        char epoch[HB_FMT_SIZE], scan[HB_FMT_SIZE], cost[HB_FMT_SIZE];
+        double every = hb_view_number(g->guest, "epoch_ms"), scan = hb_view_number(g->guest, "scan_ms"),
+               cost = hb_view_number(g->guest, "guest_cost_share");
+        const char *tracker = hb_json_text(g->guest, "tracker");
+        char line[200], num[HB_FMT_SIZE];
 
-        if (!hb_json_text(o, "tracker")[0])
+        if (!*tracker)
                 return;
-        hb_doc_field(d, "tracker", "watched by", HB_STYLE_DIM, hb_part_string(hb_json_text(o, "tracker")),
-                     "%s every %s; a scan takes %s and costs the guest %s of its time",
-                     hb_json_text(o, "tracker"), hb_fmt_ms(hb_view_number(o, "epoch_ms"), epoch),
-                     hb_fmt_ms(hb_view_number(o, "scan_ms"), scan),
-                     hb_fmt_share(hb_view_number(o, "guest_cost_share"), cost));
+        snprintf(line, sizeof(line), "%s", tracker);
+        if (every > 0)
+                hb_part_add(line, sizeof(line), " every %s", hb_fmt_ms(every, num));
+        if (scan > 0)
+                hb_part_add(line, sizeof(line), "; a scan takes %s", hb_fmt_ms(scan, num));
+        if (cost >= 0)
+                hb_part_add(line, sizeof(line), "; costs the guest %s of its time", hb_fmt_share(cost, num));
+        hb_doc_field(d, "tracker", "watched by", HB_STYLE_DIM, hb_part_string(tracker), "%s", line);
 }
 
 /* The picture that was asked for; of a guest whose state on the target nobody tells its writes. */

@@ -150,7 +150,8 @@ static void links(struct hb_view_ctx *c, hb_doc *d) {
                 hb_doc_field(d, NULL, "links", HB_STYLE_GOOD, NULL, "+ %s%s", l.first,
                              l.idle ? "; others idle" : "");
         else
-                hb_doc_field(d, NULL, "links", HB_STYLE_GOOD, NULL, "+ %u up, %u idle", l.up, l.idle);
+                hb_doc_field(d, NULL, "links", HB_STYLE_GOOD, NULL, "+ %u of %u in use, none down", l.up,
+                             l.up + l.idle);
 }
 
 /* ---- what watching costs ---- */

@@ -133,16 +133,21 @@ static void outcome(hb_doc *d, const json_t *o) {
                      line);
 }
 
-void hb_placement_use(hb_doc *d, const struct hb_placement_seen *p) {
-        char a[HB_FMT_SIZE], b[HB_FMT_SIZE];
-        double right = member(p, "precision"), found = member(p, "recall");
+static void share_field(hb_doc *d, const char *key, double share, const char *what) {
+        char num[HB_FMT_SIZE];
 
+        if (isnan(share))
+                hb_doc_field(d, key, key, HB_STYLE_DIM, json_null(), "not known yet");
+        else
+                hb_doc_field(d, key, key, HB_STYLE_NORMAL, json_real(share), "%s %s",
+                             hb_fmt_share(share, num), what);
+}
+
+void hb_placement_use(hb_doc *d, const struct hb_placement_seen *p) {
         hb_doc_heading(d, "Was it worth fetching?");
         wasted(d, member(p, "pages"), member(p, "wasted_pages"));
-        hb_doc_field(d, "precision", "precision", HB_STYLE_NORMAL, hb_part_number(right),
-                     "%s of what was fetched was used", hb_fmt_share(right, a));
-        hb_doc_field(d, "recall", "recall", HB_STYLE_NORMAL, hb_part_number(found),
-                     "%s of what was used had been fetched", hb_fmt_share(found, b));
+        share_field(d, "precision", member(p, "precision"), "of what was fetched was used");
+        share_field(d, "recall", member(p, "recall"), "of what was used had been fetched");
         if (p->last)
                 outcome(d, hb_json_at(p->last, "outcome"));
         if (member(p, "refuted_pages") > 0)
