@@ -285,7 +285,7 @@ static void tell_state(struct hb_stage_guest *g, const char *now) {
         const char *to = hb_stage_host_name(!g->home);
         hb_stage *s = g->stage;
 
-        if (strcmp(now, "none") == 0 && !began)
+        if (strcmp(now, "none") == 0 && !began && !g->move.active) /* or it has moved there */
                 hb_stage_tell(s, g->home, HB_LOG_NOTICE, HB_ON_PLACEMENT, g->name, NULL,
                               "%s is not placed on host %s any more", g->name, to);
         else if (strcmp(now, "none") != 0 && began)

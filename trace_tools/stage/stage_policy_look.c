@@ -2,6 +2,7 @@
  * them. Changes nothing. */
 #include "stage/stage_priv.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *str(json_t *args, const char *key) {
@@ -60,12 +61,21 @@ static const struct hb_stage_version *find(const struct hb_stage_host *h, const 
         return NULL;
 }
 
+/* A policy's text need not end in a NUL, nor be UTF-8 in its comments. */
+static json_t *text_json(const char *text, size_t size) {
+        char *copy = size ? strndup(text, size) : NULL;
+        json_t *j = hb_ctl_text(copy ? copy : "");
+
+        free(copy);
+        return j;
+}
+
 static json_t *parts_json(const struct hb_policy_source *s) {
         json_t *a = json_array();
 
         for (unsigned i = 0; i < s->parts; i++)
                 json_array_append_new(a, json_pack("{s:s,s:o}", "name", s->part[i].name, "source",
-                                                   hb_ctl_text(s->part[i].text)));
+                                                   text_json(s->part[i].text, s->part[i].size)));
         return a;
 }
 
@@ -82,7 +92,7 @@ static json_t *show_json(struct hb_stage_host *h, enum hb_policy_kind k, const c
                 hb_stage_policy_status(h, k, at, &s);
         j = json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:o,s:o,s:o}", "kind", hb_policy_kind_name(k), "name", name,
                       "version", s.version, "hash", hash, "number", (int)number, "place", place, "source",
-                      hb_ctl_text(src->text ? src->text : ""), "parts", parts_json(src), "params",
+                      text_json(src->text, src->size), "parts", parts_json(src), "params",
                       place[0] ? hb_stage_params_json(h, k, at) : json_array());
         json_object_update_new(j, hb_stage_usage_json(h, k, hash));
         return j;
