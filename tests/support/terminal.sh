@@ -17,6 +17,7 @@ term_socket=hbtest$$
 term_folder=$(mktemp -d "${TMPDIR:-/tmp}/hb-screen.XXXXXX")
 term_failed=0
 term_opened=0
+declare -A term_exits=()
 
 command -v tmux >/dev/null || { echo "skipped: tmux is not installed" && exit 77; }
 cat >"$term_folder/tmux.conf" <<'CONF'
@@ -115,9 +116,10 @@ term_open() {
   shift
   term_close
   term_opened=$((term_opened + 1))
+  term_exits[$term]=$term_folder/exit.$term_opened
   term_tmux new-session -d -s "$term" -x "${size%x*}" -y "${size#*x}" -c "$term_folder" -- \
     env -i PATH="$PATH" HOME="$term_folder/home" XDG_STATE_HOME="$term_folder/state.$term_opened" TERM=xterm-256color LC_ALL=C.UTF-8 TZ=UTC \
-    "${vars[@]}" "$@" || term_fail "tmux does not start"
+    "${vars[@]}" sh -c 'trap : INT; "$@"; echo $? >"$0"' "${term_exits[$term]}" "$@" || term_fail "tmux does not start"
 }
 
 term_close() {
@@ -159,8 +161,9 @@ term_ask() {
   term_tmux display-message -p -t "$term" "$1"
 }
 
+# Of the program, not of the shell that runs it.
 term_pid() {
-  term_ask '#{pane_pid}'
+  pgrep -P "$(term_ask '#{pane_pid}')"
 }
 
 term_shows() {
@@ -179,14 +182,15 @@ term_gone() {
   await_quietly "${2:-$term_limit}" term_lacks "$1" || term_fail "still on the screen: $1"
 }
 
+# The shell that runs it writes its exit code: tmux 3.3 misses the end of some processes.
 term_ended() {
-  [ "$(term_ask '#{pane_dead}')" = 1 ]
+  [ -s "${term_exits[$term]}" ]
 }
 
 # The program's exit code, once it has ended.
 term_exit() {
   await_quietly "${1:-$term_limit}" term_ended || term_fail "the program does not end"
-  term_ask '#{pane_dead_status}'
+  cat "${term_exits[$term]}"
 }
 
 # ---- comparing ----

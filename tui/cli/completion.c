@@ -23,6 +23,7 @@ static const struct {
         {"PATH", "@files"},
         {"SOCKET", "@files"},
         {"DIR", "@dirs"},
+        {"VIEW", "overview guest placement policies migration traces network events help"},
 };
 
 static const char *by_value(const char *value) {
