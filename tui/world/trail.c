@@ -116,6 +116,8 @@ static void find_name(const struct trails *t, const char *name, unsigned *from, 
 /* First its own, then any of its name that is free, then a new one. */
 static unsigned claim_trail(struct trails *t, unsigned from, unsigned *end, const struct hb_guest_seen *s,
                             unsigned seat, bool any) {
+        unsigned made;
+
         for (unsigned i = from; i < *end; i++) {
                 struct trail *x = t->slot[t->by_name[i]];
 
@@ -124,8 +126,9 @@ static unsigned claim_trail(struct trails *t, unsigned from, unsigned *end, cons
         }
         if (!any || t->count == HB_WORLD_GUESTS)
                 return NO_TRAIL;
-        (*end)++;
-        return begin_trail(t, *end - 1, s->name);
+        made = begin_trail(t, *end, s->name);
+        *end += made != NO_TRAIL;
+        return made;
 }
 
 static void follow(const hb_world *w, struct trail *t, const struct hb_guest_seen *s, unsigned seat) {
