@@ -225,7 +225,7 @@ static int act(struct hb_view_ctx *c, enum hb_action a, const char *row_id, cons
 
 const struct hb_view hb_view_events = {
         .name = "events",
-        .title = "Events",
+        .title = "events",
         .key = HB_DO_VIEW_EVENTS,
         .build = build,
         .act = act,

@@ -162,7 +162,7 @@ static int act(struct hb_view_ctx *c, enum hb_action a, const char *row, const c
 
 const struct hb_view hb_view_migration = {
         .name = "migration",
-        .title = "Migration",
+        .title = "migration",
         .key = HB_DO_VIEW_MIGRATION,
         .build = build,
         .act = act,

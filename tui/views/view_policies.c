@@ -360,7 +360,7 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
 
 const struct hb_view hb_view_policies = {
         .name = "policies",
-        .title = "Policies",
+        .title = "policies",
         .key = HB_DO_VIEW_POLICIES,
         .build = build,
         .act = hb_policies_act,

@@ -289,7 +289,7 @@ static int act(struct hb_view_ctx *c, enum hb_action a, const char *row_id, cons
 
 const struct hb_view hb_view_traces = {
         .name = "traces",
-        .title = "Traces",
+        .title = "traces",
         .key = HB_DO_VIEW_TRACES,
         .build = build,
         .act = act,
