@@ -94,7 +94,8 @@ static void placed(const struct hb_view_figures *f, struct hb_readiness *r, stru
                 why(c, "", "its daemon does not say how its placement is");
         } else {
                 set(r, "unknown", HB_STYLE_WARN, '?');
-                why(c, "update the console", "its daemon gives a state that this console does not know: %s", f->state);
+                why(c, "update the console", "its daemon gives a state that this console does not know: %s",
+                    f->state);
         }
 }
 

@@ -8,7 +8,7 @@
 #endif
 
 static inline json_t *two_guest(const char *name, const char *more) {
-        char text[4096];
+        char text[8192];
 
         snprintf(text, sizeof(text),
                  "{'name':'%s','kind':'qemu','state':'running','vmm':'QEMU 7.2','tracker':'wp',"
