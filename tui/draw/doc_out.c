@@ -17,13 +17,15 @@ struct plain {
 
 static void say(const struct plain *p, const char *text) {
         char utf8[4];
+        unsigned n;
         uint32_t ch;
         bool blank;
 
         for (; *text; text += blank) {
                 blank = *text == '\n' || *text == '\t' || *text == '\r';
                 ch = blank ? ' ' : hb_text_next(&text, p->utf8);
-                fwrite(utf8, 1, hb_char_encode(ch, utf8), p->out);
+                n = hb_char_encode(ch, utf8);
+                fwrite(utf8, 1, n, p->out);
         }
 }
 

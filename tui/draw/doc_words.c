@@ -70,9 +70,13 @@ static double mean(const double *v, size_t n, size_t *ret_known) {
 
 const char *hb_doc_trend(const struct hb_doc_values *v) {
         size_t third = v->n / 3, known = 0;
-        double before = mean(v->v, third, &known), now = mean(v->v + v->n - third, third, &known);
-        double near = fmax(fabs(before), fabs(now)) * 0.1;
+        double before, now, near;
 
+        if (third < 2)
+                return "";
+        before = mean(v->v, third, &known);
+        now = mean(v->v + v->n - third, third, &known);
+        near = fmax(fabs(before), fabs(now)) * 0.1;
         if (known < 4 || isnan(before) || isnan(now))
                 return "";
         return now > before + near ? "rising" : now < before - near ? "falling" : "steady";
