@@ -74,6 +74,15 @@ static int turn(struct hb_view_ctx *c, const struct hb_guest_seen *g, int by, st
         return 0;
 }
 
+/* The one it was about is gone. */
+static int first_guest(struct hb_view_ctx *c, struct hb_order *ret) {
+        memset(c->memory->subject, 0, sizeof(c->memory->subject));
+        if (!hb_view_guest_of(c))
+                return hb_order_say(ret, "There is no guest on the hosts looked at.");
+        ret->kind = HB_ORDER_DONE;
+        return 0;
+}
+
 static void host_choices(const json_t *hosts, struct hb_order *ret) {
         const json_t *h;
         size_t i;
@@ -141,7 +150,7 @@ static int act(struct hb_view_ctx *c, enum hb_action a, const char *row, const c
         const struct hb_guest_seen *g = hb_view_guest_of(c);
 
         if (!g)
-                return 0;
+                return a == HB_DO_LEFT || a == HB_DO_RIGHT ? first_guest(c, ret) : 0;
         switch (a) {
         case HB_DO_LEFT:
                 return turn(c, g, -1, ret);

@@ -92,11 +92,14 @@ static void build_card(hb_doc *d, const json_t *v) {
 }
 
 static void params_title(struct hb_policies_look *k, const json_t *v, char *buf, size_t size) {
+        const json_t *listed;
         struct hb_policy_row r;
         char name[96], key[HB_PART_TEXT];
 
         hb_policy_row_parse(k->row, &r);
-        snprintf(buf, size, "params of %s %s (%s): %s changes one", r.kind, hb_policy_name(v, name), r.place,
+        listed = json_object_get(hb_policies_kind(k, r.kind), r.place);
+        snprintf(buf, size, "params of %s %s (%s): %s changes one", r.kind,
+                 hb_policy_name(json_is_object(listed) ? listed : v, name), r.place,
                  hb_part_key(k->c, HB_DO_TUNE, key));
 }
 

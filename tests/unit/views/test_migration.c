@@ -295,6 +295,23 @@ static void test_empty_world(void **state) {
         fake_free(&f);
 }
 
+static void test_guest_that_is_gone(void **state) {
+        struct fake f;
+        struct hb_order o;
+
+        world(&f, placed, DRY("true", "", "23", "false"));
+        strcpy(f.memory.subject, "vm77");
+        fake_plain(&f, &hb_view_migration);
+        fake_has(&f, "There is no guest vm77");
+        fake_has(&f, "+ done"); /* what happened is still to be seen */
+        fake_act(&f, &hb_view_migration, HB_DO_MIGRATE, "", NULL, &o);
+        assert_int_equal(o.kind, HB_ORDER_NONE); /* never another guest instead */
+        fake_act(&f, &hb_view_migration, HB_DO_RIGHT, "", NULL, &o);
+        assert_int_equal(o.kind, HB_ORDER_DONE);
+        assert_string_equal(f.memory.subject, "vm1");
+        fake_free(&f);
+}
+
 static void test_every_order(void **state) {
         struct fake f;
 
@@ -353,6 +370,7 @@ int main(void) {
                 cmocka_unit_test(test_once_in_the_table),
                 cmocka_unit_test(test_painted),
                 cmocka_unit_test(test_empty_world),
+                cmocka_unit_test(test_guest_that_is_gone),
                 cmocka_unit_test(test_every_order),
                 cmocka_unit_test(test_members_missing),
         };
