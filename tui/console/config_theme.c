@@ -1,9 +1,9 @@
 /* config_theme: one row a style: six colours and two sets of attributes.
  *
  * Sixteen colours are whatever the terminal makes of them, so only those are used that are rarely unreadable:
- * on an unknown background no yellow, white, black or blue. Of the 256 the upper 240 are fixed: those for a
- * dark or light background differ from it by a contrast of 4.5 (WCAG 2, AA), those for an unknown one by 3.5
- * from both. On its own background the terminal keeps its colour. Pure. */
+ * on an unknown background no yellow, white, black or blue, and no cyan for sentences. Of the 256 the upper
+ * 240 are fixed: those for a dark or light background differ from it by a contrast of 4.5 (WCAG 2, AA), those
+ * for an unknown one by 3.5 from both. On its own background the terminal keeps its colour. Pure. */
 #include "console/config_theme.h"
 #include "base/suggest.h"
 #include <errno.h>
@@ -22,9 +22,9 @@ static const struct row {
         [HB_STYLE_STRONG] = {-1, -1, -1, -1, -1, -1, B, B},
         [HB_STYLE_TITLE] = {-1, -1, -1, -1, -1, -1, R, R},
         [HB_STYLE_COLUMN] = {-1, -1, -1, -1, -1, -1, U, U},
-        [HB_STYLE_KEY] = {31, 81, 25, 6, 14, 6, B, B},
+        [HB_STYLE_KEY] = {31, 81, 25, -1, 14, 4, B, B},
         [HB_STYLE_GOOD] = {28, 78, 22, 2, 10, 2, 0, 0},
-        [HB_STYLE_NOTE] = {31, 81, 25, 6, 14, 6, 0, 0},
+        [HB_STYLE_NOTE] = {31, 81, 25, -1, 14, 4, 0, 0},
         [HB_STYLE_WARN] = {130, 214, 94, 5, 11, 5, 0, B},
         [HB_STYLE_BAD] = {160, 210, 124, 1, 9, 1, B, B | U},
         [HB_STYLE_CHOSEN] = {-1, -1, -1, -1, -1, -1, R, R},
@@ -35,12 +35,12 @@ static const struct row {
         [HB_STYLE_ABSENT] = {243, 245, 242, -1, -1, -1, 0, D},
         [HB_STYLE_COPIED] = {30, 80, 24, 6, 14, 6, 0, 0},
         [HB_STYLE_ZERO] = {97, 146, 60, -1, -1, -1, 0, D},
-        [HB_STYLE_READ] = {30, 80, 24, 6, 14, 6, 0, 0},
+        [HB_STYLE_READ] = {30, 80, 24, 6, 14, 4, 0, 0},
         [HB_STYLE_WRITE] = {161, 211, 125, 1, 9, 1, 0, B},
         [HB_STYLE_EXPECTED] = {98, 141, 55, 5, 13, 5, 0, U},
         [HB_STYLE_HEAT0] = {243, 245, 242, -1, -1, -1, 0, D},
         [HB_STYLE_HEAT1] = {67, 67, 25, 6, 6, 6, 0, D},
-        [HB_STYLE_HEAT2] = {29, 72, 23, 6, 14, 6, 0, 0},
+        [HB_STYLE_HEAT2] = {29, 72, 23, 6, 14, 4, 0, 0},
         [HB_STYLE_HEAT3] = {100, 142, 58, 2, 10, 2, 0, 0},
         [HB_STYLE_HEAT4] = {130, 208, 94, 5, 11, 5, 0, B},
         [HB_STYLE_HEAT5] = {160, 203, 124, 1, 9, 1, B, B},

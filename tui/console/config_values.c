@@ -95,8 +95,8 @@ const struct hb_config_row hb_config_rows[] = {
         {"colors", "auto", "How many colours. auto: what TERM says. NO_COLOR in the environment wins.",
          color_words, set_colors},
         {"background", "auto",
-         "What the terminal's background is. auto: what COLORFGBG says; without it, colours that can be read "
-         "on both.",
+         "What the terminal's background is. auto: what COLORFGBG says, dark on the kernel's own console; "
+         "otherwise colours that can be read on both.",
          background_words, set_background},
         {"view", "overview", "What is shown first, unless the console remembers where it was.", view_words,
          set_view},

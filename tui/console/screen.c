@@ -176,29 +176,47 @@ int hb_screen_fd(const hb_screen *s) {
 }
 
 /* ---- showing ---- */
-static void put(const hb_screen *s, unsigned x, unsigned y, const struct hb_cell *c, uint32_t ch) {
-        const struct hb_screen_look *look = &s->looks[c->style < HB_STYLES ? c->style : HB_STYLE_NORMAL];
+/* Blocks and braille: reversed, a full one looks empty. */
+static bool pictorial(uint32_t ch) {
+        return (ch >= 0x2580 && ch <= 0x259f) || (ch >= 0x2800 && ch <= 0x28ff);
+}
+
+/* A bar keeps its colours inside a selected row; the chosen cell of a map has no chosen neighbour. */
+static bool reversed(const hb_surface *what, unsigned x, unsigned y, const struct hb_cell *c, short pair) {
+        const struct hb_cell *before = x ? hb_surface_at(what, x - 1, y) : NULL,
+                             *after = hb_surface_at(what, x + 1, y);
+
+        if (!c->chosen || !pair || !pictorial(c->ch))
+                return c->chosen;
+        return !(before && before->chosen) && !(after && after->chosen);
+}
+
+static void put(const hb_screen *s, unsigned x, unsigned y, const struct hb_screen_look *look, bool reverse,
+                uint32_t ch) {
         wchar_t text[2] = {(wchar_t)ch, L'\0'};
         cchar_t cell;
 
-        if (setcchar(&cell, text, look->attributes | (c->chosen ? A_REVERSE : 0), look->pair, NULL) == OK)
+        if (setcchar(&cell, text, look->attributes | (reverse ? A_REVERSE : 0), look->pair, NULL) == OK)
                 mvadd_wch((int)y, (int)x, &cell); /* fails in the last corner, after writing it */
 }
 
 /* One character; returns its columns. */
 static unsigned show_cell(const hb_screen *s, unsigned x, unsigned y, unsigned width,
-                          const struct hb_cell *c) {
+                          const hb_surface *what) {
         static const struct hb_cell blank = {.ch = ' ', .style = HB_STYLE_NORMAL};
+        const struct hb_cell *c = hb_surface_at(what, x, y);
+        const struct hb_screen_look *look;
         unsigned columns;
         uint32_t ch;
 
         if (!c)
                 c = &blank;
+        look = &s->looks[c->style < HB_STYLES ? c->style : HB_STYLE_NORMAL];
         ch = c->ch && (c->ch < 0x80 || s->utf8) ? c->ch : c->ch ? '?' : ' ';
         columns = hb_char_width(ch);
         if (x + columns > width || wcwidth((wchar_t)ch) != (int)columns)
                 ch = x + columns > width ? ' ' : '?', columns = 1;
-        put(s, x, y, c, ch);
+        put(s, x, y, look, reversed(what, x, y, c, look->pair), ch);
         return columns;
 }
 
@@ -211,7 +229,7 @@ void hb_screen_show(hb_screen *s, const hb_surface *what, int cursor_x, int curs
                 return;
         for (unsigned y = 0; y < height; y++)
                 for (unsigned x = 0; x < width;)
-                        x += show_cell(s, x, y, width, hb_surface_at(what, x, y));
+                        x += show_cell(s, x, y, width, what);
         inside = cursor_x >= 0 && cursor_y >= 0 && (unsigned)cursor_x < width && (unsigned)cursor_y < height;
         curs_set(inside);
         if (inside)

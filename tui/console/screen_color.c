@@ -9,13 +9,14 @@
 
 /* "15;0", "0;default;15": the last number is the background's. */
 static enum hb_background background(const struct hb_config *c) {
-        const char *said = getenv("COLORFGBG"), *last = said ? strrchr(said, ';') : NULL;
+        const char *said = getenv("COLORFGBG"), *last = said ? strrchr(said, ';') : NULL,
+                   *term = getenv("TERM");
         int n;
 
         if (c && c->background != HB_BACKGROUND_AUTO)
                 return c->background;
         if (!last || last[1] < '0' || last[1] > '9')
-                return HB_BACKGROUND_AUTO;
+                return term && strncmp(term, "linux", 5) == 0 ? HB_BACKGROUND_DARK : HB_BACKGROUND_AUTO;
         n = atoi(last + 1);
         return n == 7 || (n >= 9 && n <= 15) ? HB_BACKGROUND_LIGHT : HB_BACKGROUND_DARK;
 }

@@ -14,7 +14,7 @@
 struct hb_cell {
         uint32_t ch;   /* Unicode; ' ' for empty */
         uint8_t style; /* enum hb_style */
-        bool chosen;   /* of the selected row: shown reversed, whatever its style */
+        bool chosen;   /* of the selected row: shown reversed; bars in it keep their colours */
 };
 typedef struct hb_surface hb_surface;
 

@@ -280,6 +280,34 @@ static void shown_and_left(void **state) {
         left_with(t, 7);
 }
 
+static int bar_in_row(void) {
+        hb_screen *s = opened();
+        hb_surface *u;
+
+        if (hb_surface_new(80, 24, true, &u) < 0)
+                return 41;
+        hb_surface_text(u, 0, 0, 80, HB_STYLE_SENT, "ab\u2588\u2588cd");
+        hb_surface_choose(u, 0, 0, 80);
+        hb_surface_put(u, 3, 2, HB_STYLE_SENT, 0x2588);
+        hb_surface_choose(u, 3, 2, 1);
+        hb_screen_show(s, u, -1, -1);
+        hb_surface_free(u);
+        hb_screen_free(s);
+        return 7;
+}
+
+static void chosen_bars(void **state) {
+        struct term *t = start(bar_in_row, "xterm-256color", "C.UTF-8");
+
+        ends(t, LEAVES);
+        assert_int_equal(WEXITSTATUS(t->status), 7);
+        assert_non_null(
+                strstr(t->seen, "7m\033[38;5;63mab\033(B\033[0m\033[38;5;63m\u2588\u2588\033(B\033[0;7m"));
+        assert_non_null(
+                strstr(t->seen, "\033[3;4H\033[38;5;63m\u2588")); /* alone, in a map: still reversed */
+        put_away(t);
+}
+
 static void keys(void **state) {
         static const struct {
                 const char *sent;
@@ -586,6 +614,7 @@ static void no_terminal(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(shown_and_left),
+                cmocka_unit_test(chosen_bars),
                 cmocka_unit_test(keys),
                 cmocka_unit_test(changed_size),
                 cmocka_unit_test(signals_that_ask),
