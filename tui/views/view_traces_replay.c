@@ -8,8 +8,8 @@
 #include <string.h>
 
 /* What a stage takes (docs/CONTROL.md, `replay`). */
-#define SPEED_LEAST 0.0625
-#define SPEED_MOST  1024.0
+#define SPEED_LEAST 0.1
+#define SPEED_MOST  1000.0
 
 /* The newest of the replays: the one that was asked for last. */
 static unsigned replay_seat(const hb_world *w) {
@@ -82,7 +82,8 @@ static int speed(unsigned seat, const json_t *replay, double factor, struct hb_o
         double now = hb_json_number(replay, "speed"), to = (now > 0 ? now : 1) * factor;
         char text[HB_PART_TEXT];
 
-        if (to < SPEED_LEAST || to > SPEED_MOST)
+        to = fmin(fmax(to, SPEED_LEAST), SPEED_MOST);
+        if (fabs(to - now) < 1e-9)
                 return hb_order_say(ret, "The replay is as %s as it can be.", factor > 1 ? "fast" : "slow");
         return hb_order_call(ret, seat, "replay", op_with("speed", to), "", "the replay runs at %s times",
                              hb_part_bound(to, text));

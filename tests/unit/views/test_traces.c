@@ -142,6 +142,26 @@ static void test_replay_keys(void **state) {
         fake_free(&f);
 }
 
+static void test_speed_has_ends(void **state) {
+        struct fake f;
+        struct hb_order o;
+
+        with_replay(&f, "playing");
+        json_object_set_new(json_object_get(f.tick[1], "replay"), "speed", json_real(700));
+        fake_tick(&f, 1);
+        fake_turn(&f);
+        expect_op(&f, HB_DO_FASTER, NULL, "speed", 1000); /* what a stage takes at most */
+        json_object_set_new(json_object_get(f.tick[1], "replay"), "speed", json_real(1000));
+        fake_tick(&f, 1);
+        fake_turn(&f);
+        assert_int_equal(replay_act(&f, HB_DO_FASTER, NULL, &o), HB_ORDER_SAY);
+        json_object_set_new(json_object_get(f.tick[1], "replay"), "speed", json_real(0.15));
+        fake_tick(&f, 1);
+        fake_turn(&f);
+        expect_op(&f, HB_DO_SLOWER, NULL, "speed", 0.1);
+        fake_free(&f);
+}
+
 static void test_record_stop_play(void **state) {
         struct fake f;
         struct hb_order o;
@@ -220,10 +240,10 @@ static void test_members_missing(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_recordings),      cmocka_unit_test(test_replay),
-                cmocka_unit_test(test_replay_keys),     cmocka_unit_test(test_record_stop_play),
-                cmocka_unit_test(test_empty_world),     cmocka_unit_test(test_every_order),
-                cmocka_unit_test(test_members_missing),
+                cmocka_unit_test(test_recordings),       cmocka_unit_test(test_replay),
+                cmocka_unit_test(test_replay_keys),      cmocka_unit_test(test_speed_has_ends),
+                cmocka_unit_test(test_record_stop_play), cmocka_unit_test(test_empty_world),
+                cmocka_unit_test(test_every_order),      cmocka_unit_test(test_members_missing),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

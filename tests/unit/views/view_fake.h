@@ -297,6 +297,15 @@ static inline uint32_t fake_random(uint32_t *seed) {
         return *seed;
 }
 
+/* Longer than any buffer, with what terminals and formats would act upon. */
+static inline json_t *fake_hostile(void) {
+        char text[900] = "%s%n\x1b[2J\r\n/|@ ";
+        size_t n = strlen(text);
+
+        memset(text + n, 'W', sizeof(text) - n - 1);
+        return json_string(text);
+}
+
 /* Some members dropped, null, of another type, or (ways: 5) -1. */
 static inline json_t *fake_spoil(const json_t *j, uint32_t *seed, unsigned ways) {
         json_t *out;
@@ -314,7 +323,7 @@ static inline json_t *fake_spoil(const json_t *j, uint32_t *seed, unsigned ways)
                                 json_object_set_new(out, key, json_null());
                                 break;
                         case 2:
-                                json_object_set_new(out, key, json_string("?"));
+                                json_object_set_new(out, key, fake_hostile());
                                 break;
                         case 3:
                                 json_object_set_new(out, key, json_integer(ways == 5 ? -1 : 3));
