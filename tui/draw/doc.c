@@ -149,8 +149,9 @@ void hb_doc_text(hb_doc *d, const char *key, const char *title, const char *text
         copy = hb_doc_alloc(d, expanded_size(text));
         b->lines.line = copy ? hb_doc_alloc(d, lines * sizeof(*b->lines.line)) : NULL;
         b->lines.width = b->lines.line ? hb_doc_alloc(d, lines * sizeof(*b->lines.width)) : NULL;
+        b->lines.end = b->lines.width ? hb_doc_alloc(d, lines * sizeof(*b->lines.end)) : NULL;
         b->lines.diff = diff;
-        if (!b->lines.width)
+        if (!b->lines.end)
                 return;
         expand(text, copy, &b->lines);
         for (unsigned i = 0; i < b->lines.n; i++)

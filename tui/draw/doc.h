@@ -102,7 +102,7 @@ struct hb_doc_cell_value {
 };
 struct hb_doc_grid {
         const char *key, *title;
-        unsigned columns;                      /* cells a row */
+        unsigned columns;                      /* cells a row; a row that is too wide is wrapped */
         unsigned n;                            /* cells in all */
         const struct hb_doc_cell_value *cells; /* copied */
         unsigned chosen;                       /* the cell under the grid's cursor; n: none */

@@ -3,7 +3,8 @@
 #include "draw/doc_look.h"
 #include <stdio.h>
 
-/* {"view","subject",key:value,...,table key:[{column key:value,...}],...}. NULL: no memory. */
+/* {"view","subject",key:value,...,table key:[{column key:value,...}],...}; tables as arranged; "incomplete":
+ * true where memory failed while the doc was built. NULL: no memory. */
 json_t *hb_doc_json(const hb_doc *d);
 /* Line by line, no drawing: "label: text", tables as one line a row with "heading text" pairs separated by
  * "; ", pictures as their legend in words. The selected row (id; NULL: none) begins with "> ", others with

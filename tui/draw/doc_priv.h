@@ -40,6 +40,7 @@ struct hb_doc_table {
 struct hb_doc_lines {
         const char **line;
         uint16_t *width; /* of each; HB_DOC_ASK_WIDTH */
+        unsigned *end; /* lines of the screen up to and with each: paint's, for the width it measured last */
         unsigned n;
         bool diff;
 };

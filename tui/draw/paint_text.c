@@ -51,13 +51,31 @@ static unsigned pieces(const struct hb_paint *p, const struct hb_doc_lines *l, u
         return width ? (width + p->w - 1) / p->w : 1;
 }
 
+/* A long text is measured once a painting, and its lines are found by halving. */
 static void text_measure(const struct hb_paint *p, struct hb_paint_item *it) {
         const struct hb_doc_lines *l = &it->b->lines;
+        unsigned n = 0;
 
-        it->natural = it->b->label[0] != '\0';
         for (unsigned k = 0; k < l->n; k++)
-                it->natural += pieces(p, l, k);
+                l->end[k] = n += pieces(p, l, k);
+        it->natural = n + (it->b->label[0] != '\0');
         it->least = hb_paint_min(it->natural, 3);
+}
+
+/* The line of the text that line i of the screen shows; *ret: which piece of it. */
+static unsigned line_at(const struct hb_doc_lines *l, unsigned i, unsigned *ret) {
+        unsigned low = 0, high = l->n;
+
+        while (low < high) {
+                unsigned mid = low + (high - low) / 2;
+
+                if (l->end[mid] <= i)
+                        low = mid + 1;
+                else
+                        high = mid;
+        }
+        *ret = i - (low ? l->end[low - 1] : 0);
+        return low;
 }
 
 static enum hb_style style_of(const struct hb_doc_lines *l, unsigned k) {
@@ -79,19 +97,18 @@ static void text_line(const struct hb_paint *p, const struct hb_paint_item *it, 
         const struct hb_doc_lines *l = &it->b->lines;
         bool more = i + 1 == it->height && it->height < it->natural;
         char buf[HB_PAINT_LINE];
-        unsigned k = 0, n;
+        unsigned k, piece;
 
         if (it->b->label[0] && i-- == 0) {
                 hb_surface_text(p->s, p->x, y, p->w, HB_STYLE_TITLE, it->b->label);
                 return;
         }
-        for (; k < l->n && (n = pieces(p, l, k)) <= i; k++)
-                i -= n;
+        k = line_at(l, i, &piece);
         if (more)
                 hb_surface_text(p->s, p->x, y, p->w, HB_STYLE_DIM, "... more");
         else if (k < l->n)
                 hb_surface_text(p->s, p->x, y, p->w, style_of(l, k),
-                                hb_paint_wrap_line(l->line[k], p->w, p->utf8, true, i, false, buf));
+                                hb_paint_wrap_line(l->line[k], p->w, p->utf8, true, piece, false, buf));
 }
 
 const struct hb_paint_ops hb_paint_text = {text_measure, text_line};

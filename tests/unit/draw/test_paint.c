@@ -143,6 +143,35 @@ static void preformatted_lines_keep_their_form(void **state) {
         doc_rig_fini(&r);
 }
 
+/* Which line stands on top when a long text, some of it wide, is scrolled. */
+static void long_texts_are_scrolled(void **state) {
+        struct doc_rig r = {.glyphs = HB_GLYPHS_BLOCK};
+        char *text = NULL, top[16];
+        size_t size = 0;
+        FILE *out = open_memstream(&text, &size);
+        hb_doc *d = doc();
+
+        for (unsigned i = 0; i < 3000; i++) /* one line, one line, three lines of the screen */
+                fprintf(out,
+                        i % 3 == 2 ? "%u 主机主机主机主机主机主机主机主机主机主机\n"
+                        : i % 3    ? "%u é\n"
+                                   : "%u\n",
+                        i);
+        fclose(out);
+        hb_doc_text(d, NULL, "", text, false);
+        for (unsigned i = 0; i < 2990; i += 37) {
+                r.place.scroll = i / 3 * 5 + i % 3;
+                doc_rig_paint(&r, d, 20, 10);
+                assert_int_equal(r.result.lines, 5000);
+                snprintf(top, sizeof(top), "%u", i);
+                for (unsigned x = 0; top[x]; x++)
+                        assert_int_equal(hb_surface_at(r.surface, x, 0)->ch, (unsigned char)top[x]);
+        }
+        free(text);
+        hb_doc_free(d);
+        doc_rig_fini(&r);
+}
+
 /* ---- tables ---- */
 
 static const struct hb_doc_column columns[] = {
@@ -747,6 +776,7 @@ int main(void) {
                 cmocka_unit_test(notes_are_wrapped_by_words),
                 cmocka_unit_test(hostile_text_stays_text),
                 cmocka_unit_test(preformatted_lines_keep_their_form),
+                cmocka_unit_test(long_texts_are_scrolled),
                 cmocka_unit_test(columns_go_by_rank),
                 cmocka_unit_test(where_no_colors_are_a_sign_marks_the_row),
                 cmocka_unit_test(what_the_filter_found_is_marked),
