@@ -12,7 +12,8 @@
 
 /* ---- what needs a look ---- */
 
-enum { READY, FILLING, MOVING, STALLED, LOST, UNKNOWN, UNFIT, ABSENT, KINDS };
+/* Most urgent first: what the guests are sorted by when somebody asks for that. */
+enum { LOST, STALLED, UNKNOWN, MOVING, FILLING, UNFIT, ABSENT, READY, KINDS };
 static const struct {
         const char *words; /* of hb_readiness, with '|' around each */
         const char *say;
@@ -21,11 +22,11 @@ static const struct {
         [LOST] = {"|lost|gone|", "lost", true},
         [STALLED] = {"|stalled|", "stalled", true},
         [UNKNOWN] = {"|unknown|", "unknown", true},
-        [UNFIT] = {"|cannot move|", "cannot move", true},
         [MOVING] = {"|moving|", "moving", false},
         [FILLING] = {"|filling|connecting|attaching|", "filling", false},
-        [READY] = {"|ready|", "ready", false},
+        [UNFIT] = {"|cannot move|", "cannot move", false}, /* for good, mostly: no alarm */
         [ABSENT] = {"|not placed|", "not placed", false},
+        [READY] = {"|ready|", "ready", false},
 };
 
 static unsigned kind_of(const char *word) {
@@ -39,12 +40,9 @@ static unsigned kind_of(const char *word) {
 }
 
 static void list(const unsigned count[KINDS], bool look, char *buf, size_t size) {
-        static const unsigned order[KINDS] = {LOST, STALLED, UNKNOWN, UNFIT, MOVING, FILLING, READY, ABSENT};
-
-        for (unsigned i = 0; i < KINDS; i++)
-                if (count[order[i]] && kinds[order[i]].look == look)
-                        hb_part_add(buf, size, "%s%u %s", *buf ? ", " : "", count[order[i]],
-                                    kinds[order[i]].say);
+        for (unsigned k = 0; k < KINDS; k++)
+                if (count[k] && kinds[k].look == look)
+                        hb_part_add(buf, size, "%s%u %s", *buf ? ", " : "", count[k], kinds[k].say);
 }
 
 static void attention(struct hb_view_ctx *c, hb_doc *d) {
@@ -73,7 +71,9 @@ static void attention(struct hb_view_ctx *c, hb_doc *d) {
 
 /* ---- guests ---- */
 
+/* The first is what "sort" sorts by when it is pressed once. */
 static const struct hb_doc_column columns[] = {
+        {"urgency", "urgency", true, 9, 0, false},
         {"guest", "guest", false, 0, 6, false},
         {"host", "host", false, 2, 0, false},
         {"to", "to", false, 1, 0, false},
@@ -141,6 +141,7 @@ static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_gu
         hb_view_judge(c->world, g, &r, &cause);
         hb_view_figures(g, &f);
         hb_doc_row(t, g->id);
+        hb_doc_cell(t, HB_STYLE_DIM, json_integer(kind_of(r.word)), "%u", kind_of(r.word));
         hb_part_cell(t, HB_STYLE_STRONG, g->id);
         hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(from, f.from));
         hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(f.to, hb_view_seat_label(c->world, g->target)));

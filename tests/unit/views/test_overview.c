@@ -12,7 +12,7 @@ static void usual(struct fake *f) {
 
 static void test_painted(void **state) {
         static const char expected[] =
-                "! 1 of 4 guests needs a look: 1 stalled; 1 filling, 1 ready, 1 not placed\n"
+                "! 1 of 4 guests needs a look: 1 stalled; 1 filling, 1 not placed, 1 ready\n"
                 "host  daemon  guests  coming  free memory       of  its CPU      up for\n"
                 "a     + up         4       0      2.1 GiB  8.0 GiB    0.8 %  3 h 12 min\n"
                 "b     + up         0       3      2.1 GiB  8.0 GiB    0.8 %  3 h 12 min\n"
@@ -66,6 +66,23 @@ static void test_plain(void **state) {
         fake_has(&f, "raise [transport] cap_bytes_per_s on the source and reload");
         fake_has(&f, "host b; daemon + up; guests 0; coming 3");
         fake_no_nonsense(&f);
+        fake_free(&f);
+}
+
+/* Pressed once, "sort" has what needs a look first. */
+static void test_urgent_first(void **state) {
+        const struct hb_doc_column *c;
+        struct fake f;
+        hb_doc *d;
+
+        usual(&f);
+        d = fake_build(&f, &hb_view_overview);
+        assert_true(hb_doc_columns(hb_doc_main(d), &c) > 0);
+        hb_doc_arrange(d, &(struct hb_doc_order){.sort = "urgency"});
+        assert_string_equal(c[0].key, "urgency");
+        assert_string_equal(hb_doc_row_id(hb_doc_main(d), 0), "vm2");
+        assert_string_equal(hb_doc_row_id(hb_doc_main(d), 3), "vm1");
+        hb_doc_free(d);
         fake_free(&f);
 }
 
@@ -215,12 +232,12 @@ static void test_spoilt(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_painted),   cmocka_unit_test(test_sizes),
-                cmocka_unit_test(test_plain),     cmocka_unit_test(test_json),
-                cmocka_unit_test(test_nothing),   cmocka_unit_test(test_all_well),
-                cmocka_unit_test(test_seat_lost), cmocka_unit_test(test_many),
-                cmocka_unit_test(test_warnings),  cmocka_unit_test(test_keys),
-                cmocka_unit_test(test_spoilt),
+                cmocka_unit_test(test_painted),      cmocka_unit_test(test_sizes),
+                cmocka_unit_test(test_plain),        cmocka_unit_test(test_json),
+                cmocka_unit_test(test_urgent_first), cmocka_unit_test(test_nothing),
+                cmocka_unit_test(test_all_well),     cmocka_unit_test(test_seat_lost),
+                cmocka_unit_test(test_many),         cmocka_unit_test(test_warnings),
+                cmocka_unit_test(test_keys),         cmocka_unit_test(test_spoilt),
         };
 
         return cmocka_run_group_tests_name("overview", tests, NULL, NULL);
