@@ -184,13 +184,15 @@ void hb_surface_right(hb_surface *s, unsigned x, unsigned y, unsigned width, enu
 static void write_row(const hb_surface *s, unsigned y, FILE *out) {
         const struct hb_cell *row = row_of(s, y);
         unsigned end = s->width;
-        char utf8[4];
+        char utf8[4] = {0};
 
         while (end > 0 && row[end - 1].ch == ' ')
                 end--;
-        for (unsigned x = 0; x < end; x++)
-                if (row[x].ch)
-                        fwrite(utf8, 1, hb_char_encode(row[x].ch, utf8), out);
+        for (unsigned x = 0; x < end; x++) {
+                unsigned n = row[x].ch ? hb_char_encode(row[x].ch, utf8) : 0;
+
+                fwrite(utf8, 1, n, out);
+        }
         fputc('\n', out);
 }
 
