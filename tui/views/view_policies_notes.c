@@ -98,6 +98,25 @@ static void next_step(struct hb_policies_look *k, const struct hb_policy_verdict
                          hb_part_key(k->c, HB_DO_TUNE, b), hb_part_key(k->c, HB_DO_DIFF, x));
 }
 
+static bool is_small(const struct hb_policies_look *k) {
+        return hb_view_on_screen(k->c) && k->c->height < ROOM_FOR_ALL_NOTES;
+}
+
+/* The same in two lines of forty columns. */
+static void short_verdict(struct hb_policies_look *k, hb_doc *d, const json_t *kind,
+                          const struct hb_policy_verdict *v) {
+        char name[96], base[96], key[HB_PART_TEXT], called[64];
+        bool worse_one = v->verdict == HB_VERDICT_WORSE;
+
+        hb_doc_note(d, key_of("verdict", kind, "", called), hb_verdict_style(v->verdict),
+                    worse_one ? '!' : '+', "%s (shadow) is %s than %s: %s %.2f %c %.2f. %s %s",
+                    hb_policy_name(json_object_get(kind, "shadow"), name), worse_one ? "worse" : "better",
+                    hb_policy_name(json_object_get(kind, "active"), base), v->figure, v->mine,
+                    worse_one ? '<' : '>', v->baseline,
+                    hb_part_key(k->c, worse_one ? HB_DO_DROP : HB_DO_PROMOTE, key),
+                    worse_one ? "drops it" : "promotes it");
+}
+
 static void note_verdict(struct hb_policies_look *k, hb_doc *d, const json_t *kind) {
         struct hb_policy_verdict v;
         char name[96], base[96], text[200], next[200], called[64];
@@ -106,6 +125,10 @@ static void note_verdict(struct hb_policies_look *k, hb_doc *d, const json_t *ki
         hb_policies_verdict(k->list, word, "shadow", &v);
         if (v.verdict != HB_VERDICT_WORSE && v.verdict != HB_VERDICT_BETTER)
                 return;
+        if (is_small(k)) {
+                short_verdict(k, d, kind, &v);
+                return;
+        }
         snprintf(text, sizeof(text), "%s %.2f %c %.2f on %u of %u guest%s", v.figure, v.mine,
                  v.verdict == HB_VERDICT_WORSE ? '<' : '>', v.baseline,
                  v.verdict == HB_VERDICT_WORSE ? v.worse : v.better, v.guests, v.guests == 1 ? "" : "s");
@@ -157,11 +180,10 @@ static void note(struct hb_policies_look *k, hb_doc *d, const json_t *kind, unsi
 }
 
 void hb_policies_build_notes(struct hb_policies_look *k, hb_doc *d) {
-        bool small = hb_view_on_screen(k->c) && k->c->height < ROOM_FOR_ALL_NOTES;
         const json_t *kind;
         size_t i;
 
-        for (unsigned turn = 0; turn < (small ? 2 : 4); turn++) {
+        for (unsigned turn = 0; turn < (is_small(k) ? 2 : 4); turn++) {
                 json_array_foreach(json_object_get(k->list, "kinds"), i, kind) {
                         note(k, d, kind, turn);
                 }

@@ -237,6 +237,10 @@ static void test_painted(void **state) {
         fake_painted(&f, &hb_view_policies, 200, 60);
         fake_has(&f, "bias");
         fake_has(&f, "worse by 0.30");
+        fake_painted(&f, &hb_view_policies, 40, 9);
+        fake_has(&f, "! lfu@2 (shadow) is worse than ewma@1:");
+        fake_has(&f, "value 0.31 < 0.55. drop drops it");
+        fake_has(&f, "> predictor active");
         fake_painted(&f, &hb_view_policies, 20, 5);
         fake_free(&f);
 }
