@@ -78,6 +78,13 @@ grep -q "EOPNOTSUPP.*no replay here" "$pair/error" || fail "replay is refused ot
 ! ask a guest.map '{"guest":"g","first":99999999}' || fail "pages that are not there have a map"
 
 say "events"
+# ---- a recording and a reload, seen by who did not ask for them ----
+must a --json trace record g -o "$pair/watched.hbt" >"$pair/output"
+must a reload >"$pair/output"
+await 10 "the recording to be told" tick_is a '(.guests[0].recording | .state == "recording" and .bytes >= 0) and (.recordings | length == 1) and ([.events[].text] | any(test("settings read again")))'
+must a trace record --stop g >"$pair/output"
+await 10 "its end to be told" tick_is a '.guests[0].recording == null and ([.events[] | select(.kind == "trace" and .guest == "g")] | length == 2)'
+
 # ---- the map adds up: the guest stands still meanwhile ----
 counts='[.resident_pages, .fresh_pages, .stale_pages, .absent_pages, .fetching_pages, .known_pages, .spill.spilled_pages]'
 adds_up() {
@@ -121,9 +128,9 @@ await 10 "the loss to be told" tick_is b '(.hosts[0] | .state == "down" and (.wh
 
 say "death"
 # ---- fifty cost little more than one ----
-# VIEWERS : parts of a million of a core that the whole daemon takes, by its own word, over three seconds
+# VIEWERS : parts of a million of a core that the whole daemon takes, by its own word, over two seconds
 cost() {
-  watch b "$1" 4 >"$pair/ticks"
+  watch b "$1" 3 >"$pair/ticks"
   jq -s '.[1:] | map(.process.cpu_share) | add / length * 1000000 | round' "$pair/ticks"
 }
 one=$(cost 1)

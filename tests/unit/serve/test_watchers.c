@@ -216,7 +216,7 @@ static void what_a_tick_has(void **state) {
         hang_up(&c);
 }
 
-static void every_so_manieth_tick(void **state) {
+static void each_third_tick(void **state) {
         struct fixture *f = *state;
         struct conn one = watch(f, 1), three = watch(f, 3);
 
@@ -429,7 +429,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(a_late_one_gets_the_last_snapshot_or_a_new_one, setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(what_a_tick_has, setup, teardown),
-                cmocka_unit_test_setup_teardown(every_so_manieth_tick, setup, teardown),
+                cmocka_unit_test_setup_teardown(each_third_tick, setup, teardown),
                 cmocka_unit_test_setup_teardown(whoever_is_behind_gets_the_newest, setup, teardown),
                 cmocka_unit_test_setup_teardown(small_ticks_do_not_pile_up_in_the_kernel, setup, teardown),
                 cmocka_unit_test_setup_teardown(other_answers_come_between_ticks, setup, teardown),
