@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ESTIMATE_AGE_S 5.0
+#define ROOM_FOR_TABLE 12u /* lines; on fewer the sentence says it all */
 
 /* ---- where to ---- */
 
@@ -253,7 +254,8 @@ void hb_migration_build_estimate(struct hb_view_ctx *c, hb_doc *d, const struct 
         x = ask(c, g, to, &err, &age);
         if (x) {
                 sentence(c, d, g, x, to);
-                table(d, g, x);
+                if (!hb_view_on_screen(c) || c->height >= ROOM_FOR_TABLE)
+                        table(d, g, x);
         }
         if (err && err->code)
                 hb_part_error_note(d, "error", "what a move would cost cannot be estimated", err);
