@@ -17,7 +17,6 @@
 #define BACKOFF_MIN_MS 250u
 #define BACKOFF_MAX_MS 5000u
 #define PLACED_DUE_NS  (30 * HB_NS_PER_S)
-#define TREND_NS       (3 * HB_NS_PER_S)
 
 static void remember(struct hb_outgoing *p);
 
@@ -204,46 +203,6 @@ static void on_placed(struct hb_outgoing *p, const uint8_t *payload, size_t size
         hb_migrate_link(g->handover, true);
 }
 
-/* A trend that turns every other report is no event: one that has lasted is. The first good one is not news.
- */
-static void tell_trend(struct hb_outgoing *p) {
-        bool stalled = strcmp(p->trend, "stalled") == 0;
-        if (stalled == p->told_stalled || p->report_ns - p->trend_since_ns < TREND_NS)
-                return;
-        p->told_stalled = stalled;
-        if (stalled)
-                hb_daemon_event(
-                        p->d, HB_LOG_WARNING, HB_ON_PLACEMENT, p->g->name, p->host,
-                        "raise the link's cap, or wait for a quieter time",
-                        "placement of %s on %s: stalled, the guest writes %.1f MiB/s and %.1f MiB/s cross",
-                        p->g->name, p->host,
-                        hb_page_map_dirty_pages_per_s(p->g->map) * HB_PAGE_SIZE / 1048576.0,
-                        p->report.rate_bytes_per_s / 1048576.0);
-        else
-                hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, p->g->name, p->host, NULL,
-                                "placement of %s on %s: converging again", p->g->name, p->host);
-}
-
-static void track_trend(struct hb_outgoing *p) {
-        const char *now = p->report.converging || p->report.ready ? "converging" : "stalled";
-        if (strcmp(now, p->trend) == 0) {
-                tell_trend(p);
-                return;
-        }
-        snprintf(p->trend, sizeof p->trend, "%s", now);
-        p->trend_since_ns = hb_now_ns();
-}
-
-/* Once a session: a guest that writes makes it flicker. */
-static void tell_ready(struct hb_outgoing *p) {
-        if (!p->report.ready || p->told_ready)
-                return;
-        p->told_ready = true;
-        hb_daemon_event(p->d, HB_LOG_NOTICE, HB_ON_PLACEMENT, p->g->name, p->host, NULL,
-                        "placement of %s on %s: ready, %llu of %llu pages are fresh there", p->g->name,
-                        p->host, (unsigned long long)p->report.fresh, (unsigned long long)p->report.resident);
-}
-
 /* What is counted in pages of the guest cannot be more than it has. */
 static bool plausible(const struct hb_msg_report *m, uint64_t pages) {
         return m->resident <= pages && m->fresh <= pages && m->stale <= pages && m->absent <= pages &&
@@ -262,8 +221,7 @@ static void on_report(struct hb_outgoing *p, const uint8_t *payload, size_t size
         p->report_ns = hb_now_ns();
         if (m.ready && !p->ready_ns)
                 p->ready_ns = p->report_ns;
-        tell_ready(p);
-        track_trend(p);
+        hb_outgoing_track(p);
         hb_waiters_check(p);
         if (p->g->handover)
                 hb_migrate_source_message(p, HB_MSG_REPORT, payload, size);
