@@ -70,7 +70,7 @@ struct hb_app {
         struct hb_app_order orders[HB_APP_ORDERS];
         char message[512];
         enum hb_style message_style;
-        int64_t message_until_ns; /* 0: until the next key */
+        int64_t message_until_ns; /* the next key takes it away; so does this moment, unless 0 */
 
         struct hb_app_player players[HB_APP_PLAYERS];
         struct hb_err failed;        /* code 0: nothing; otherwise why there is nothing left to look at */

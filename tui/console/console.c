@@ -88,9 +88,9 @@ static int set_up(struct hb_app *a, struct hb_err *e) {
                                 (double)HB_APP_SECOND);
         a->view = a->config->view;
         a->memory[HB_VIEW_EVENTS].follow = true; /* the newest is what happened */
-        a->glyphs = a->config->glyphs >= 0 ? (enum hb_glyphs)a->config->glyphs
-                    : a->utf8              ? HB_GLYPHS_BRAILLE
-                                           : HB_GLYPHS_ASCII;
+        a->glyphs = !a->utf8                 ? HB_GLYPHS_ASCII
+                    : a->config->glyphs >= 0 ? (enum hb_glyphs)a->config->glyphs
+                                             : HB_GLYPHS_BRAILLE;
         r = hb_world_new(&w, &a->world, e);
         return r < 0 ? r : add_seats(a, e);
 }
@@ -103,7 +103,7 @@ static int on_screen(struct hb_app *a, struct hb_err *e) {
                 return r;
         if (!a->o->demo) /* what is looked at there is not what the operator was at */
                 hb_app_state_load(a);
-        if (a->config->glyphs >= 0)
+        if (a->config->glyphs >= 0 && a->utf8)
                 a->glyphs = (enum hb_glyphs)a->config->glyphs;
         r = choose_view(a, e);
         if (r < 0)

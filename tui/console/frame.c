@@ -185,8 +185,8 @@ static void title(struct hb_app *a, unsigned w) {
                 snprintf(frozen, sizeof(frozen), "FROZEN %lld s  ",
                          (long long)((a->now_ns - a->frozen_ns) / HB_APP_SECOND));
         if (w >= 60)
-                snprintf(right, sizeof(right), "%s%s%s  %s", frozen, a->control ? "control  " : "read-only  ", seats,
-                         clock);
+                snprintf(right, sizeof(right), "%s%s%s  %s", frozen, a->control ? "control  " : "read-only  ",
+                         seats, clock);
         else
                 snprintf(right, sizeof(right), "%s%s", frozen, w >= 40 ? seats : "");
         taken = hb_text_width(right, a->utf8);
@@ -338,7 +338,7 @@ static void paint_doc(struct hb_app *a) {
         struct hb_place_in_doc place = {
                 .row_line = m->row_line, .scroll = m->scroll, .row_index = m->row_index};
 
-        a->painted = (struct hb_paint_result){-1, -1, 0, 0, 0};
+        a->painted = (struct hb_paint_result){.cursor_x = -1, .cursor_y = -1};
         if (!a->doc)
                 return;
         memcpy(place.row, m->row, sizeof(place.row));

@@ -37,6 +37,15 @@ static void move(struct hb_app *a, int64_t by) {
         choose(a, t, (unsigned)(to < 0 ? 0 : to >= n ? n - 1 : to), at);
 }
 
+/* Where the mouse was pressed: that row, if one stands there. */
+static void point(struct hb_app *a) {
+        unsigned x, y, first = a->painted.table_y;
+
+        hb_screen_mouse(a->screen, &x, &y);
+        if (a->painted.cursor_y >= 0 && y >= first && y < first + a->painted.table_lines)
+                move(a, (int64_t)y - a->painted.cursor_y);
+}
+
 static int64_t page(const struct hb_app *a) {
         unsigned lines = a->painted.table_lines ? a->painted.table_lines : a->painted.shown;
 
@@ -243,11 +252,15 @@ void hb_app_key(struct hb_app *a, int key) {
         a->dirty = true;
         a->key_ns = a->now_ns;
         if (a->prompt.kind != HB_PROMPT_NONE) {
-                prompt_key(a, key);
+                if (key != HB_KEY_MOUSE)
+                        prompt_key(a, key);
                 return;
         }
-        if (a->message_until_ns == 0)
-                a->message[0] = '\0';
+        a->message[0] = '\0'; /* it has been seen */
+        if (key == HB_KEY_MOUSE) {
+                point(a);
+                return;
+        }
         action = hb_keymap_get(a->config->keys, key);
         if (action == HB_DO_NONE) {
                 char name[16];

@@ -21,6 +21,7 @@ struct hb_place_in_doc {
 struct hb_paint_result {
         int cursor_x, cursor_y; /* the selected row (or cell of the grid); -1: nothing is selected */
         unsigned table_lines;   /* lines the main table has, for paging */
+        unsigned table_y;       /* the first of them, on the surface */
         unsigned lines, shown;  /* of the doc's own lines; lines > shown: it scrolls */
 };
 

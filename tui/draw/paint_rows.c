@@ -132,5 +132,6 @@ void hb_paint_main_table(const struct hb_paint *p, const struct hb_paint_item *i
         if (headed && !titled)
                 beside_heads(p, it, at, y);
         p->out->table_lines = r.visible;
+        p->out->table_y = r.y;
         draw_rows(p, it, &r);
 }
