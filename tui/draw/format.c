@@ -74,10 +74,8 @@ const char *hb_fmt_count(double n, char *buf) {
 const json_t *hb_json_at(const json_t *o, const char *path) {
         while (o && *path) {
                 size_t n = strcspn(path, ".");
-                char key[64];
 
-                snprintf(key, sizeof(key), "%.*s", (int)n, path);
-                o = json_object_get(o, key);
+                o = json_object_getn(o, path, n);
                 path += n + (path[n] == '.');
         }
         return o;

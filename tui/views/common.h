@@ -41,10 +41,14 @@ struct hb_view_cause {
         char why[200];  /* a sentence; "" */
         char next[200]; /* what to do about it; "" */
 };
-/* As hb_view_readiness, with cause and next step apart. `w` not NULL: what a daemon that is silent or lost
- * said last does not count: the word is "unknown" then. */
-void hb_view_judge(const hb_world *w, const struct hb_guest_seen *g, struct hb_readiness *ret,
-                   struct hb_view_cause *ret_cause);
+struct hb_view_judged {
+        struct hb_readiness ready;
+        struct hb_view_cause cause; /* what ready.why is made of */
+        struct hb_view_figures f;
+};
+/* As hb_view_readiness. `w` not NULL: what a daemon that is silent or lost said last does not count: the word
+ * is "unknown" then. */
+void hb_view_judge(const hb_world *w, const struct hb_guest_seen *g, struct hb_view_judged *ret);
 /* Why fetching does not get ahead (common_why.c). */
 void hb_view_why_slow(const struct hb_view_figures *f, bool stalled, struct hb_view_cause *ret);
 /* A hand-over that has not ended; NULL. */

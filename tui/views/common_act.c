@@ -127,19 +127,16 @@ static int move_to(const struct act *a, const char *host) {
         json_t *args = json_pack("{s:s,s:s}", "guest", a->g->name, "host", host);
         const char *from = hb_view_seat_label(a->c->world, a->g->seat);
         char down[HB_FMT_SIZE], after[HB_FMT_SIZE];
-        struct hb_view_cause cause;
-        struct hb_view_figures f;
-        struct hb_readiness r;
+        struct hb_view_judged j;
 
-        hb_view_judge(a->c->world, a->g, &r, &cause);
-        hb_view_figures(a->g, &f);
+        hb_view_judge(a->c->world, a->g, &j);
         a->o->long_running = true;
-        if (r.sign == '+')
+        if (j.ready.sign == '+')
                 return hb_order_call(a->o, a->g->seat, "migrate", args, a->g->name,
                                      "move %s from %s to %s: ready; stops it for about %s, %s are sent then",
-                                     a->g->name, from, host, hb_view_downtime(f.downtime_ms, down),
-                                     hb_fmt_bytes(f.after_bytes, after));
-        if (!f.placement)
+                                     a->g->name, from, host, hb_view_downtime(j.f.downtime_ms, down),
+                                     hb_fmt_bytes(j.f.after_bytes, after));
+        if (!j.f.placement)
                 return hb_order_call(
                         a->o, a->g->seat, "migrate", args, a->g->name,
                         "move %s from %s to %s, NOT PLACED: all of its %s are sent first; it runs "
@@ -150,8 +147,8 @@ static int move_to(const struct act *a, const char *host) {
                 a->o, a->g->seat, "migrate", args, a->g->name,
                 "move %s from %s to %s, NOT READY (%s, %s left): estimated to stop it for %s; it "
                 "runs on until the rest fits the allowed downtime",
-                a->g->name, from, host, r.word, hb_fmt_bytes(f.left_bytes, after),
-                hb_view_downtime(f.downtime_ms, down));
+                a->g->name, from, host, j.ready.word, hb_fmt_bytes(j.f.left_bytes, after),
+                hb_view_downtime(j.f.downtime_ms, down));
 }
 
 static int migrate(const struct act *a) {

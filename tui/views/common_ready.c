@@ -112,32 +112,31 @@ static bool unheard(const hb_world *w, unsigned number, struct hb_readiness *r, 
         return true;
 }
 
-void hb_view_judge(const hb_world *w, const struct hb_guest_seen *g, struct hb_readiness *ret,
-                   struct hb_view_cause *ret_cause) {
-        struct hb_view_figures f;
+void hb_view_judge(const hb_world *w, const struct hb_guest_seen *g, struct hb_view_judged *ret) {
+        struct hb_readiness *r = &ret->ready;
+        struct hb_view_cause *c = &ret->cause;
 
-        *ret_cause = (struct hb_view_cause){{0}};
-        *ret = (struct hb_readiness){.word = "not placed", .style = HB_STYLE_DIM, .sign = '-'};
-        hb_view_figures(g, &f);
-        ret->share = f.share;
-        if (w && unheard(w, g->guest ? g->seat : g->target, ret, ret_cause))
-                ret->share = NAN;
-        else if (!moving(g, &f, ret, ret_cause) && !unfit(g, ret, ret_cause)) {
-                if (f.placement || f.incoming)
-                        placed(&f, ret, ret_cause);
+        c->why[0] = c->next[0] = r->why[0] = '\0';
+        set(r, "not placed", HB_STYLE_DIM, '-');
+        hb_view_figures(g, &ret->f);
+        r->share = ret->f.share;
+        if (w && unheard(w, g->guest ? g->seat : g->target, r, c))
+                r->share = NAN;
+        else if (!moving(g, &ret->f, r, c) && !unfit(g, r, c)) {
+                if (ret->f.placement || ret->f.incoming)
+                        placed(&ret->f, r, c);
                 else
-                        why(ret_cause, "place it on a host",
+                        why(c, "place it on a host",
                             "nothing of it is on another host: a move would send all of its memory");
         }
-        snprintf(ret->why, sizeof(ret->why), "%s", ret_cause->why);
-        if (ret_cause->next[0])
-                hb_part_add(ret->why, sizeof(ret->why), "; %s", ret_cause->next);
+        hb_part_add(r->why, sizeof(r->why), "%s%s%s", c->why, c->next[0] ? "; " : "", c->next);
 }
 
 void hb_view_readiness(const struct hb_guest_seen *g, struct hb_readiness *ret) {
-        struct hb_view_cause cause;
+        struct hb_view_judged j;
 
-        hb_view_judge(NULL, g, ret, &cause);
+        hb_view_judge(NULL, g, &j);
+        *ret = j.ready;
 }
 
 /* "vm1 is lost", "vm1 cannot move", "whether vm1 is ready is unknown" */
@@ -148,23 +147,22 @@ static const char *verb_for(const char *word) {
 }
 
 void hb_view_verdict(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g) {
-        struct hb_readiness r;
-        struct hb_view_cause cause;
-        struct hb_view_figures f;
+        struct hb_view_judged j;
         char down[HB_FMT_SIZE], after[HB_FMT_SIZE], since[HB_FMT_SIZE], trend[64] = "";
         const char *to;
 
-        hb_view_judge(c->world, g, &r, &cause);
-        hb_view_figures(g, &f);
-        to = hb_view_or(f.to, hb_view_or(hb_view_seat_label(c->world, g->target), "its target"));
-        if (is(r.word, "ready")) {
-                hb_doc_note(d, "verdict", r.style, r.sign,
+        hb_view_judge(c->world, g, &j);
+        to = hb_view_or(j.f.to, hb_view_or(hb_view_seat_label(c->world, g->target), "its target"));
+        if (is(j.ready.word, "ready")) {
+                hb_doc_note(d, "verdict", j.ready.style, j.ready.sign,
                             "%s is ready on %s: a move now stops it for about %s and sends %s then.", g->name,
-                            to, hb_view_downtime(f.downtime_ms, down), hb_fmt_bytes(f.after_bytes, after));
+                            to, hb_view_downtime(j.f.downtime_ms, down),
+                            hb_fmt_bytes(j.f.after_bytes, after));
                 return;
         }
-        if (is(r.word, "stalled") && f.trend_s >= 0)
-                snprintf(trend, sizeof(trend), " since %s", hb_fmt_seconds(f.trend_s, since));
-        hb_doc_note(d, "verdict", r.style, r.sign, "%s %s%s%s: %s.%s%s%s", g->name, verb_for(r.word), r.word,
-                    trend, cause.why, cause.next[0] ? " Next: " : "", cause.next, cause.next[0] ? "." : "");
+        if (is(j.ready.word, "stalled") && j.f.trend_s >= 0)
+                snprintf(trend, sizeof(trend), " since %s", hb_fmt_seconds(j.f.trend_s, since));
+        hb_doc_note(d, "verdict", j.ready.style, j.ready.sign, "%s %s%s%s: %s.%s%s%s", g->name,
+                    verb_for(j.ready.word), j.ready.word, trend, j.cause.why,
+                    j.cause.next[0] ? " Next: " : "", j.cause.next, j.cause.next[0] ? "." : "");
 }

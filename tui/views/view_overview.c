@@ -2,8 +2,10 @@
  * ready it is and why not more. Order is by name unless the operator sorts, so that nothing moves by itself.
  * Cost: a row's figures for each guest, once a tick. */
 #include "views/view_overview.h"
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROOMY    16u  /* lines from which hosts, links and costs are shown too */
@@ -45,17 +47,12 @@ static void list(const unsigned count[KINDS], bool look, char *buf, size_t size)
                         hb_part_add(buf, size, "%s%u %s", *buf ? ", " : "", count[k], kinds[k].say);
 }
 
-static void attention(struct hb_view_ctx *c, hb_doc *d) {
-        const struct hb_guest_seen *g;
-        unsigned n = hb_world_guests(c->world, &g), count[KINDS] = {0}, look = 0;
+static void attention(hb_doc *d, const struct hb_view_judged *all, unsigned n) {
+        unsigned count[KINDS] = {0}, look = 0;
         char bad[160] = "", good[160] = "";
-        struct hb_view_cause cause;
-        struct hb_readiness r;
 
-        for (unsigned i = 0; i < n; i++) {
-                hb_view_judge(c->world, &g[i], &r, &cause);
-                count[kind_of(r.word)]++;
-        }
+        for (unsigned i = 0; i < n; i++)
+                count[kind_of(all[i].ready.word)]++;
         for (unsigned k = 0; k < KINDS; k++)
                 look += kinds[k].look ? count[k] : 0;
         list(count, true, bad, sizeof(bad));
@@ -131,45 +128,41 @@ static void why_cell(hb_doc_table *t, const struct hb_readiness *r, const struct
                             hb_fmt_bytes(f->after_bytes, after));
 }
 
-static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_guest_seen *g) {
+static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_guest_seen *g,
+                      const struct hb_view_judged *j) {
         const char *from = hb_view_seat_label(c->world, g->seat);
-        struct hb_view_cause cause;
-        struct hb_view_figures f;
-        struct hb_readiness r;
+        const struct hb_view_figures *f = &j->f;
         char text[64];
 
-        hb_view_judge(c->world, g, &r, &cause);
-        hb_view_figures(g, &f);
         hb_doc_row(t, g->id);
-        hb_doc_cell(t, HB_STYLE_DIM, json_integer(kind_of(r.word)), "%u", kind_of(r.word));
+        hb_doc_cell(t, HB_STYLE_DIM, json_integer(kind_of(j->ready.word)), "%u", kind_of(j->ready.word));
         hb_part_cell(t, HB_STYLE_STRONG, g->id);
-        hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(from, f.from));
-        hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(f.to, hb_view_seat_label(c->world, g->target)));
-        ready_cell(c, t, &r, &f);
-        cell_bytes(t, f.left_bytes);
-        hb_part_cell_as(t, HB_STYLE_NORMAL, f.dirty, hb_fmt_rate);
-        hb_part_cell_as(t, HB_STYLE_NORMAL, f.rate, hb_fmt_rate);
-        hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_number(f.downtime_ms), "%s",
-                    hb_view_downtime(f.downtime_ms, text));
-        hb_doc_cell(t, hb_view_trend_style(&f), hb_part_string(f.trend), "%s",
-                    hb_view_trend(&f, text, sizeof(text)));
-        cell_bytes(t, f.fresh * HB_VIEW_PAGE);
+        hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(from, f->from));
+        hb_part_cell(t, HB_STYLE_NORMAL, hb_view_or(f->to, hb_view_seat_label(c->world, g->target)));
+        ready_cell(c, t, &j->ready, f);
+        cell_bytes(t, f->left_bytes);
+        hb_part_cell_as(t, HB_STYLE_NORMAL, f->dirty, hb_fmt_rate);
+        hb_part_cell_as(t, HB_STYLE_NORMAL, f->rate, hb_fmt_rate);
+        hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_number(f->downtime_ms), "%s",
+                    hb_view_downtime(f->downtime_ms, text));
+        hb_doc_cell(t, hb_view_trend_style(f), hb_part_string(f->trend), "%s",
+                    hb_view_trend(f, text, sizeof(text)));
+        cell_bytes(t, f->fresh * HB_VIEW_PAGE);
         cell_bytes(t, hb_view_number(g->guest, "resident_bytes"));
         hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(g->guest, "state"));
         hb_part_cell_as(t, HB_STYLE_DIM, hb_view_number(g->guest, "guest_cost_share"), hb_fmt_share);
-        why_cell(t, &r, &f);
+        why_cell(t, &j->ready, f);
 }
 
-static void guests(struct hb_view_ctx *c, hb_doc *d) {
-        const struct hb_guest_seen *g;
-        unsigned n = hb_world_guests(c->world, &g);
+static void guests(struct hb_view_ctx *c, hb_doc *d, const struct hb_guest_seen *g,
+                   const struct hb_view_judged *all, unsigned n) {
         hb_doc_table *t = hb_doc_table_new(
                 d, "guests", hb_view_on_screen(c) ? NULL : "Guests", columns,
                 sizeof(columns) / sizeof(columns[0]), true,
                 "No guests yet. Attach one on its host: harbinger guest attach NAME --qmp SOCKET");
 
         for (unsigned i = 0; i < n; i++)
-                guest_row(c, t, &g[i]);
+                guest_row(c, t, &g[i], &all[i]);
 }
 
 /* ---- below the table ---- */
@@ -207,13 +200,20 @@ static void warnings(struct hb_view_ctx *c, hb_doc *d, unsigned most) {
 }
 
 static int build(struct hb_view_ctx *c, hb_doc *d) {
-        bool roomy = hb_view_height(c) >= ROOMY;
+        const struct hb_guest_seen *g;
+        unsigned n = hb_world_guests(c->world, &g);
+        struct hb_view_judged *all = calloc(n + 1, sizeof(*all));
 
-        attention(c, d);
+        if (!all)
+                return -ENOMEM;
+        for (unsigned i = 0; i < n; i++)
+                hb_view_judge(c->world, &g[i], &all[i]);
+        attention(d, all, n);
         hb_view_seat_note(d, c->world);
-        if (roomy)
+        if (hb_view_height(c) >= ROOMY)
                 hb_overview_hosts(c, d);
-        guests(c, d);
+        guests(c, d, g, all, n);
+        free(all);
         if (hb_view_on_screen(c) && c->height >= 8 && selected(c))
                 hb_view_verdict(c, d, selected(c));
         if (hb_view_on_screen(c) && c->height >= TALL)
