@@ -48,12 +48,6 @@ void hb_replay_link(const hb_replay *r, struct hb_policy_link *ret) {
                                        .used_share = l->used_share};
 }
 
-int hb_replay_look(hb_replay *r, uint64_t gfn, uint64_t n, struct hb_engine_page_view *ret) {
-        hb_engine *e = hb_replay_engine_of(r);
-
-        return e ? hb_engine_look(e, NULL, gfn, n, ret) : -ENODATA;
-}
-
 static int no_engine(const hb_replay *r, struct hb_err *e) {
         return hb_err_set(e, -ENODATA, r->h->guest, "let the replay go on", "its placement has not begun");
 }
@@ -65,13 +59,28 @@ int hb_replay_explain(hb_replay *r, bool shadow, uint64_t gfn, hb_policy_term *t
         return engine ? hb_engine_explain(engine, NULL, shadow, gfn, term, arg, ret, e) : no_engine(r, e);
 }
 
-int hb_replay_expected(hb_replay *r, const float **ret) {
+int hb_replay_glance(hb_replay *r, const uint32_t *gfn, uint32_t n, struct hb_replay_page *ret,
+                     bool *ret_expects) {
+        const struct hb_image_page *pages = r->sim ? r->sim->pages : r->x.pages;
+        float reads[HB_REPLAY_GLANCE], writes[HB_REPLAY_GLANCE], expected[HB_REPLAY_GLANCE];
         hb_engine *e = hb_replay_engine_of(r);
+        int rc;
 
-        if (!e || !r->judged)
+        if (!e)
                 return -ENODATA;
-        hb_engine_predict(e, r->judged, 0, r->accesses, r->writes);
-        *ret = r->accesses;
+        if (n > HB_REPLAY_GLANCE)
+                return -EINVAL;
+        rc = hb_engine_glance(e, gfn, n, reads, writes, expected);
+        if (rc == -EINVAL)
+                return rc;
+        *ret_expects = rc == 0;
+        for (uint32_t i = 0; i < n; i++)
+                ret[i] = (struct hb_replay_page){.state = hb_engine_page(e, gfn[i]),
+                                                 .resident = pages[gfn[i]].flags & HB_IP_RESIDENT,
+                                                 .known = pages[gfn[i]].flags & HB_IP_KNOWN,
+                                                 .read_heat = reads[i],
+                                                 .write_heat = writes[i],
+                                                 .expected = expected[i]};
         return 0;
 }
 

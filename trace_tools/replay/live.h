@@ -18,15 +18,22 @@ const hb_page_map *hb_replay_map(const hb_replay *r);
 const hb_policies *hb_replay_policies_of(const hb_replay *r);
 void hb_replay_link(const hb_replay *r, struct hb_policy_link *ret); /* as the engine was last told of it */
 
-/* As hb_engine_look without policies, hb_engine_explain by the engine's own, hb_engine_change. -ENODATA:
- * there is no engine yet. */
-int hb_replay_look(hb_replay *r, uint64_t gfn, uint64_t n, struct hb_engine_page_view *ret);
+/* hb_engine_explain by the engine's own, hb_engine_change. -ENODATA: there is no engine yet. */
 int hb_replay_explain(hb_replay *r, bool shadow, uint64_t gfn, hb_policy_term *term, void *arg,
                       struct hb_engine_explained *ret, struct hb_err *e);
 int hb_replay_change(hb_replay *r, const struct hb_policy_change *c, struct hb_err *e);
-/* Expected accesses of every page, by policies that judge (options.quality). Good until the next step.
- * -ENODATA. */
-int hb_replay_expected(hb_replay *r, const float **ret);
+
+/* A list of pages as the target has them, for a picture: at most HB_REPLAY_GLANCE, heat in accesses a second,
+ * expected accesses by the predictor that answers now. -ENODATA; a failing predictor expects nothing, which
+ * *ret_expects tells. */
+#define HB_REPLAY_GLANCE 1024u
+struct hb_replay_page {
+        enum hb_page_state state;
+        bool resident, known;
+        float read_heat, write_heat, expected;
+};
+int hb_replay_glance(hb_replay *r, const uint32_t *gfn, uint32_t n, struct hb_replay_page *ret,
+                     bool *ret_expects);
 
 enum hb_replay_course {
         HB_COURSE_ALONE,  /* nothing of it is on the target */

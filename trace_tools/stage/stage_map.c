@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOKED    (1u << 18)
-#define MOST      4096
-#define CELLS     1024
-#define TOP       16u
-#define AT_A_TIME 512u
+#define LOOKED (1u << 18)
+#define MOST   4096
+#define CELLS  1024
+#define TOP    16u
 
 enum plane { READS, WRITES, RESIDENT, FRESH, STALE, ABSENT, FETCHING, EXPECTED, KNOWN, SPILLED, PLANES };
 static const char *const names[PLANES] = {"reads",  "writes",   "resident", "fresh", "stale",
@@ -28,62 +27,66 @@ struct mapped {
         struct block *blocks;
 };
 
-static void count(struct mapped *m, uint64_t gfn, const struct hb_engine_page_view *v, double reads,
-                  double writes, double expected) {
+static void count(struct mapped *m, uint64_t gfn, const struct hb_replay_page *p) {
         unsigned c = (unsigned)((gfn - m->first) / m->cell_pages);
         uint64_t b = (gfn >> HB_BLOCK_SHIFT) - (m->first >> HB_BLOCK_SHIFT);
         double n = (double)m->every;
 
-        m->plane[READS][c] += reads * n;
-        m->plane[WRITES][c] += writes * n;
-        m->plane[RESIDENT][c] += v->resident ? n : 0;
-        m->blocks[b].reads += reads * n;
-        m->blocks[b].writes += writes * n;
+        m->plane[READS][c] += (double)p->read_heat * n;
+        m->plane[WRITES][c] += (double)p->write_heat * n;
+        m->plane[RESIDENT][c] += p->resident ? n : 0;
+        m->blocks[b].reads += (double)p->read_heat * n;
+        m->blocks[b].writes += (double)p->write_heat * n;
         if (m->source)
                 return;
-        m->plane[EXPECTED][c] += expected * n;
-        m->plane[KNOWN][c] += v->known ? n : 0;
-        if (v->state == HB_PAGE_FETCHING)
+        m->plane[EXPECTED][c] += (double)p->expected * n;
+        m->plane[KNOWN][c] += p->known ? n : 0;
+        if (p->state == HB_PAGE_FETCHING)
                 m->plane[FETCHING][c] += n;
-        else if (v->resident || v->state == HB_PAGE_FRESH)
-                m->plane[v->state == HB_PAGE_FRESH   ? FRESH
-                         : v->state == HB_PAGE_STALE ? STALE
-                                                     : ABSENT][c] += n;
+        else if (p->state == HB_PAGE_FRESH)
+                m->plane[FRESH][c] += n;
+        else if (p->resident)
+                m->plane[p->state == HB_PAGE_STALE ? STALE : ABSENT][c] += n;
+}
+
+/* One of the `every` pages from `at` on, any of them: what repeats in memory is not seen by its phase. */
+static uint64_t one_of(const struct mapped *m, uint64_t at) {
+        uint64_t left = m->first + m->span - at, n = left < m->every ? left : m->every;
+
+        return at + (at * 0x9E3779B97F4A7C15ull >> 32) % n;
 }
 
 static void look_source(struct mapped *m, const struct hb_stage_guest *g) {
         const hb_page_map *map = hb_replay_map(g->replay);
 
-        for (uint64_t p = m->first; map && p < m->first + m->span; p += m->every) {
-                struct hb_engine_page_view v = {0};
+        for (uint64_t at = m->first; map && at < m->first + m->span; at += m->every) {
+                uint64_t gfn = one_of(m, at);
                 struct hb_page_info i;
 
-                hb_page_map_get(map, p, &i);
-                v.resident = i.resident;
-                count(m, p, &v, (double)i.read_heat, (double)i.write_heat, 0);
+                hb_page_map_get(map, gfn, &i);
+                count(m, gfn,
+                      &(struct hb_replay_page){
+                              .resident = i.resident, .read_heat = i.read_heat, .write_heat = i.write_heat});
         }
 }
 
 static void look_target(struct mapped *m, const struct hb_stage_guest *g) {
-        struct hb_engine_page_view v[AT_A_TIME];
-        const float *expected = NULL;
+        struct hb_replay_page pages[HB_REPLAY_GLANCE];
+        uint32_t list[HB_REPLAY_GLANCE], n = 0;
         uint64_t end = m->first + m->span;
+        bool expects;
 
-        m->expects = hb_replay_expected(g->replay, &expected) == 0;
-        if (m->every > 1) { /* one by one: they do not lie side by side */
-                for (uint64_t p = m->first; p < end && hb_replay_look(g->replay, p, 1, v) == 0; p += m->every)
-                        count(m, p, v, (double)v->read_heat, (double)v->write_heat,
-                              expected ? (double)expected[p] : 0);
-                return;
-        }
-        for (uint64_t p = m->first; p < end; p += AT_A_TIME) {
-                uint64_t n = end - p < AT_A_TIME ? end - p : AT_A_TIME;
-
-                if (hb_replay_look(g->replay, p, n, v) < 0)
+        m->expects = true;
+        for (uint64_t at = m->first; at < end; at += m->every) {
+                list[n++] = (uint32_t)one_of(m, at);
+                if (n < HB_REPLAY_GLANCE && at + m->every < end)
+                        continue;
+                if (hb_replay_glance(g->replay, list, n, pages, &expects) < 0)
                         return;
-                for (uint64_t i = 0; i < n; i++)
-                        count(m, p + i, &v[i], (double)v[i].read_heat, (double)v[i].write_heat,
-                              expected ? (double)expected[p + i] : 0);
+                m->expects = m->expects && expects;
+                for (uint32_t i = 0; i < n; i++)
+                        count(m, list[i], &pages[i]);
+                n = 0;
         }
 }
 

@@ -18,6 +18,7 @@
 
 json_t *hb_stage_replay_json(const hb_stage *s) {
         const struct hb_stage_guest *g = &s->guests[0];
+        uint64_t at_ns = s->play_ns < s->length_ns ? s->play_ns : s->length_ns; /* a move may outlive it */
         const char *note = s->seeking               ? "seeking"
                            : s->ended && s->o.again ? "at its end; it begins again"
                            : s->ended               ? "at its end"
@@ -29,7 +30,7 @@ json_t *hb_stage_replay_json(const hb_stage *s) {
                          : s->playing ? "playing"
                                       : "paused",
                          "epoch", (json_int_t)g->point.epoch, "epochs", (json_int_t)g->epochs, "time_s",
-                         (double)s->play_ns / 1e9, "seconds", (double)s->length_ns / 1e9, "speed", s->speed,
+                         (double)at_ns / 1e9, "seconds", (double)s->length_ns / 1e9, "speed", s->speed,
                          "exact", g->exact, "note", note);
 }
 
@@ -142,8 +143,6 @@ static void play_turn(hb_stage *s, uint64_t elapsed_ns, uint64_t mono_ns) {
         }
         move_turns(s);
         note_end(s, mono_ns);
-        if (s->ended && s->play_ns > s->length_ns)
-                s->play_ns = s->length_ns;
 }
 
 void hb_stage_turn(hb_stage *s, uint64_t mono_ns) {
