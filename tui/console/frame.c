@@ -166,8 +166,8 @@ static void clock_text(const struct hb_app *a, char *buf, size_t size) {
         }
         buf[0] = '\0';
         t = (time_t)newest;
-        if (newest > 0 && newest < 1e11 && localtime_r(&t, &tm))
-                strftime(buf, size, "%H:%M:%S", &tm);
+        if (newest > 0 && newest < 1e11 && gmtime_r(&t, &tm))
+                strftime(buf, size, "%H:%M:%SZ", &tm);
 }
 
 static void title(struct hb_app *a, unsigned w) {

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LONGEST_S (30 * 86400.0)
+
 static const json_t *object_at(const json_t *o, const char *path) {
         const json_t *v = hb_json_at(o, path);
 
@@ -89,6 +91,8 @@ void hb_view_figures(const struct hb_guest_seen *g, struct hb_view_figures *ret)
         f.rate = either(&f, "rate_bytes_per_s");
         f.downtime_ms = estimated(&f, "downtime_ms");
         f.ready_s = estimated(&f, "time_to_ready_s");
+        if (f.ready_s > LONGEST_S) /* nothing has come yet to reckon with */
+                f.ready_s = NAN;
         f.after_bytes = estimated(&f, "bytes_after");
         f.trend = hb_json_text(f.placement, "trend");
         f.trend_s = hb_view_number(f.placement, "trend_since_s");
