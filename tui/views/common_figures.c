@@ -91,7 +91,7 @@ void hb_view_figures(const struct hb_guest_seen *g, struct hb_view_figures *ret)
         f.rate = either(&f, "rate_bytes_per_s");
         f.downtime_ms = estimated(&f, "downtime_ms");
         f.ready_s = estimated(&f, "time_to_ready_s");
-        if (f.ready_s > LONGEST_S) /* nothing has come yet to reckon with */
+        if (isfinite(f.ready_s) && f.ready_s > LONGEST_S) /* nothing has come yet to reckon with */
                 f.ready_s = NAN;
         f.after_bytes = estimated(&f, "bytes_after");
         f.trend = hb_json_text(f.placement, "trend");
