@@ -119,6 +119,12 @@ static bool general(struct hb_app *a, enum hb_action action) {
         case HB_DO_DOWN:
                 move(a, 1);
                 return true;
+        case HB_DO_LEFT: /* what stands beside or above the table */
+                scroll(a, -3);
+                return true;
+        case HB_DO_RIGHT:
+                scroll(a, 3);
+                return true;
         case HB_DO_PAGE_UP:
                 move(a, -page(a));
                 return true;

@@ -7,8 +7,8 @@
         X(NONE, "", MOVE, "")                                                                                \
         X(UP, "up", MOVE, "the row above")                                                                   \
         X(DOWN, "down", MOVE, "the row below")                                                               \
-        X(LEFT, "left", MOVE, "left: the cell or column before")                                             \
-        X(RIGHT, "right", MOVE, "right: the cell or column after")                                           \
+        X(LEFT, "left", MOVE, "the cell before; back in what does not fit beside a table")                   \
+        X(RIGHT, "right", MOVE, "the cell after; on in what does not fit beside a table")                    \
         X(PAGE_UP, "page-up", MOVE, "a page up")                                                             \
         X(PAGE_DOWN, "page-down", MOVE, "a page down")                                                       \
         X(FIRST, "first", MOVE, "the first row")                                                             \
