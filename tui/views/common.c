@@ -101,6 +101,40 @@ int hb_order_go(struct hb_order *o, enum hb_view_id view, const char *subject) {
         return 0;
 }
 
+/* ---- one host after the other ---- */
+
+/* The number of the seat whose rows alone are shown; HB_NO_SEAT: all are. */
+static unsigned filtered(const struct hb_view_ctx *c, const char *column) {
+        char filter[sizeof(c->memory->order.filter)];
+
+        for (unsigned i = 0; i < hb_world_seats(c->world); i++) {
+                const struct hb_seat *s = hb_world_seat(c->world, i);
+
+                if (!s)
+                        continue;
+                snprintf(filter, sizeof(filter), "%s:%s", column, s->label);
+                if (strcmp(filter, c->memory->order.filter) == 0)
+                        return i;
+        }
+        return HB_NO_SEAT;
+}
+
+int hb_view_next_host(struct hb_view_ctx *c, const char *column, struct hb_order *ret) {
+        unsigned now = filtered(c, column), n = hb_world_seats(c->world);
+
+        ret->kind = HB_ORDER_DONE;
+        for (unsigned i = now == HB_NO_SEAT ? 0 : now + 1; i < n; i++) {
+                const struct hb_seat *s = hb_world_seat(c->world, i);
+
+                if (!s || strchr(s->label, ' ')) /* blanks part words in a filter */
+                        continue;
+                snprintf(c->memory->order.filter, sizeof(c->memory->order.filter), "%s:%s", column, s->label);
+                return 0;
+        }
+        c->memory->order.filter[0] = '\0';
+        return 0;
+}
+
 /* ---- which guest ---- */
 
 /* Ids get "@host" while two daemons have a guest of that name (a move between them), and lose it again: the

@@ -55,6 +55,8 @@ void hb_view_why_slow(const struct hb_view_figures *f, bool stalled, struct hb_v
 const json_t *hb_view_moving(const struct hb_guest_seen *g);
 
 /* ---- seats ---- */
+/* Shows the rows of one host alone, by a filter of that column: the first, the next ..., then all again. */
+int hb_view_next_host(struct hb_view_ctx *c, const char *column, struct hb_order *ret);
 const struct hb_seat *hb_view_seat(const hb_world *w, unsigned seat); /* NULL for HB_NO_SEAT too */
 const char *hb_view_seat_label(const hb_world *w, unsigned seat);     /* "" */
 double hb_view_age_s(const hb_world *w, int64_t ns);                  /* NaN when 0 */

@@ -53,24 +53,37 @@ static bool held_back(const struct hb_view_figures *f, struct hb_view_cause *c) 
         return false;
 }
 
+/* "44 GiB of 56 GiB fetched were ..." where that is more than half; else "". */
+static bool wasteful(const struct hb_view_figures *f, char buf[120]) {
+        double lost = hb_view_number(f->placement, "wasted_pages"),
+               pages = hb_view_number(f->placement, "pages");
+        char a[HB_FMT_SIZE], b[HB_FMT_SIZE];
+
+        buf[0] = '\0';
+        if (!(pages > 0) || !(lost / pages > 0.5))
+                return false;
+        snprintf(buf, 120, "%s of %s fetched were overwritten before use",
+                 hb_fmt_bytes(lost * HB_VIEW_PAGE, a), hb_fmt_bytes(pages * HB_VIEW_PAGE, b));
+        return true;
+}
+
 /* The rate is not the limit, so it is which pages are chosen, or that nothing is asked for. */
 static bool chosen_badly(const struct hb_view_figures *f, struct hb_view_cause *c) {
-        double wasted = hb_view_number(f->placement, "wasted_pages"),
-               pages = hb_view_number(f->placement, "pages");
-        char num[HB_FMT_SIZE], w[HB_FMT_SIZE];
+        char num[HB_FMT_SIZE], w[HB_FMT_SIZE], waste[120];
+        bool wastes = wasteful(f, waste);
 
         if (f->rate >= 0 && f->rate < HB_VIEW_PAGE && f->above > 0)
                 return say(c, "look at the target's events and policies",
                            "nothing comes although %s are worth fetching",
                            hb_fmt_bytes(f->above * HB_VIEW_PAGE, num));
         if (f->dirty > f->rate)
-                return say(c, "wait for a calmer hour, speed the link up, or allow more downtime",
-                           "the guest writes %s, only %s come", hb_fmt_rate(f->dirty, w),
-                           hb_fmt_rate(f->rate, num));
-        if (pages > 0 && wasted / pages > 0.5)
-                return say(c, "compare policies with a shadow in the policies view",
-                           "%s of %s pages fetched were overwritten before use", hb_fmt_count(wasted, w),
-                           hb_fmt_count(pages, num));
+                return say(c,
+                           wastes ? "try another scorer or threshold as a shadow, or wait for a calmer hour"
+                                  : "wait for a calmer hour, speed the link up, or allow more downtime",
+                           "the guest writes %s, only %s come%s%s", hb_fmt_rate(f->dirty, w),
+                           hb_fmt_rate(f->rate, num), wastes ? ", and " : "", waste);
+        if (wastes)
+                return say(c, "try another scorer or threshold as a shadow (policies view)", "%s", waste);
         return false;
 }
 

@@ -278,11 +278,17 @@ static int build(struct hb_view_ctx *c, hb_doc *d) {
         return 0;
 }
 
+static int act(struct hb_view_ctx *c, enum hb_action a, const char *row, const char *const *answers,
+               unsigned nanswers, struct hb_order *ret) {
+        return a == HB_DO_NEXT_HOST ? hb_view_next_host(c, "from", ret) : 0;
+}
+
 const struct hb_view hb_view_network = {
         .name = "network",
         .title = "network",
         .key = HB_DO_VIEW_NETWORK,
         .build = build,
-        .hints = {HB_DO_FILTER, HB_DO_SORT, HB_DO_REVERSE, HB_DO_VIEW_OVERVIEW, HB_DO_VIEW_EVENTS,
-                  HB_DO_FREEZE, HB_DO_VIEW_HELP, HB_DO_NONE},
+        .act = act,
+        .hints = {HB_DO_NEXT_HOST, HB_DO_FILTER, HB_DO_SORT, HB_DO_REVERSE, HB_DO_VIEW_OVERVIEW,
+                  HB_DO_VIEW_EVENTS, HB_DO_FREEZE, HB_DO_VIEW_HELP, HB_DO_NONE},
 };

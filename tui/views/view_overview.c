@@ -128,6 +128,15 @@ static void why_cell(hb_doc_table *t, const struct hb_readiness *r, const struct
                             hb_fmt_bytes(f->after_bytes, after));
 }
 
+static void state_cell(hb_doc_table *t, const json_t *guest) {
+        const char *state = hb_json_text(guest, "state");
+
+        if (strcmp(hb_json_text(guest, "recording.state"), "recording") == 0)
+                hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_string(state), "%s, recorded", state);
+        else
+                hb_part_cell(t, HB_STYLE_NORMAL, state);
+}
+
 static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_guest_seen *g,
                       const struct hb_view_judged *j) {
         const char *from = hb_view_seat_label(c->world, g->seat);
@@ -149,7 +158,7 @@ static void guest_row(struct hb_view_ctx *c, hb_doc_table *t, const struct hb_gu
                     hb_view_trend(f, text, sizeof(text)));
         cell_bytes(t, f->fresh * HB_VIEW_PAGE);
         cell_bytes(t, hb_view_number(g->guest, "resident_bytes"));
-        hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(g->guest, "state"));
+        state_cell(t, g->guest);
         hb_part_cell_as(t, HB_STYLE_DIM, hb_view_number(g->guest, "guest_cost_share"), hb_fmt_share);
         why_cell(t, &j->ready, f);
 }
@@ -225,6 +234,8 @@ static int act(struct hb_view_ctx *c, enum hb_action a, const char *row, const c
                unsigned nanswers, struct hb_order *ret) {
         const struct hb_guest_seen *g = row ? hb_world_guest(c->world, row) : NULL;
 
+        if (a == HB_DO_NEXT_HOST)
+                return hb_view_next_host(c, "host", ret);
         if (!g)
                 return 0;
         if (a == HB_DO_OPEN)

@@ -82,7 +82,12 @@ static void test_why(void **state) {
            '!', "nothing comes although 1.0 MiB are worth fetching");
         is(FILLING("'trend':'stalled','rate_bytes_per_s':9000000,'dirty_bytes_per_s':2000000,'pages':100,"
                    "'wasted_pages':60"),
-           NULL, NULL, "stalled", '!', "60 of 100 pages fetched were overwritten");
+           NULL, NULL, "stalled", '!',
+           "240 KiB of 400 KiB fetched were overwritten before use; try another scorer");
+        is(FILLING("'trend':'stalled','rate_bytes_per_s':1000000,'dirty_bytes_per_s':2000000,'pages':100,"
+                   "'wasted_pages':60"),
+           NULL, NULL, "stalled", '!',
+           "the guest writes 1.9 MiB/s, only 977 KiB/s come, and 240 KiB of 400 KiB fetched were");
         is(FILLING("'trend':'stalled'"), "{'state':'filling','no_room':true}", NULL, "stalled", '!',
            "image_dir is full");
         is(FILLING("'trend':'stalled'"), "{'spill':{'state':'full'}}", NULL, "stalled", '!',
@@ -312,6 +317,28 @@ static void test_which_guest(void **state) {
         fake_free(&f);
 }
 
+static void test_next_host(void **state) {
+        static const char *const filters[] = {"host:a", "host:b", "", "host:a"};
+        struct hb_order o;
+        struct fake f;
+
+        fake_new(&f);
+        two_hosts(&f);
+        for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+                o = acted(&f, HB_DO_NEXT_HOST, "", NULL);
+                assert_int_equal(o.kind, HB_ORDER_DONE);
+                assert_string_equal(f.memory.order.filter, filters[i]);
+        }
+        fake_plain(&f, &hb_view_overview);
+        fake_has(&f, "guest vm1");
+        fake_act(&f, &hb_view_network, HB_DO_NEXT_HOST, "", NULL, &o);
+        assert_string_equal(f.memory.order.filter, "from:a");
+        fake_plain(&f, &hb_view_network);
+        fake_has(&f, "from a; to b");
+        fake_lacks(&f, "from b; to a");
+        fake_free(&f);
+}
+
 static void test_long_choices(void **state) {
         struct hb_order o = {0};
         char name[100];
@@ -341,13 +368,13 @@ static void test_table(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_words),       cmocka_unit_test(test_moving),
-                cmocka_unit_test(test_why),         cmocka_unit_test(test_share),
-                cmocka_unit_test(test_place),       cmocka_unit_test(test_migrate),
-                cmocka_unit_test(test_abort),       cmocka_unit_test(test_record),
-                cmocka_unit_test(test_read_only),   cmocka_unit_test(test_source_unseen),
-                cmocka_unit_test(test_which_guest), cmocka_unit_test(test_long_choices),
-                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_words),        cmocka_unit_test(test_moving),
+                cmocka_unit_test(test_why),          cmocka_unit_test(test_share),
+                cmocka_unit_test(test_place),        cmocka_unit_test(test_migrate),
+                cmocka_unit_test(test_abort),        cmocka_unit_test(test_record),
+                cmocka_unit_test(test_read_only),    cmocka_unit_test(test_source_unseen),
+                cmocka_unit_test(test_which_guest),  cmocka_unit_test(test_next_host),
+                cmocka_unit_test(test_long_choices), cmocka_unit_test(test_table),
         };
 
         return cmocka_run_group_tests_name("common", tests, NULL, NULL);
