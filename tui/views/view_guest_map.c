@@ -89,7 +89,7 @@ static int top_of(const json_t *plane, unsigned n) {
         for (unsigned i = 0; i < n; i++)
                 most = fmax(most, at(plane, i)); /* NaN loses */
         most = fmin(most, 1e18);
-        for (k = most > 1e-6 ? (int)floor(2 * log10(most)) - 1 : -12; step_of(k) < most; k++)
+        for (k = -12; step_of(k) < most; k++)
                 ;
         return k;
 }

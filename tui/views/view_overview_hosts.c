@@ -139,7 +139,9 @@ static void links(struct hb_view_ctx *c, hb_doc *d) {
 
                 if (!s)
                         continue;
-                json_array_foreach((json_t *)hb_json_at(s->tick, "hosts"), k, h) one_link(&l, s->label, h);
+                json_array_foreach((json_t *)hb_json_at(s->tick, "hosts"), k, h) {
+                        one_link(&l, s->label, h);
+                }
         }
         if (!l.up && !l.idle && !l.down)
                 return;

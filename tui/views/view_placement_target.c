@@ -101,7 +101,9 @@ void hb_placement_policies(hb_doc *d, const struct hb_placement_seen *p) {
         if (json_array_size(all)) {
                 t = hb_doc_table_new(d, "policies", "Policies in use", columns,
                                      sizeof(columns) / sizeof(columns[0]), false, "none");
-                json_array_foreach((json_t *)all, i, o) policy_row(t, o);
+                json_array_foreach((json_t *)all, i, o) {
+                        policy_row(t, o);
+                }
         } else if (json_is_object(names)) {
                 hb_doc_field(d, "policies", "policies", HB_STYLE_NORMAL, json_deep_copy(names),
                              "%s, %s, %s (settings of the source)", hb_json_text(names, "predictor"),
