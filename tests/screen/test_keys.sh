@@ -74,7 +74,7 @@ term_wait '^ placement|\[3 placement'
 term_keys Escape
 term_wait '^ overview|\[1 overview'
 term_keys F5
-term_wait '^ Migration|\[5 migration'
+term_wait '^ [Mm]igration|\[5 migration'
 term_keys 1
 
 # ---- help: every key of the keymap, searched by typing ----

@@ -28,6 +28,8 @@ restored() { # WHAT
   term_type 'clear; echo mark-one'
   term_keys Enter
   term_gone '^same-stty'
+  term_wait '^mark-one'
+  term_wait '^ready> *$'
 }
 console_pid() {
   pgrep -P "$(term_pid)" -f 'console --every'

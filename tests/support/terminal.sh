@@ -43,7 +43,7 @@ term_there() {
 
 term_end() {
   term_tmux kill-server 2>/dev/null
-  rm -rf "$term_folder"
+  rm -rf "$term_folder" 2>/dev/null || { sleep 0.3 && rm -rf "$term_folder"; } # a console that was just ended may keep its state
 }
 
 # Beside tests/support/hosts.sh, sourced before, that one's words are used.
