@@ -83,7 +83,8 @@ static void terms(hb_doc *d, const json_t *r) {
                 hb_doc_row(t, hb_json_text(o, "name"));
                 hb_part_cell(t, HB_STYLE_DIM, hb_json_text(o, "kind"));
                 hb_part_cell(t, HB_STYLE_NORMAL, hb_json_text(o, "name"));
-                hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_number(v), "%s", hb_part_fixed(v, 4, num));
+                hb_doc_cell(t, HB_STYLE_NORMAL, hb_part_number(v), "%s",
+                            hb_part_fixed(v, fabs(v) < 1000 ? 4 : 0, num));
         }
 }
 
@@ -109,7 +110,7 @@ static void seen_as(hb_doc *d, const json_t *r) {
                 snprintf(used, sizeof(used), "last used %s ago", hb_fmt_seconds(age, t));
         hb_doc_field(d, "page_state", "the page", HB_STYLE_NORMAL,
                      hb_part_string(hb_json_text(r, "page.state")),
-                     "%s; %s; %s accesses expected; fetched %s times",
+                     "%s; %s; %s accesses expected; fetches so far: %s",
                      hb_view_or(hb_json_text(r, "page.state"), "-"), used, hb_part_fixed(expected, 2, x),
                      hb_fmt_count(hb_view_number(r, "page.fetches"), fetches));
 }
