@@ -72,7 +72,10 @@ static void cmd_history(struct hb_stage_host *h, hb_request *r, json_t *args) {
         json_int_t limit = v ? json_integer_value(v) : 20;
         size_t i;
 
-        json_array_foreach(h->stage->history, i, one) if ((json_int_t)i < limit) json_array_append(a, one);
+        json_array_foreach(h->stage->history, i, one) {
+                if ((json_int_t)i < limit)
+                        json_array_append(a, one);
+        }
         hb_request_ok(r, json_pack("{s:o}", "entries", a));
 }
 

@@ -173,13 +173,14 @@ static void who_asks(const hb_request *r, char *out, size_t size) {
                 snprintf(out, size, "uid %u", uid);
 }
 
-static json_t *guests_json(const hb_stage *s) {
-        json_t *a = json_array();
+/* Those whose policies change, by name. */
+static void name_guests(const hb_stage *s, char *out, size_t size) {
+        size_t at = 0;
 
-        for (unsigned i = 0; i < s->nguests; i++)
+        out[0] = 0;
+        for (unsigned i = 0; i < s->nguests && at < size; i++)
                 if (!s->guests[i].exact)
-                        json_array_append_new(a, json_string(s->guests[i].name));
-        return a;
+                        at += (size_t)snprintf(out + at, size - at, "%s%s", at ? " " : "", s->guests[i].name);
 }
 
 struct deed {
@@ -188,18 +189,13 @@ struct deed {
 };
 
 static void remember(struct hb_stage_host *h, const hb_request *r, const struct deed *d) {
-        json_t *guests = guests_json(h->stage);
-        char who[48], when[32], text[512] = "";
+        char who[48], when[32], text[512];
         time_t t = time(NULL);
         struct tm tm;
-        size_t i;
-        json_t *g;
 
+        name_guests(h->stage, text, sizeof(text));
         who_asks(r, who, sizeof(who));
         strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
-        json_array_foreach(guests, i, g) snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
-                                                  i ? " " : "", json_string_value(g));
-        json_decref(guests);
         json_array_insert_new(h->stage->policy_history, 0,
                               json_pack("{s:s,s:o,s:s,s:s,s:o,s:s,s:s,s:o,s:s,s:s}", "time", when, "who",
                                         hb_ctl_text(who), "op", d->op, "kind", hb_policy_kind_name(d->kind),
