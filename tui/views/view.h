@@ -127,7 +127,8 @@ int hb_view_guest_act(struct hb_view_ctx *c, enum hb_action a, const struct hb_g
 int hb_view_replay_act(struct hb_view_ctx *c, enum hb_action a, const char *const *answers, unsigned nanswers,
                        struct hb_order *ret);
 /* One word, style and sign for how safe a move would be now, from a placement (NULL: none):
- * "ready", "filling", "stalled", "lost", "not placed", "cannot move". */
+ * "ready", "filling", "stalled", "moving", "connecting", "lost", "not placed", "cannot move", "attaching",
+ * "gone", "unknown". */
 struct hb_readiness {
         const char *word;
         enum hb_style style;

@@ -59,12 +59,13 @@ static void where(hb_doc *d, const struct hb_map_seen *m) {
 static void activity(hb_doc *d, const struct hb_map_seen *m) {
         unsigned i = m->frame.chosen;
         char r[HB_PART_TEXT], w[HB_PART_TEXT], x[HB_PART_TEXT];
+        double soon = hb_map_value(m, "expected", i); /* a count, within the predictor's horizon */
 
         hb_doc_field(d, "cell_writes_per_s", "accesses", HB_STYLE_NORMAL,
-                     hb_part_number(hb_map_value(m, "writes", i)), "%s read, %s written; %s expected",
+                     hb_part_number(hb_map_value(m, "writes", i)), "%s read, %s written; %s expected soon",
                      hb_guest_rate(hb_map_value(m, "reads", i), r),
                      hb_guest_rate(hb_map_value(m, "writes", i), w),
-                     hb_guest_rate(hb_map_value(m, "expected", i), x));
+                     hb_part_fixed(soon, soon < 10 ? 1 : 0, x));
 }
 
 static void add_pages(char *line, size_t size, double n, const char *what) {
