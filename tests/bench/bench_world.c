@@ -5,7 +5,7 @@
  * memory is taken when the trails and the ring of events are full, and again after as many ticks more. */
 #include "base/clock.h"
 #include "bench_cost.h"
-#include "crowd_model.h"
+#include "crowd_json.h"
 #include "world/world.h"
 #include <jansson.h>
 #include <stdio.h>

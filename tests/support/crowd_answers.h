@@ -292,3 +292,34 @@ static inline json_t *crowd_answer(const json_t *answers, const json_t *tick, co
         hb_ctl_error_from(error, e);
         return NULL;
 }
+
+/* ---- before the scene ---- */
+
+/* The tick as it might have been `ago` seconds before: rates swing, fresh pages are still to come. */
+static inline json_t *crowd_earlier(const json_t *tick, unsigned ago) {
+        json_t *t = json_deep_copy(tick), *g;
+        size_t i;
+
+        json_object_set_new(t, "seq",
+                            json_integer(json_integer_value(json_object_get(tick, "seq")) - (json_int_t)ago));
+        json_object_set_new(t, "time", json_real(json_number_value(json_object_get(tick, "time")) - ago));
+        json_object_set_new(t, "events", json_array());
+        json_array_foreach(json_object_get(t, "guests"), i, g) {
+                json_t *p = json_object_get(g, "placement");
+                double swing = 1 + 0.3 * sin((ago + 3.0 * (double)i) / 5.0);
+                double resident = json_number_value(json_object_get(p, "resident_pages"));
+                double fresh = json_number_value(json_object_get(p, "fresh_pages"));
+                double later = fmin(fresh, resident * 0.004 * ago);
+
+                json_object_set_new(
+                        g, "dirty_bytes_per_s",
+                        json_real(swing * json_number_value(json_object_get(g, "dirty_bytes_per_s"))));
+                if (!json_is_object(p) || strcmp(crowd_text(p, "trend"), "stalled") == 0)
+                        continue;
+                json_object_set_new(p, "fresh_pages", json_integer((json_int_t)(fresh - later)));
+                json_object_set_new(p, "absent_pages",
+                                    json_integer(json_integer_value(json_object_get(p, "absent_pages")) +
+                                                 (json_int_t)later));
+        }
+        return t;
+}

@@ -11,7 +11,7 @@
  * garbage (no JSON), cut (half a line, then it hangs up), hang (nothing any more, for good), slow (a byte at
  * a time), huge (a line that is too long). Ends on SIGTERM, or after --die-after ticks without a word. */
 #include "../crowd_answers.h"
-#include "../crowd_model.h"
+#include "../crowd_json.h"
 #include "base/clock.h"
 #include "serve/control_server.h"
 #include "serve/control_socket.h"
@@ -89,35 +89,6 @@ static const json_t *newest(struct daemon *d) {
 
 /* ---- the scene's ticks ---- */
 
-/* The tick as it might have been `ago` seconds before: rates swing, fresh pages are still to come. */
-static json_t *earlier(const json_t *tick, unsigned ago) {
-        json_t *t = json_deep_copy(tick), *g;
-        size_t i;
-
-        json_object_set_new(t, "seq",
-                            json_integer(json_integer_value(json_object_get(tick, "seq")) - (json_int_t)ago));
-        json_object_set_new(t, "time", json_real(json_number_value(json_object_get(tick, "time")) - ago));
-        json_object_set_new(t, "events", json_array());
-        json_array_foreach(json_object_get(t, "guests"), i, g) {
-                json_t *p = json_object_get(g, "placement");
-                double swing = 1 + 0.3 * sin((ago + 3.0 * (double)i) / 5.0);
-                double resident = json_number_value(json_object_get(p, "resident_pages"));
-                double fresh = json_number_value(json_object_get(p, "fresh_pages"));
-                double later = fmin(fresh, resident * 0.004 * ago);
-
-                json_object_set_new(
-                        g, "dirty_bytes_per_s",
-                        json_real(swing * json_number_value(json_object_get(g, "dirty_bytes_per_s"))));
-                if (!json_is_object(p) || strcmp(crowd_text(p, "trend"), "stalled") == 0)
-                        continue;
-                json_object_set_new(p, "fresh_pages", json_integer((json_int_t)(fresh - later)));
-                json_object_set_new(p, "absent_pages",
-                                    json_integer(json_integer_value(json_object_get(p, "absent_pages")) +
-                                                 (json_int_t)later));
-        }
-        return t;
-}
-
 /* Not left out, however many wait: what a viewer sees is the same each time. */
 static void show_once(hb_request *r, json_t *tick) {
         char *text = json_dumps(tick, JSON_COMPACT);
@@ -136,7 +107,7 @@ static void show_scene(struct daemon *d, hb_request *r) {
         }
         d->viewers[d->nviewers++] = r;
         for (unsigned ago = d->past; ago > 0; ago--)
-                show_once(r, earlier(d->tick, ago));
+                show_once(r, crowd_earlier(d->tick, ago));
         show_once(r, json_incref(d->tick));
 }
 
