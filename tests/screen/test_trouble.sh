@@ -14,8 +14,8 @@ shell() {
   term_keys Enter
   term_wait '^mark-one'
 }
-inside() { # OPTION... : the console from that shell
-  term_type "\$HB --socket s console --every 60 $*; echo code=\$?"
+inside() { # the console from that shell
+  term_type '$HB --socket s console --every 60; echo code=$?'
   term_keys Enter
   term_wait ' up( |$)'
 }

@@ -165,8 +165,9 @@ static const struct {
         const char *line, *want;
 } lines[] = {
         {"gu", "guest"},
-        {"", "cert console doctor guest help history image kept migrate model place policy reload status trace "
-             "unplace version"},
+        {"",
+         "cert console doctor guest help history image kept migrate model place policy reload status trace "
+         "unplace version"},
         {"guest at", "attach"},
         {"guest ", "attach detach list"},
         {"policy ", "bench check diff explain history list load new promote rollback shadow show test tune"},
