@@ -3,6 +3,7 @@
 #include "console/console.h"
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,6 +30,13 @@ static int check(const struct hb_cli *c, const struct hb_console_options *o, str
                 return hb_err_set(e, -EINVAL, "--ticks", "add --plain, --json or --csv",
                                   "the screen stays until it is left");
         return 0;
+}
+
+/* Each second a snapshot is parsed into thousands of small objects, and the one before is freed: the heap
+ * keeps its room between the two instead of giving it back and asking again. */
+static void keep_heap(void) {
+        mallopt(M_TRIM_THRESHOLD, 64 << 20);
+        mallopt(M_MMAP_THRESHOLD, 8 << 20);
 }
 
 static int run_console(struct hb_cli *c, struct hb_err *e) {
@@ -66,6 +74,7 @@ static int run_console(struct hb_cli *c, struct hb_err *e) {
                 r = check(c, &o, e);
         if (r < 0)
                 return r;
+        keep_heap();
         if (o.out == HB_OUT_SCREEN)
                 return hb_console_run(&o, e); /* the screen has signals of its own to see to */
         hb_cli_interrupt_begin(c, &stop);
