@@ -8,7 +8,7 @@
 
 static int add_seats(struct hb_app *a, struct hb_err *e) {
         const struct hb_console_options *o = a->o;
-        const char *const *list = o->sockets;
+        const char *const ours[] = {o->socket, NULL}, *const *list = o->sockets;
         int r;
 
         if (o->demo)
@@ -16,7 +16,7 @@ static int add_seats(struct hb_app *a, struct hb_err *e) {
         if (!list || !list[0])
                 list = a->config->sockets[0] ? (const char *const *)a->config->sockets : NULL;
         if (!list && !o->play)
-                list = (const char *const[]){o->socket, NULL};
+                list = ours;
         for (; list && *list; list++) {
                 r = hb_world_add(a->world, *list, e);
                 if (r < 0)
