@@ -455,6 +455,10 @@ bool hb_request_behind(const hb_request *r) {
         return ioctl(bufferevent_getfd(r->client->bev), SIOCOUTQ, &unread) == 0 && unread > 0;
 }
 
+bool hb_request_same_client(const hb_request *a, const hb_request *b) {
+        return a->client && a->client == b->client;
+}
+
 bool hb_request_alive(const hb_request *r) {
         return r->client && !r->client->doomed;
 }

@@ -39,6 +39,7 @@ void hb_request_progress(hb_request *r, json_t *p /* stolen */);
 void hb_request_progress_text(hb_request *r, hb_shared_text *const *parts, unsigned n);
 /* The client has not yet read all that it was sent. A system call. */
 bool hb_request_behind(const hb_request *r);
-bool hb_request_alive(const hb_request *r); /* client still there */
+bool hb_request_alive(const hb_request *r);                            /* client still there */
+bool hb_request_same_client(const hb_request *a, const hb_request *b); /* one connection, still there */
 /* Who asked, for the log: process and user at the time of connect. */
 void hb_request_peer(const hb_request *r, int *ret_pid, unsigned *ret_uid);

@@ -205,7 +205,24 @@ static int start_timer(hb_watchers *w) {
         return w->timer && !w->viewers ? event_add(w->timer, &tick) : 0;
 }
 
+/* What it has heard of stays what it was, so that no event is told twice or left out. */
+static bool replaces(hb_watchers *w, hb_request *r, unsigned every) {
+        for (struct viewer *v = w->viewers; v; v = v->next) {
+                hb_request *former = v->request;
+                if (!hb_request_same_client(former, r))
+                        continue;
+                v->request = r;
+                v->every = every ? every : 1;
+                v->wait = v->wait > v->every ? v->every : v->wait;
+                hb_request_ok(former, json_object());
+                return true;
+        }
+        return false;
+}
+
 void hb_watchers_add(hb_watchers *w, hb_request *r, unsigned every, uint64_t now_ns) {
+        if (replaces(w, r, every))
+                return;
         struct viewer *v = hb_fault("watchers.add") ? NULL : calloc(1, sizeof *v);
         uint64_t began = thread_cpu_ns();
         struct hb_err e;

@@ -24,7 +24,8 @@ int hb_watchers_new(struct event_base *base, const struct hb_watch_use *use, con
                     hb_watchers **ret);
 hb_watchers *hb_watchers_free(hb_watchers *w); /* ends the requests that are left */
 /* Takes r. Its first tick is sent at once: the last snapshot while it is younger than a tick, else a new one.
- * every: each n-th tick only. */
+ * every: each n-th tick only. A connection that watches already goes on as it was, with the new `every`; its
+ * former request is answered. */
 void hb_watchers_add(hb_watchers *w, hb_request *r, unsigned every, uint64_t now_ns);
 unsigned hb_watchers_count(const hb_watchers *w);
 void hb_watchers_tick(hb_watchers *w, uint64_t now_ns); /* what the timer does each second */

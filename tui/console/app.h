@@ -10,6 +10,7 @@
  *   keep.c      screen, JSON and CSV into files
  *   state.c     what is remembered until the next time
  *   player.c    replays in processes of their own
+ *   pace.c      looks less often where looking costs too much
  *   lines.c     --plain, --json, --csv: the same without a screen */
 #pragma once
 #include "console/console.h"
@@ -76,6 +77,11 @@ struct hb_app {
         struct hb_err failed;        /* code 0: nothing; otherwise why there is nothing left to look at */
         double cpu_share, rss_bytes; /* own cost */
         int64_t cost_ns, cost_cpu_ns;
+        struct hb_app_pace {
+                unsigned every, factor; /* as asked for; times so many now */
+                int64_t every_ns;       /* as asked for */
+                unsigned over, under;   /* looks in a row at a cost above the bound; well below it */
+        } pace;
 };
 
 /* ---- frame.c ---- */
@@ -88,7 +94,7 @@ void hb_app_draw(struct hb_app *a);
 void hb_app_say(struct hb_app *a, enum hb_style style, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 void hb_app_say_err(struct hb_app *a, const char *doing, const struct hb_err *e);
-void hb_app_cost(struct hb_app *a);
+bool hb_app_cost(struct hb_app *a); /* true: there is a new figure */
 
 /* ---- keys.c ---- */
 void hb_app_key(struct hb_app *a, int key);
@@ -118,6 +124,14 @@ int hb_app_state_save(const struct hb_app *a, struct hb_err *e);
 int hb_app_play(struct hb_app *a, const char *trace /* NULL: the shipped ones */, struct hb_err *e);
 void hb_app_players_watch(struct hb_app *a); /* says so when one has ended */
 void hb_app_players_end(struct hb_app *a);
+
+/* ---- pace.c ---- */
+#define HB_APP_COST    0.01 /* of a core; above it the console looks less often */
+#define HB_APP_SLOWEST 4u
+/* Pure: what the factor should be after a look at the cost. `busy`: somebody is at the keys, who is not to
+ * wait. */
+unsigned hb_app_pace_next(struct hb_app_pace *p, double cpu_share, bool busy);
+void hb_app_pace(struct hb_app *a);
 
 /* ---- loop.c ---- */
 int64_t hb_app_clock(void);

@@ -86,6 +86,7 @@ static int set_up(struct hb_app *a, struct hb_err *e) {
                                  : w.every         ? w.every
                                                    : 1) *
                                 (double)HB_APP_SECOND);
+        a->pace = (struct hb_app_pace){.every = w.every ? w.every : 1, .factor = 1, .every_ns = a->every_ns};
         a->view = a->config->view;
         a->memory[HB_VIEW_EVENTS].follow = true; /* the newest is what happened */
         a->glyphs = !a->utf8                 ? HB_GLYPHS_ASCII

@@ -4,11 +4,8 @@
  * The line above the hints is kept free for messages, so that nothing moves when one comes or goes. */
 #include "console/app.h"
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define MIN_WIDTH  20u
 #define MIN_HEIGHT 5u
@@ -38,29 +35,6 @@ void hb_app_say_err(struct hb_app *a, const char *doing, const struct hb_err *e)
         char line[800];
 
         hb_app_say(a, HB_STYLE_BAD, "%s: %s", doing, hb_err_line(e, line, sizeof(line)));
-}
-
-/* Of this process, over at least two seconds. */
-void hb_app_cost(struct hb_app *a) {
-        struct rusage u;
-        int64_t cpu;
-        long pages = 0;
-        FILE *f;
-
-        if (a->cost_ns && a->now_ns - a->cost_ns < 2 * HB_APP_SECOND)
-                return;
-        if (getrusage(RUSAGE_SELF, &u) < 0)
-                return;
-        cpu = (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * HB_APP_SECOND +
-              (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000ll;
-        a->cpu_share = a->cost_ns ? (double)(cpu - a->cost_cpu_ns) / (double)(a->now_ns - a->cost_ns) : NAN;
-        a->cost_ns = a->now_ns;
-        a->cost_cpu_ns = cpu;
-        f = fopen("/proc/self/statm", "re");
-        a->rss_bytes =
-                f && fscanf(f, "%*s %ld", &pages) == 1 ? (double)pages * (double)sysconf(_SC_PAGESIZE) : NAN;
-        if (f)
-                fclose(f);
 }
 
 /* ---- the doc ---- */

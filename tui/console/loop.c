@@ -121,7 +121,8 @@ int hb_app_loop(struct hb_app *a, struct hb_err *e) {
                         a->dirty = true;
                 }
                 if (!a->quit && due_ms(a, pending) == 0) {
-                        hb_app_cost(a);
+                        if (hb_app_cost(a))
+                                hb_app_pace(a);
                         hb_app_draw(a);
                         pending = false;
                 }

@@ -41,6 +41,17 @@ static void ask_ticks(struct seat *s) {
         s->ask_ns = id > 0 ? INT64_MAX : s->w->now_ns + ASK_AGAIN_NS;
 }
 
+void hb_world_set_every(hb_world *w, unsigned every) {
+        w->options.every = every ? every : 1;
+        hb_world_allow_silence(w);
+        for (unsigned i = 0; i < w->nseats; i++) {
+                struct seat *s = w->seats[i];
+
+                if (s && s->connected && !s->polling && s->watch_id)
+                        ask_ticks(s); /* takes the place of the watch before */
+        }
+}
+
 static bool label_is_free(const struct seat *s, const char *label) {
         for (unsigned i = 0; i < s->w->nseats; i++)
                 if (s->w->seats[i] && s->w->seats[i] != s && strcmp(s->w->seats[i]->pub.label, label) == 0)

@@ -10,9 +10,16 @@
 #define PUMP_BYTES       (1u << 20)
 #define DEFAULT_SILENT_S 5
 
+/* Ticks that are asked for seldom are not silence. */
+void hb_world_allow_silence(hb_world *w) {
+        int64_t least = 3 * NS_PER_S * (w->options.every - 1);
+
+        if (w->options.silent_ns < least)
+                w->options.silent_ns = least;
+}
+
 int hb_world_new(const struct hb_world_options *o, hb_world **ret, struct hb_err *e) {
         hb_world *w = hb_fault("world.new") ? NULL : calloc(1, sizeof(*w));
-        int64_t least;
 
         if (!w)
                 goto fail;
@@ -21,9 +28,7 @@ int hb_world_new(const struct hb_world_options *o, hb_world **ret, struct hb_err
                 w->options.every = 1;
         if (w->options.silent_ns <= 0)
                 w->options.silent_ns = DEFAULT_SILENT_S * NS_PER_S;
-        least = 3 * NS_PER_S * (w->options.every - 1); /* ticks that are asked for seldom are not silence */
-        if (w->options.silent_ns < least)
-                w->options.silent_ns = least;
+        hb_world_allow_silence(w);
         w->lost_ns = INT64_MAX;
         w->events = hb_world_ring_new();
         if (!w->events)

@@ -59,6 +59,9 @@ const struct hb_seat *hb_world_seat(const hb_world *w, unsigned seat);
 unsigned hb_world_seat_named(const hb_world *w, const char *label); /* HB_NO_SEAT */
 const char *hb_seat_state_name(enum hb_seat_state s);               /* "connecting", "up", "silent", "lost" */
 
+/* From now on take each n-th tick only (0: 1), of all seats; nothing is missed in between but pictures. */
+void hb_world_set_every(hb_world *w, unsigned every);
+
 /* ---- the loop ---- */
 /* Fills at most max entries; seat numbers are matched by order in the next pump. */
 unsigned hb_world_poll(hb_world *w, struct pollfd *fds, unsigned max);

@@ -143,6 +143,9 @@ event_ring *hb_world_ring_new(void);
 event_ring *hb_world_ring_free(event_ring *r);
 void hb_world_ring_take(struct seat *s, json_t *tick); /* and takes them out of the tick */
 
+/* world.c */
+void hb_world_allow_silence(hb_world *w);
+
 /* details.c */
 void hb_world_details_fini(hb_world *w);
 bool hb_world_details_answer(struct seat *s, int id, const json_t *msg); /* false: not one of these */

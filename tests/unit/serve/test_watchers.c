@@ -237,6 +237,42 @@ static void each_third_tick(void **state) {
         hang_up(&three);
 }
 
+/* The same connection asks again: one viewer with another pace, no event twice, none left out. */
+static void a_second_watch_takes_the_place_of_the_first(void **state) {
+        struct fixture *f = *state;
+        struct conn c = watch(f, 1), other = watch(f, 1);
+        json_t *msg;
+
+        assert_int_equal(next_seq(f, &c), 1);
+        happen(f, 3, HB_LOG_NOTICE);
+        say(f->base, &c, "{\"id\":8,\"cmd\":\"watch\",\"args\":{\"every\":3}}\n");
+        msg = reply(f->base, &c); /* the former one's answer, and no tick with it */
+        assert_int_equal(json_integer_value(json_object_get(msg, "id")), 7);
+        assert_true(json_is_true(json_object_get(msg, "ok")));
+        json_decref(msg);
+        assert_null(line_now(f->base, &c));
+        assert_int_equal(hb_watchers_count(f->watchers), 2);
+        assert_int_equal(next_seq(f, &other), 1);
+        for (int i = 2; i <= 7; i++) {
+                json_t *p;
+
+                tick(f);
+                assert_int_equal(next_seq(f, &other), i);
+                msg = line_now(f->base, &c);
+                assert_true((msg != NULL) == (i == 2 || i == 5)); /* the next was due anyhow */
+                p = json_object_get(msg, "progress");
+                if (i == 2)
+                        assert_int_equal(json_array_size(json_object_get(p, "events")), 3);
+                if (i == 5)
+                        assert_int_equal(json_array_size(json_object_get(p, "events")), 0);
+                if (msg)
+                        assert_int_equal(json_integer_value(json_object_get(msg, "id")), 8);
+                json_decref(msg);
+        }
+        hang_up(&c);
+        hang_up(&other);
+}
+
 /* ---- who does not read ---- */
 
 static void whoever_is_behind_gets_the_newest(void **state) {
@@ -430,6 +466,7 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(what_a_tick_has, setup, teardown),
                 cmocka_unit_test_setup_teardown(each_third_tick, setup, teardown),
+                cmocka_unit_test_setup_teardown(a_second_watch_takes_the_place_of_the_first, setup, teardown),
                 cmocka_unit_test_setup_teardown(whoever_is_behind_gets_the_newest, setup, teardown),
                 cmocka_unit_test_setup_teardown(small_ticks_do_not_pile_up_in_the_kernel, setup, teardown),
                 cmocka_unit_test_setup_teardown(other_answers_come_between_ticks, setup, teardown),

@@ -298,11 +298,48 @@ static void test_each_failure(void **state) {
         assert_true(met > 10);
 }
 
+/* Less often, from all seats that give ticks: asked anew on the same connection, and what comes under the
+ * former number is nobody's any more. */
+static void test_another_pace(void **state) {
+        char line[400];
+        struct rig r;
+        unsigned a, b;
+        int before;
+
+        rig_begin(&r);
+        a = rig_seat(&r);
+        b = rig_seat(&r);
+        rig_tick(&r, a, "'host':'a','time':1");
+        before = r.watch_id[a];
+        hb_world_set_every(r.w, 4);
+        rig_pump(&r);
+        assert_true(rig_heard(&r, b, line, sizeof(line)) && strstr(line, "\"watch\""));
+        assert_true(rig_heard(&r, a, line, sizeof(line)));
+        assert_non_null(strstr(line, "\"watch\""));
+        assert_non_null(strstr(line, "\"every\": 4") ? line : strstr(line, "\"every\":4"));
+        rig_answer(&r, a, before, "'ok':true,'result':{}");
+        rig_tick(&r, a, "'host':'a','time':2"); /* still under the former number */
+        assert_int_equal(hb_world_seat(r.w, a)->ticks, 1);
+        assert_int_equal(sscanf(strstr(line, "\"id\""), "\"id\":%d", &r.watch_id[a]), 1);
+        assert_true(r.watch_id[a] > before);
+        rig_tick(&r, a, "'host':'a','time':3");
+        assert_int_equal(hb_world_seat(r.w, a)->ticks, 2);
+        assert_int_equal(hb_world_seat(r.w, a)->state, HB_SEAT_UP);
+        rig_wait(&r, 8.5); /* two ticks of the new pace: no silence */
+        assert_int_equal(hb_world_seat(r.w, a)->state, HB_SEAT_UP);
+        assert_false(rig_heard(&r, a, line, sizeof(line)));
+        rig_end(&r);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_states),       cmocka_unit_test(test_an_older_daemon),
-                cmocka_unit_test(test_asks_again),   cmocka_unit_test(test_labels_and_numbers),
-                cmocka_unit_test(test_hostile),      cmocka_unit_test(test_memory_is_flat),
+                cmocka_unit_test(test_states),
+                cmocka_unit_test(test_another_pace),
+                cmocka_unit_test(test_an_older_daemon),
+                cmocka_unit_test(test_asks_again),
+                cmocka_unit_test(test_labels_and_numbers),
+                cmocka_unit_test(test_hostile),
+                cmocka_unit_test(test_memory_is_flat),
                 cmocka_unit_test(test_each_failure),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
