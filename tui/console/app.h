@@ -2,7 +2,7 @@
  *
  *   console.c   made, unmade; screen or lines
  *   loop.c      waits for keys, daemons and time; draws at most as often as asked
- *   frame.c     one picture: title, the view's doc, prompt or message, hints
+ *   frame.c     one picture; frame_lines.c its title, prompt or message, hints
  *   keys.c      what an action does: moves, looks, goes; the rest is the view's
  *   order.c     what views want done: questions, confirmations, calls, their progress and end
  *   prompt.c    one line of typing
@@ -94,6 +94,12 @@ void hb_app_draw(struct hb_app *a);
 void hb_app_say(struct hb_app *a, enum hb_style style, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 void hb_app_say_err(struct hb_app *a, const char *doing, const struct hb_err *e);
+/* frame_lines.c: each on line y of the surface, w wide */
+void hb_app_title(struct hb_app *a, unsigned w);
+void hb_app_hints(struct hb_app *a, unsigned w, unsigned y);
+unsigned hb_app_prompt_line(struct hb_app *a, unsigned w, unsigned y); /* the cursor's column */
+void hb_app_confirm_box(struct hb_app *a, unsigned w, unsigned y);     /* the question, above line y */
+void hb_app_message_line(struct hb_app *a, unsigned w, unsigned y);
 bool hb_app_cost(struct hb_app *a); /* true: there is a new figure */
 
 /* ---- keys.c ---- */
