@@ -65,6 +65,17 @@ same_order() {
 await 5 "the order to be back" same_order
 term_keys s
 term_wait 'sorted by'
+term_keys u
+
+# ---- what stands still can still be sorted and searched ----
+term_keys z
+term_wait FROZEN
+term_keys i
+await 5 "the frozen order to be turned round" sorted_otherwise
+term_keys u
+await 5 "the frozen order to be back" same_order
+term_keys z
+term_gone FROZEN
 
 # ---- views and back ----
 term_keys Escape

@@ -83,8 +83,10 @@ void hb_app_build(struct hb_app *a) {
         struct hb_view_ctx c;
         hb_doc *d;
 
-        if (a->frozen && a->doc && strcmp(hb_doc_view_name(a->doc), hb_app_view(a)->name) == 0)
+        if (a->frozen && a->doc && strcmp(hb_doc_view_name(a->doc), hb_app_view(a)->name) == 0) {
+                hb_app_arrange(a); /* what stands still can still be sorted and searched */
                 return;
+        }
         hb_app_context(a, &c);
         d = hb_doc_new(hb_app_view(a)->name);
         if (!d || hb_app_view(a)->build(&c, d) < 0) {
