@@ -86,6 +86,14 @@ static unsigned free_slot(struct trails *t) {
         return t->slots < HB_WORLD_GUESTS ? t->slots : NO_TRAIL;
 }
 
+/* All of it has memory from the start: what a console takes is known once it knows its guests, and does not
+ * creep up for five minutes. */
+static void blank(struct trail *t) {
+        for (unsigned f = 0; f < HB_TRAIL_FIGURES; f++)
+                for (unsigned i = 0; i < HB_TRAIL_POINTS; i++)
+                        t->v[f][i] = NAN;
+}
+
 /* Keeps by_name sorted: put in at `at`. */
 static unsigned begin_trail(struct trails *t, unsigned at, const char *name) {
         unsigned i = free_slot(t);
@@ -95,6 +103,7 @@ static unsigned begin_trail(struct trails *t, unsigned at, const char *name) {
                 return NO_TRAIL;
         hb_world_copy_text(made->name, sizeof(made->name), name);
         made->seat = HB_NO_SEAT;
+        blank(made);
         t->slot[i] = made;
         if (i == t->slots)
                 t->slots++;
