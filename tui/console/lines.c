@@ -67,6 +67,18 @@ static int wait_for_ticks(struct hb_app *a, struct hb_err *e) {
                           PATIENCE_NS / HB_APP_SECOND);
 }
 
+/* Who named a guest wants that one: its absence is a failure, not a view. */
+static int check_subject(const struct hb_app *a, struct hb_err *e) {
+        bool of_guest =
+                a->view == HB_VIEW_GUEST || a->view == HB_VIEW_PLACEMENT || a->view == HB_VIEW_MIGRATION;
+
+        if (!a->o->subject || !of_guest || hb_world_guest(a->world, a->o->subject))
+                return 0;
+        return hb_err_set(e, -ENOENT, a->o->subject,
+                          "harbinger console --plain --view overview --ticks 1 lists them",
+                          "no such guest on the hosts looked at");
+}
+
 /* The view asks for its details while it is built; built again until nothing new comes. */
 static void settle(struct hb_app *a) {
         int64_t began = a->now_ns, last = a->now_ns;
@@ -113,7 +125,7 @@ static void tell(struct hb_app *a) {
         if (a->prompt.kind != HB_PROMPT_NONE) {
                 fprintf(out, "? %s", a->prompt.question);
                 if (a->prompt.kind == HB_PROMPT_CONFIRM)
-                        fprintf(out, " Type %s to do it, anything else not to.", a->prompt.wanted);
+                        fprintf(out, ". Type %s to do it, anything else not to.", a->prompt.wanted);
                 for (unsigned i = 0; i < a->prompt.nchoices; i++)
                         fprintf(out, "%s%s", i ? ", " : " One of: ", a->prompt.choices[i]);
                 if (a->prompt.text[0])
@@ -276,6 +288,8 @@ int hb_app_lines(struct hb_app *a, struct hb_err *e) {
 
         a->now_ns = hb_app_clock();
         r = wait_for_ticks(a, e);
+        if (r == 0 && !a->quit)
+                r = check_subject(a, e);
         if (r < 0)
                 return r;
         if (a->o->out == HB_OUT_PLAIN)

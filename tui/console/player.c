@@ -144,8 +144,11 @@ static void listen_to(struct hb_app_player *p) {
         while ((n = read(p->stderr_fd, buf, sizeof(buf) - 1)) > 0) {
                 buf[n] = '\0';
                 buf[strcspn(buf, "\n")] = '\0';
-                if (buf[0])
-                        snprintf(p->said, sizeof(p->said), "%.250s", buf);
+                if (buf[0]) {
+                        const char *words = strncmp(buf, "harbinger: ", 11) == 0 ? buf + 11 : buf;
+
+                        snprintf(p->said, sizeof(p->said), "%.250s", words);
+                }
         }
 }
 
