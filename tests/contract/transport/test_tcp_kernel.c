@@ -16,7 +16,7 @@ static void open_one(struct world *w, bool allow, int *ret_kernel) {
 }
 
 /* All pages once, right, and the source counted the bytes that crossed the wire. */
-static void fetch_all(struct world *w) {
+static void fetch_all(struct world *w, bool by_kernel) {
         struct hb_link_stats source, target;
         unsigned runs = PAGES / HB_FETCH_MAX_PAGES;
 
@@ -35,7 +35,9 @@ static void fetch_all(struct world *w) {
         hb_tcp_fetcher_stats(w->fetcher, &target);
         hb_tcp_server_stats(w->server, &source);
         assert_int_equal(target.page_bytes, PAGES * HB_PAGE_SIZE);
-        assert_int_equal(source.wire_bytes, target.wire_bytes);
+        /* A write that the socket took in part becomes one record more in the kernel than we count. */
+        assert_in_range(target.wire_bytes, source.wire_bytes,
+                        source.wire_bytes + (by_kernel ? 22u * runs : 0));
 }
 
 static void test_allowed(void **state) {
@@ -49,7 +51,7 @@ static void test_allowed(void **state) {
                 assert_int_equal(is, 1);
         if (!library || !kernel)
                 assert_int_equal(is, 0);
-        fetch_all(*state);
+        fetch_all(*state, is == 1);
 }
 
 static void test_forbidden(void **state) {
@@ -57,7 +59,7 @@ static void test_forbidden(void **state) {
 
         open_one(*state, false, &is);
         assert_int_equal(is, 0);
-        fetch_all(*state);
+        fetch_all(*state, false);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
