@@ -329,7 +329,10 @@ if tmpfs_at "$images/b/images" 8M; then
   say "an image dir without room: done"
 
   # Room enough at first, and then somebody else takes it: prefetching pauses, says so, and goes on when there is room again.
+  # What the guest left behind on b would fill the image at once; here it is to come slowly.
   tmpfs_at "$images/b/images" 24M
+  sed -i 's/^\[duplicates\]/&\nfind = no/' "$pair/b/harbingerd.ini"
+  must b reload >"$pair/output"
   sed -i 's/^connections = .*/&\ncap_bytes_per_s = 2M/' "$pair/a/harbingerd.ini"
   must a reload >"$pair/output"
   must a place g --to b >"$pair/output"
@@ -344,6 +347,8 @@ if tmpfs_at "$images/b/images" 8M; then
   must a unplace g >"$pair/output"
   cp "$pair/a/harbingerd.ini.good" "$pair/a/harbingerd.ini"
   must a reload >"$pair/output"
+  cp "$pair/b/harbingerd.ini.good" "$pair/b/harbingerd.ini"
+  must b reload >"$pair/output"
   await 10 "the image to be dropped" status_is b '.incoming | length' 0
   umount -l "$images/b/images"
   unchanged

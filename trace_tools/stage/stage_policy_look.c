@@ -63,9 +63,15 @@ static const struct hb_stage_version *find(const struct hb_stage_host *h, const 
 
 /* A policy's text need not end in a NUL, nor be UTF-8 in its comments. */
 static json_t *text_json(const char *text, size_t size) {
-        char *copy = size ? strndup(text, size) : NULL;
-        json_t *j = hb_ctl_text(copy ? copy : "");
+        char *copy = malloc(size + 1); /* not strndup: it may look at the byte after the last */
+        json_t *j;
 
+        if (!copy)
+                return NULL;
+        if (size)
+                memcpy(copy, text, size);
+        copy[size] = '\0';
+        j = hb_ctl_text(copy);
         free(copy);
         return j;
 }
