@@ -83,9 +83,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 memcpy(&c, data, sizeof(c));
                 data += sizeof(c);
                 size -= sizeof(c);
-                text = strndup((const char *)data, size); /* exactly its size: a read past its end shows */
+                n = strnlen((const char *)data, size);
+                text = malloc(n + 1); /* exactly its size: a read past its end shows */
                 check(text != NULL);
-                n = strlen(text);
+                memcpy(text, data, n);
+                text[n] = '\0';
                 run(s, &c, text);
                 free(text);
                 n += n < size;

@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: long
 # timeout: 180
 # A model trained on made-up traces, stopped by ctrl-C and gone on with: the same bytes as one that went through; told of; evaluated
 # beside the baselines; and a damaged one refused.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# label: long
 # timeout: 150
 # The model of a placement is trained on by what its guest does: the status tells of it, new weights come while pages are fetched, a
 # recording of it replays exactly, and what the guest taught is kept and used again. And not, where the settings say so.

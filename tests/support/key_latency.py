@@ -107,7 +107,7 @@ def main():
             pass
         os.waitpid(pid, 0)
     print(json.dumps({"keys": len(keys), "key_ms": {"median": percentile(keys, 50), "p99": percentile(keys, 99), "max": round(max(keys), 2)},
-                      "rss_kib": {"first": minutes[0]["rss_kib"], "last": minutes[-1]["rss_kib"]},
+                      "rss_kib": {"first": minutes[0]["rss_kib"], "settled": minutes[min(4, len(minutes) - 1)]["rss_kib"], "last": minutes[-1]["rss_kib"]},
                       "cpu_percent": {"keys": minutes[-1]["busy"], "alone": minutes[-1]["alone"]}}))
 
 
