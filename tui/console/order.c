@@ -3,6 +3,7 @@
  * something is refused here once more without --control, whatever a view said. */
 #include "console/app.h"
 #include "control/ctl.h"
+#include "draw/format.h"
 #include <errno.h>
 #include <string.h>
 
@@ -52,11 +53,12 @@ static void told(void *arg, int number, const json_t *p) {
 /* What a move cost is what is wanted to know of it. */
 static void done(struct hb_app *a, const char *what, const json_t *result) {
         const json_t *downtime = json_object_get(result, "downtime_ms");
+        char stopped[HB_FMT_SIZE], all[HB_FMT_SIZE];
 
         if (json_is_number(downtime))
-                hb_app_say(a, HB_STYLE_GOOD, "done: %s: stopped for %.3g ms, %.3g ms in all", what,
-                           json_number_value(downtime),
-                           json_number_value(json_object_get(result, "total_ms")));
+                hb_app_say(a, HB_STYLE_GOOD, "done: %s: stopped for %s, %s in all", what,
+                           hb_fmt_ms(json_number_value(downtime), stopped),
+                           hb_fmt_ms(hb_json_number(result, "total_ms"), all));
         else
                 hb_app_say(a, HB_STYLE_GOOD, "done: %s", what);
 }
