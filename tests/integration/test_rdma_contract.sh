@@ -16,6 +16,7 @@ skip() {
 }
 fail() {
   echo "FAIL: $*"
+  grep -E 'ERROR|LINE|bulk runs' "$work/out" 2>/dev/null
   tail -n 80 "$work/out" 2>/dev/null
   tail -n 20 "$work/err" 2>/dev/null
   exit 1
