@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,6 +74,7 @@ static inline hb_ctl_client *rig_client(const struct rig *r, const char *host) {
 static inline void rig_start(struct rig *r, struct hb_stage_options *o) {
         struct hb_err e = {0};
 
+        signal(SIGPIPE, SIG_IGN); /* as the program does: who hangs up is no reason to die */
         *r = (struct rig){0};
         snprintf(r->dir, sizeof(r->dir), "%s/s%u", rig_dir, rig_stages++);
         assert_int_equal(pipe(r->stop), 0);
